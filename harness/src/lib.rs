@@ -1,0 +1,18 @@
+//! Everything that touches the outside: sources, builds, runs, results, reports.
+//!
+//! The flow of one `cargo xtask test-svm`:
+//!
+//! ```text
+//! source -> tree -> +series -> build -> plan -> run -> parse -> results -> diff -> report
+//! ```
+//!
+//! `plan`, `parse`, `diff` and `report` take data and return data; I/O lives in
+//! `setup`, `source`, `build`, `run` and `store`.
+
+#![deny(missing_docs)]
+
+pub mod error;
+pub mod verdict;
+
+pub use error::{Error, Kind, Result};
+pub use verdict::Verdict;

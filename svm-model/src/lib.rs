@@ -1,0 +1,17 @@
+//! An executable specification of AMD SVM.
+//!
+//! Written from the AMD64 Architecture Programmer's Manual (APM), volume 2
+//! chapter 15 and the SVM instruction pages of volume 3, never from an
+//! emulator's code: the model judges emulators, so it shares nothing with them.
+//!
+//! Pure: no I/O, no unsafe, `no_std` with `alloc`.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+pub mod feature;
+
+pub use feature::Feature;
