@@ -12,6 +12,11 @@
 
 extern crate alloc;
 
+pub mod case;
 pub mod feature;
+pub mod outcome;
+pub mod vmcb;
 
+pub use case::Case;
 pub use feature::Feature;
+pub use outcome::Outcome;

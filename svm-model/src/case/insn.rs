@@ -1,0 +1,137 @@
+//! The instructions that cases are written in, as L2 (or L1) executes them.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// General-purpose register number: RAX 0, RCX 1, RDX 2, RBX 3, RSP 4, RBP 5, RSI 6, RDI 7, R8 8 …
+pub type Gpr = u8;
+
+/// One instruction. Operands that live in registers are loaded with [`Insn::Mov`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Insn {
+    /// MOV gpr, imm64.
+    Mov(Gpr, u64),
+    /// MOV gpr, [imm64 address in RBX] — RBX is overwritten with the address first.
+    Load(Gpr, u64),
+    /// MOV [imm64 address in RBX], RAX — RBX is overwritten with the address first.
+    Store(u64),
+    /// JMP to the absolute address, through RBX.
+    Jump(u64),
+    /// NOP.
+    Nop,
+    /// VMMCALL.
+    Vmmcall,
+    /// VMRUN rAX.
+    Vmrun,
+    /// VMLOAD rAX.
+    Vmload,
+    /// VMSAVE rAX.
+    Vmsave,
+    /// STGI.
+    Stgi,
+    /// CLGI.
+    Clgi,
+    /// INVLPGA rAX, ECX.
+    Invlpga,
+    /// SKINIT EAX.
+    Skinit,
+    /// CPUID.
+    Cpuid,
+    /// HLT.
+    Hlt,
+    /// PAUSE.
+    Pause,
+    /// STI.
+    Sti,
+    /// CLI.
+    Cli,
+    /// RDTSC.
+    Rdtsc,
+    /// RDTSCP.
+    Rdtscp,
+    /// RDPMC.
+    Rdpmc,
+    /// PUSHF.
+    Pushf,
+    /// POPF.
+    Popf,
+    /// IRET (IRETQ in 64-bit mode).
+    Iret,
+    /// RSM.
+    Rsm,
+    /// INT imm8.
+    Int(u8),
+    /// INT3 (0xCC).
+    Int3,
+    /// INTO (0xCE); #UD in 64-bit mode.
+    Into,
+    /// INT1 (0xF1).
+    Icebp,
+    /// UD2.
+    Ud2,
+    /// INVD.
+    Invd,
+    /// WBINVD.
+    Wbinvd,
+    /// INVLPG [address], through RBX.
+    Invlpg(u64),
+    /// MONITOR.
+    Monitor,
+    /// MWAIT.
+    Mwait,
+    /// XSETBV.
+    Xsetbv,
+    /// RDPRU.
+    Rdpru,
+    /// IN AL/AX/EAX from an immediate or DX port.
+    In {
+        /// Bytes: 1, 2 or 4.
+        size: u8,
+        /// Port; above 0xff it goes through DX (loaded first).
+        port: u16,
+    },
+    /// OUT, likewise.
+    Out {
+        /// Bytes: 1, 2 or 4.
+        size: u8,
+        /// Port; above 0xff it goes through DX (loaded first).
+        port: u16,
+    },
+    /// RDMSR of that MSR (ECX loaded first).
+    Rdmsr(u32),
+    /// WRMSR of that MSR and value (ECX, EDX, EAX loaded first).
+    Wrmsr(u32, u64),
+    /// MOV gpr, CRn.
+    ReadCr(u8, Gpr),
+    /// MOV CRn, gpr.
+    WriteCr(u8, Gpr),
+    /// MOV gpr, DRn.
+    ReadDr(u8, Gpr),
+    /// MOV DRn, gpr.
+    WriteDr(u8, Gpr),
+    /// LMSW gpr.
+    Lmsw(Gpr),
+    /// SMSW gpr.
+    Smsw(Gpr),
+    /// CLTS.
+    Clts,
+    /// SIDT [RBX], with RBX pointing at scratch (loaded first).
+    Sidt,
+    /// SGDT, likewise.
+    Sgdt,
+    /// SLDT gpr.
+    Sldt(Gpr),
+    /// STR gpr.
+    Str(Gpr),
+    /// LIDT [RBX], likewise.
+    Lidt,
+    /// LGDT, likewise.
+    Lgdt,
+    /// LLDT gpr.
+    Lldt(Gpr),
+    /// LTR gpr.
+    Ltr(Gpr),
+    /// The bytes as they are; the model does not look inside, so only for cases that never reach them.
+    Raw(Vec<u8>),
+}

@@ -1,0 +1,106 @@
+//! A case: one experiment, as data that every executor understands.
+//!
+//! A case is a script for L1 ([`Step`]s) and a short program for L2 ([`Insn`]s),
+//! run in a fixed world ([`world`]). The model interprets it directly; the
+//! conformance guest runs it inside a QEMU through a wire format.
+
+pub mod insn;
+pub mod world;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+pub use insn::Insn;
+
+use crate::Feature;
+
+/// One experiment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Stable name: `family/detail`, e.g. `vgif/stgi-in-l2,vgif=1`.
+    pub id: String,
+    /// The feature that it is reported under.
+    pub feature: Feature,
+    /// The CPU that it needs.
+    #[serde(default)]
+    pub cpu: Cpu,
+    /// What L2 executes, from [`world::L2_CODE`] on.
+    #[serde(default)]
+    pub program: Vec<Insn>,
+    /// What L1 does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// CPU features wanted on top of, or away from, `max,+svm`.
+///
+/// Names are QEMU's and the manual's CPUID names (`npt`, `vgif`, `nrip-save`,
+/// `v-vmsave-vmload`, …). Cases with equal `Cpu` share a boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cpu {
+    /// Features that must be present; without them the case is skipped.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Features that must be switched off.
+    #[serde(default)]
+    pub without: Vec<String>,
+}
+
+/// One thing that L1 does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Writes `value` into a VMCB field by name (see [`crate::vmcb::Field`]).
+    Vmcb(String, u64),
+    /// Writes `width` (1, 2, 4, 8) bytes at a physical address.
+    Mem {
+        /// Physical address.
+        pa: u64,
+        /// Bytes: 1, 2, 4 or 8.
+        width: u8,
+        /// Little-endian value.
+        value: u64,
+    },
+    /// Reads memory; observed as [`crate::outcome::Obs::Value`].
+    Peek {
+        /// Physical address.
+        pa: u64,
+        /// Bytes: 1, 2, 4 or 8.
+        width: u8,
+    },
+    /// WRMSR.
+    Wrmsr(u32, u64),
+    /// RDMSR; observed as a value.
+    Rdmsr(u32),
+    /// MOV to CRn.
+    WriteCr(u8, u64),
+    /// MOV from CRn; observed as a value.
+    ReadCr(u8),
+    /// MOV to DRn.
+    WriteDr(u8, u64),
+    /// MOV from DRn; observed as a value.
+    ReadDr(u8),
+    /// RFLAGS that L1 has while it executes VMRUN and [`Step::L1`]: IF and TF are honoured.
+    Rflags(u64),
+    /// Makes an event pending for this CPU.
+    Raise(Event),
+    /// L1 executes one instruction with that RAX; exceptions are observed.
+    L1(Insn, u64),
+    /// VMRUN with that RAX; the exit, or the exception, is observed.
+    Vmrun(u64),
+    /// Sets IF for a few instructions so that what is pending and allowed is taken and observed.
+    Window,
+}
+
+/// A physical event, raised through the local APIC or the chipset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Fixed interrupt of that vector (self IPI).
+    Intr(u8),
+    /// NMI (self IPI).
+    Nmi,
+    /// INIT (self IPI).
+    Init,
+    /// SMI.
+    Smi,
+}

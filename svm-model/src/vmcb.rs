@@ -1,0 +1,347 @@
+//! The virtual machine control block: every architected field by name.
+//!
+//! APM vol. 2, appendix B, tables B-1 (control area) and B-2 (state-save area).
+//! The save area begins at byte 0x400; offsets here count from the block's start.
+
+/// Bytes in a VMCB (one 4 KiB page).
+pub const SIZE: usize = 0x1000;
+
+/// Where the state-save area begins.
+pub const SAVE: u16 = 0x400;
+
+/// One field: its name in this project, its byte offset and its width in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Field {
+    /// Name in lower case, as the manual's with underscores (`exitinfo1`).
+    pub name: &'static str,
+    /// Bytes from the start of the VMCB.
+    pub offset: u16,
+    /// Width in bytes: 1, 2, 4 or 8 (15 for the instruction bytes).
+    pub width: u8,
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $offset:expr, $width:literal;)*) => {
+        impl Field {
+            $($(#[$doc])* pub const $id: Field = Field { name: $name, offset: $offset, width: $width };)*
+
+            /// Every field, by offset.
+            pub const ALL: &'static [Field] = &[$(Field::$id),*];
+        }
+    };
+}
+
+fields! {
+    /// CR0 to CR15 read intercepts (vector 0, low half).
+    INTERCEPT_CR_READ = "intercept_cr_read", 0x000, 2;
+    /// CR0 to CR15 write intercepts (vector 0, high half).
+    INTERCEPT_CR_WRITE = "intercept_cr_write", 0x002, 2;
+    /// DR0 to DR15 read intercepts (vector 1, low half).
+    INTERCEPT_DR_READ = "intercept_dr_read", 0x004, 2;
+    /// DR0 to DR15 write intercepts (vector 1, high half).
+    INTERCEPT_DR_WRITE = "intercept_dr_write", 0x006, 2;
+    /// Exception vectors 0 to 31 (vector 2).
+    INTERCEPT_EXCEPTIONS = "intercept_exceptions", 0x008, 4;
+    /// INTR to SHUTDOWN (vector 3).
+    INTERCEPT_MISC1 = "intercept_misc1", 0x00c, 4;
+    /// VMRUN to the CR-write traps (vector 4).
+    INTERCEPT_MISC2 = "intercept_misc2", 0x010, 4;
+    /// INVLPGB and later (vector 5).
+    INTERCEPT_MISC3 = "intercept_misc3", 0x014, 4;
+    /// PAUSE filter threshold, in cycles.
+    PAUSE_FILTER_THRESHOLD = "pause_filter_threshold", 0x03c, 2;
+    /// PAUSE filter count.
+    PAUSE_FILTER_COUNT = "pause_filter_count", 0x03e, 2;
+    /// Physical base of the I/O permission map (12 KiB).
+    IOPM_BASE_PA = "iopm_base_pa", 0x040, 8;
+    /// Physical base of the MSR permission map (8 KiB).
+    MSRPM_BASE_PA = "msrpm_base_pa", 0x048, 8;
+    /// Added to the TSC while the guest runs.
+    TSC_OFFSET = "tsc_offset", 0x050, 8;
+    /// Guest ASID.
+    GUEST_ASID = "guest_asid", 0x058, 4;
+    /// TLB_CONTROL: 0, 1, 3 or 7.
+    TLB_CONTROL = "tlb_control", 0x05c, 1;
+    /// V_TPR, V_IRQ, V_GIF, V_NMI, V_INTR_PRIO, V_IGN_TPR, V_INTR_MASKING, V_GIF_ENABLE, V_NMI_ENABLE.
+    INT_CTL = "int_ctl", 0x060, 4;
+    /// V_INTR_VECTOR in bits 7:0.
+    INT_VECTOR = "int_vector", 0x064, 4;
+    /// INTERRUPT_SHADOW (bit 0), GUEST_INTERRUPT_MASK (bit 1).
+    INT_STATE = "int_state", 0x068, 8;
+    /// EXITCODE.
+    EXITCODE = "exitcode", 0x070, 8;
+    /// EXITINFO1.
+    EXITINFO1 = "exitinfo1", 0x078, 8;
+    /// EXITINFO2.
+    EXITINFO2 = "exitinfo2", 0x080, 8;
+    /// EXITINTINFO, error code in bits 63:32.
+    EXITINTINFO = "exitintinfo", 0x088, 8;
+    /// NP_ENABLE (0), SEV (1), SEV-ES (2), GMET (3), SSS check (4), VTE (5), read-only guest page tables (6).
+    NESTED_CTL = "nested_ctl", 0x090, 8;
+    /// AVIC APIC_BAR.
+    AVIC_APIC_BAR = "avic_apic_bar", 0x098, 8;
+    /// GHCB address (SEV-ES).
+    GHCB_PA = "ghcb_pa", 0x0a0, 8;
+    /// EVENTINJ, error code in bits 63:32.
+    EVENTINJ = "eventinj", 0x0a8, 8;
+    /// Nested CR3.
+    N_CR3 = "n_cr3", 0x0b0, 8;
+    /// LBR virtualisation (bit 0), VMLOAD/VMSAVE virtualisation (bit 1).
+    VIRT_EXT = "virt_ext", 0x0b8, 8;
+    /// VMCB clean bits.
+    CLEAN = "clean", 0x0c0, 4;
+    /// Next sequential RIP.
+    NRIP = "nrip", 0x0c8, 8;
+    /// Count of valid instruction bytes.
+    INSN_LEN = "insn_len", 0x0d0, 1;
+    /// Instruction bytes fetched.
+    INSN_BYTES = "insn_bytes", 0x0d1, 15;
+    /// Bus-lock threshold counter.
+    BUS_LOCK_THRESHOLD = "bus_lock_threshold", 0x120, 2;
+
+    /// ES selector.
+    ES_SELECTOR = "es_selector", 0x400, 2;
+    /// ES attributes.
+    ES_ATTRIB = "es_attrib", 0x402, 2;
+    /// ES limit.
+    ES_LIMIT = "es_limit", 0x404, 4;
+    /// ES base.
+    ES_BASE = "es_base", 0x408, 8;
+    /// CS selector.
+    CS_SELECTOR = "cs_selector", 0x410, 2;
+    /// CS attributes.
+    CS_ATTRIB = "cs_attrib", 0x412, 2;
+    /// CS limit.
+    CS_LIMIT = "cs_limit", 0x414, 4;
+    /// CS base.
+    CS_BASE = "cs_base", 0x418, 8;
+    /// SS selector.
+    SS_SELECTOR = "ss_selector", 0x420, 2;
+    /// SS attributes.
+    SS_ATTRIB = "ss_attrib", 0x422, 2;
+    /// SS limit.
+    SS_LIMIT = "ss_limit", 0x424, 4;
+    /// SS base.
+    SS_BASE = "ss_base", 0x428, 8;
+    /// DS selector.
+    DS_SELECTOR = "ds_selector", 0x430, 2;
+    /// DS attributes.
+    DS_ATTRIB = "ds_attrib", 0x432, 2;
+    /// DS limit.
+    DS_LIMIT = "ds_limit", 0x434, 4;
+    /// DS base.
+    DS_BASE = "ds_base", 0x438, 8;
+    /// FS selector (VMLOAD, VMSAVE).
+    FS_SELECTOR = "fs_selector", 0x440, 2;
+    /// FS attributes.
+    FS_ATTRIB = "fs_attrib", 0x442, 2;
+    /// FS limit.
+    FS_LIMIT = "fs_limit", 0x444, 4;
+    /// FS base.
+    FS_BASE = "fs_base", 0x448, 8;
+    /// GS selector (VMLOAD, VMSAVE).
+    GS_SELECTOR = "gs_selector", 0x450, 2;
+    /// GS attributes.
+    GS_ATTRIB = "gs_attrib", 0x452, 2;
+    /// GS limit.
+    GS_LIMIT = "gs_limit", 0x454, 4;
+    /// GS base.
+    GS_BASE = "gs_base", 0x458, 8;
+    /// GDTR limit.
+    GDTR_LIMIT = "gdtr_limit", 0x464, 4;
+    /// GDTR base.
+    GDTR_BASE = "gdtr_base", 0x468, 8;
+    /// LDTR selector (VMLOAD, VMSAVE).
+    LDTR_SELECTOR = "ldtr_selector", 0x470, 2;
+    /// LDTR attributes.
+    LDTR_ATTRIB = "ldtr_attrib", 0x472, 2;
+    /// LDTR limit.
+    LDTR_LIMIT = "ldtr_limit", 0x474, 4;
+    /// LDTR base.
+    LDTR_BASE = "ldtr_base", 0x478, 8;
+    /// IDTR limit.
+    IDTR_LIMIT = "idtr_limit", 0x484, 4;
+    /// IDTR base.
+    IDTR_BASE = "idtr_base", 0x488, 8;
+    /// TR selector (VMLOAD, VMSAVE).
+    TR_SELECTOR = "tr_selector", 0x490, 2;
+    /// TR attributes.
+    TR_ATTRIB = "tr_attrib", 0x492, 2;
+    /// TR limit.
+    TR_LIMIT = "tr_limit", 0x494, 4;
+    /// TR base.
+    TR_BASE = "tr_base", 0x498, 8;
+    /// CPL.
+    CPL = "cpl", 0x4cb, 1;
+    /// EFER.
+    EFER = "efer", 0x4d0, 8;
+    /// CR4.
+    CR4 = "cr4", 0x548, 8;
+    /// CR3.
+    CR3 = "cr3", 0x550, 8;
+    /// CR0.
+    CR0 = "cr0", 0x558, 8;
+    /// DR7.
+    DR7 = "dr7", 0x560, 8;
+    /// DR6.
+    DR6 = "dr6", 0x568, 8;
+    /// RFLAGS.
+    RFLAGS = "rflags", 0x570, 8;
+    /// RIP.
+    RIP = "rip", 0x578, 8;
+    /// RSP.
+    RSP = "rsp", 0x5d8, 8;
+    /// Supervisor CET (shadow stacks: out of scope).
+    S_CET = "s_cet", 0x5e0, 8;
+    /// Shadow-stack pointer.
+    SSP = "ssp", 0x5e8, 8;
+    /// Interrupt shadow-stack table.
+    ISST_ADDR = "isst_addr", 0x5f0, 8;
+    /// RAX.
+    RAX = "rax", 0x5f8, 8;
+    /// STAR (VMLOAD, VMSAVE).
+    STAR = "star", 0x600, 8;
+    /// LSTAR (VMLOAD, VMSAVE).
+    LSTAR = "lstar", 0x608, 8;
+    /// CSTAR (VMLOAD, VMSAVE).
+    CSTAR = "cstar", 0x610, 8;
+    /// SFMASK (VMLOAD, VMSAVE).
+    SFMASK = "sfmask", 0x618, 8;
+    /// KernelGSbase (VMLOAD, VMSAVE).
+    KERNEL_GS_BASE = "kernel_gs_base", 0x620, 8;
+    /// SYSENTER_CS (VMLOAD, VMSAVE).
+    SYSENTER_CS = "sysenter_cs", 0x628, 8;
+    /// SYSENTER_ESP (VMLOAD, VMSAVE).
+    SYSENTER_ESP = "sysenter_esp", 0x630, 8;
+    /// SYSENTER_EIP (VMLOAD, VMSAVE).
+    SYSENTER_EIP = "sysenter_eip", 0x638, 8;
+    /// CR2.
+    CR2 = "cr2", 0x640, 8;
+    /// Guest PAT (with nested paging).
+    G_PAT = "g_pat", 0x668, 8;
+    /// DEBUGCTL (with LBR virtualisation).
+    DBGCTL = "dbgctl", 0x670, 8;
+    /// LastBranchFromIP.
+    BR_FROM = "br_from", 0x678, 8;
+    /// LastBranchToIP.
+    BR_TO = "br_to", 0x680, 8;
+    /// LastIntFromIP.
+    LASTEXCPFROM = "lastexcpfrom", 0x688, 8;
+    /// LastIntToIP.
+    LASTEXCPTO = "lastexcpto", 0x690, 8;
+    /// SPEC_CTRL (with its virtualisation).
+    SPEC_CTRL = "spec_ctrl", 0x6e0, 8;
+}
+
+impl Field {
+    /// The field of that name.
+    pub fn named(name: &str) -> Option<Field> {
+        Field::ALL.iter().copied().find(|f| f.name == name)
+    }
+}
+
+/// Exit codes (APM vol. 2, appendix C).
+pub mod exit {
+    /// VMEXIT_INVALID: VMRUN refused the guest state.
+    pub const INVALID: u64 = u64::MAX;
+    /// Read of CR0; CRn is `CR_READ + n`.
+    pub const CR_READ: u64 = 0x00;
+    /// Write of CR0; CRn is `CR_WRITE + n`.
+    pub const CR_WRITE: u64 = 0x10;
+    /// Read of DR0; DRn is `DR_READ + n`.
+    pub const DR_READ: u64 = 0x20;
+    /// Write of DR0; DRn is `DR_WRITE + n`.
+    pub const DR_WRITE: u64 = 0x30;
+    /// Exception vector 0; vector n is `EXCP + n`.
+    pub const EXCP: u64 = 0x40;
+    /// Physical maskable interrupt.
+    pub const INTR: u64 = 0x60;
+    /// Physical NMI.
+    pub const NMI: u64 = 0x61;
+    /// Physical SMI.
+    pub const SMI: u64 = 0x62;
+    /// Physical INIT.
+    pub const INIT: u64 = 0x63;
+    /// Virtual interrupt about to be taken.
+    pub const VINTR: u64 = 0x64;
+    /// Selective CR0 write.
+    pub const CR0_SEL_WRITE: u64 = 0x65;
+    /// SIDT; then SGDT, SLDT, STR, LIDT, LGDT, LLDT, LTR in order.
+    pub const IDTR_READ: u64 = 0x66;
+    /// RDTSC.
+    pub const RDTSC: u64 = 0x6e;
+    /// RDPMC.
+    pub const RDPMC: u64 = 0x6f;
+    /// PUSHF.
+    pub const PUSHF: u64 = 0x70;
+    /// POPF.
+    pub const POPF: u64 = 0x71;
+    /// CPUID.
+    pub const CPUID: u64 = 0x72;
+    /// RSM.
+    pub const RSM: u64 = 0x73;
+    /// IRET.
+    pub const IRET: u64 = 0x74;
+    /// INTn.
+    pub const SWINT: u64 = 0x75;
+    /// INVD.
+    pub const INVD: u64 = 0x76;
+    /// PAUSE.
+    pub const PAUSE: u64 = 0x77;
+    /// HLT.
+    pub const HLT: u64 = 0x78;
+    /// INVLPG.
+    pub const INVLPG: u64 = 0x79;
+    /// INVLPGA.
+    pub const INVLPGA: u64 = 0x7a;
+    /// IN, OUT and their string forms.
+    pub const IOIO: u64 = 0x7b;
+    /// RDMSR, WRMSR.
+    pub const MSR: u64 = 0x7c;
+    /// Task switch.
+    pub const TASK_SWITCH: u64 = 0x7d;
+    /// FERR freeze.
+    pub const FERR_FREEZE: u64 = 0x7e;
+    /// Shutdown.
+    pub const SHUTDOWN: u64 = 0x7f;
+    /// VMRUN.
+    pub const VMRUN: u64 = 0x80;
+    /// VMMCALL.
+    pub const VMMCALL: u64 = 0x81;
+    /// VMLOAD.
+    pub const VMLOAD: u64 = 0x82;
+    /// VMSAVE.
+    pub const VMSAVE: u64 = 0x83;
+    /// STGI.
+    pub const STGI: u64 = 0x84;
+    /// CLGI.
+    pub const CLGI: u64 = 0x85;
+    /// SKINIT.
+    pub const SKINIT: u64 = 0x86;
+    /// RDTSCP.
+    pub const RDTSCP: u64 = 0x87;
+    /// INT1 (ICEBP).
+    pub const ICEBP: u64 = 0x88;
+    /// WBINVD, WBNOINVD.
+    pub const WBINVD: u64 = 0x89;
+    /// MONITOR, MONITORX.
+    pub const MONITOR: u64 = 0x8a;
+    /// MWAIT, MWAITX.
+    pub const MWAIT: u64 = 0x8b;
+    /// MWAIT with the monitor armed.
+    pub const MWAIT_ARMED: u64 = 0x8c;
+    /// XSETBV.
+    pub const XSETBV: u64 = 0x8d;
+    /// RDPRU.
+    pub const RDPRU: u64 = 0x8e;
+    /// Trap after a write of EFER.
+    pub const EFER_WRITE_TRAP: u64 = 0x8f;
+    /// Trap after a write of CR0; CRn is `CR_WRITE_TRAP + n`.
+    pub const CR_WRITE_TRAP: u64 = 0x90;
+    /// INVPCID.
+    pub const INVPCID: u64 = 0xa2;
+    /// HLT with nothing pending (idle-HLT intercept).
+    pub const IDLE_HLT: u64 = 0xa6;
+    /// Nested page fault.
+    pub const NPF: u64 = 0x400;
+}
