@@ -11,8 +11,14 @@
 
 #![deny(missing_docs)]
 
+pub mod cache;
+pub mod console;
+pub mod env;
 pub mod error;
+pub mod interrupt;
+pub mod process;
 pub mod verdict;
 
+pub use env::Env;
 pub use error::{Error, Kind, Result};
 pub use verdict::Verdict;

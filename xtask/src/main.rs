@@ -1,5 +1,92 @@
 //! `cargo xtask`: flags, dispatch, printing. No logic of its own.
+//!
+//! A new subcommand is one file here, one variant of [`Command`] and one arm of
+//! the `match` in [`run`].
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod build;
+mod doctor;
+mod source;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use harness::cache::Cache;
+use harness::console::{Console, Verbosity};
+use harness::{Env, Result, env, interrupt};
+
+/// QEMU TCG's AMD SVM against an executable specification.
+///
+/// Exit codes: 0 as recorded or better, 1 regression, 2 usage, 3 set-up,
+/// 4 build, 5 nothing ran, 6 the harness itself failed, 130 interrupted.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every subcommand.
+#[derive(Args)]
+struct Global {
+    /// Where sources and builds are kept [default: $XDG_CACHE_HOME/qemu-svm or ~/.cache/qemu-svm]
+    #[arg(long, global = true, env = "SVM_CACHE", value_name = "DIR", hide_env_values = true)]
+    cache: Option<PathBuf>,
+    /// Never install system packages; say what is missing and stop
+    #[arg(long, global = true)]
+    no_install: bool,
+    /// Say less: errors and results only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more: also the commands that are run
+    #[arg(long, short, global = true, action = ArgAction::SetTrue)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Doctor(doctor::Args),
+    Source(source::Args),
+    Build(build::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match surroundings(&cli.global).and_then(|env| run(&env, cli.command)) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::from(e.kind().exit_code())
+        }
+    }
+}
+
+fn run(env: &Env, command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Doctor(args) => doctor::run(env, &args),
+        Command::Source(args) => source::run(env, &args),
+        Command::Build(args) => build::run(env, &args),
+    }
+}
+
+fn surroundings(global: &Global) -> Result<Env> {
+    interrupt::listen()?;
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    // cargo sets the variable at run time; the compiled-in path serves a bare binary.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Ok(Env {
+        repo: env::find_repo(&here)?,
+        cache: Cache::open(global.cache.as_deref())?,
+        install: !global.no_install,
+        console: Console::new(verbosity),
+    })
+}
