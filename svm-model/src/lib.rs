@@ -13,10 +13,13 @@
 extern crate alloc;
 
 pub mod case;
+pub mod cpu;
 pub mod feature;
 pub mod outcome;
+pub mod snapshot;
 pub mod vmcb;
 
 pub use case::Case;
+pub use cpu::Platform;
 pub use feature::Feature;
 pub use outcome::Outcome;

@@ -1,8 +1,11 @@
 //! Everything observable after a case.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+
+use crate::snapshot::{HostState, VmcbState};
 
 /// What one executor saw of one case: the observations in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,17 +31,31 @@ pub enum Obs {
     /// The value that a reading step read.
     Value(u64),
     /// VMRUN came back: the VMCB and the host as they are right after #VMEXIT.
-    Exit(Exit),
+    Exit(Box<Exit>),
+    /// The manual leaves open, or the model does not describe, what happens
+    /// from here on; nothing after it is compared. No executor that measures
+    /// produces it.
+    Open,
 }
 
-/// The state after one #VMEXIT. `None` means that the manual leaves the value
-/// open, so that nothing is compared; an executor that measures leaves no `None`.
+/// The state after one #VMEXIT.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
-    /// VMCB fields by name, as written back.
-    pub vmcb: alloc::collections::BTreeMap<alloc::string::String, Option<u64>>,
-    /// L1 registers after the exit: `rax`, `rflags`, `cr0`, `cr3`, `cr4`, `efer`, `dr7`, `gif`.
-    pub host: alloc::collections::BTreeMap<alloc::string::String, Option<u64>>,
-    /// Exceptions and interrupts that L2's own stubs logged before the exit: vector, error code, RIP.
-    pub l2_log: Vec<(u8, u32, u64)>,
+    /// The VMCB that VMRUN used, as it then is in memory.
+    pub vmcb: VmcbState,
+    /// L1's registers after the exit, and those of L2 that no one saves.
+    pub host: HostState,
+    /// What L2's own exception stubs logged since VMRUN.
+    pub l2_log: Vec<L2Event>,
+}
+
+/// One exception or interrupt that L2 took through its IDT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct L2Event {
+    /// Vector.
+    pub vector: u8,
+    /// Error code; 0 where the vector has none.
+    pub error: u32,
+    /// RIP that was pushed.
+    pub rip: u64,
 }

@@ -3,29 +3,39 @@
 //! APM vol. 2, appendix B, tables B-1 (control area) and B-2 (state-save area).
 //! The save area begins at byte 0x400; offsets here count from the block's start.
 
+use core::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// Bytes in a VMCB (one 4 KiB page).
 pub const SIZE: usize = 0x1000;
 
 /// Where the state-save area begins.
 pub const SAVE: u16 = 0x400;
 
-/// One field: its name in this project, its byte offset and its width in bytes.
+/// One field of the VMCB, by index: small and `Copy`, so that a whole VMCB is
+/// an array ([`Image`]). Serialised as its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Field {
-    /// Name in lower case, as the manual's with underscores (`exitinfo1`).
-    pub name: &'static str,
-    /// Bytes from the start of the VMCB.
-    pub offset: u16,
-    /// Width in bytes: 1, 2, 4 or 8 (15 for the instruction bytes).
-    pub width: u8,
+pub struct Field(u8);
+
+/// What the manual's tables say of one field.
+struct Row {
+    name: &'static str,
+    offset: u16,
+    width: u8,
 }
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $id:ident = $name:literal, $offset:expr, $width:literal;)*) => {
-        impl Field {
-            $($(#[$doc])* pub const $id: Field = Field { name: $name, offset: $offset, width: $width };)*
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Index { $($id),* }
 
-            /// Every field, by offset.
+        const ROWS: &[Row] = &[$(Row { name: $name, offset: $offset, width: $width }),*];
+
+        impl Field {
+            $($(#[$doc])* pub const $id: Field = Field(Index::$id as u8);)*
+
+            /// Every field, by offset; a field's place here is its [`Field::index`].
             pub const ALL: &'static [Field] = &[$(Field::$id),*];
         }
     };
@@ -94,8 +104,10 @@ fields! {
     NRIP = "nrip", 0x0c8, 8;
     /// Count of valid instruction bytes.
     INSN_LEN = "insn_len", 0x0d0, 1;
-    /// Instruction bytes fetched.
-    INSN_BYTES = "insn_bytes", 0x0d1, 15;
+    /// Instruction bytes 0 to 7, as fetched.
+    INSN_BYTES_0 = "insn_bytes_0", 0x0d1, 8;
+    /// Instruction bytes 8 to 14.
+    INSN_BYTES_8 = "insn_bytes_8", 0x0d9, 7;
     /// Bus-lock threshold counter.
     BUS_LOCK_THRESHOLD = "bus_lock_threshold", 0x120, 2;
 
@@ -233,10 +245,91 @@ fields! {
     SPEC_CTRL = "spec_ctrl", 0x6e0, 8;
 }
 
+/// How many fields there are.
+pub const FIELDS: usize = ROWS.len();
+
 impl Field {
     /// The field of that name.
     pub fn named(name: &str) -> Option<Field> {
-        Field::ALL.iter().copied().find(|f| f.name == name)
+        Field::ALL.iter().copied().find(|f| f.name() == name)
+    }
+
+    /// The field at that place in [`Field::ALL`].
+    pub fn at(index: usize) -> Option<Field> {
+        Field::ALL.get(index).copied()
+    }
+
+    /// Place in [`Field::ALL`], and in an [`Image`].
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Name in lower case, as the manual's with underscores (`exitinfo1`).
+    pub const fn name(self) -> &'static str {
+        ROWS[self.index()].name
+    }
+
+    /// Bytes from the start of the VMCB.
+    pub const fn offset(self) -> u16 {
+        ROWS[self.index()].offset
+    }
+
+    /// Width in bytes: 1, 2, 4, 7 (the second half of the instruction bytes) or 8.
+    pub const fn width(self) -> u8 {
+        ROWS[self.index()].width
+    }
+
+    /// The bits that the field can hold.
+    pub const fn mask(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.width() as u32)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl de::Visitor<'_> for Name {
+            type Value = Field;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a VMCB field")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Field, E> {
+                Field::named(name)
+                    .ok_or_else(|| E::custom(format_args!("no VMCB field is called {name}")))
+            }
+        }
+        d.deserialize_str(Name)
+    }
+}
+
+/// The fields of one VMCB, by index; what lies between fields is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image(pub [u64; FIELDS]);
+
+impl Image {
+    /// All fields zero.
+    pub const ZERO: Image = Image([0; FIELDS]);
+
+    /// The value of a field.
+    pub const fn get(&self, field: Field) -> u64 {
+        self.0[field.index()]
+    }
+
+    /// Writes a field; bits beyond its width are dropped, as a store would.
+    pub const fn set(&mut self, field: Field, value: u64) {
+        self.0[field.index()] = value & field.mask();
     }
 }
 

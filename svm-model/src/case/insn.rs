@@ -98,6 +98,22 @@ pub enum Insn {
         /// Port; above 0xff it goes through DX (loaded first).
         port: u16,
     },
+    /// INS or OUTS of the default address size, DX loaded first; RCX loaded with
+    /// `count` first where it has a REP prefix.
+    StringIo {
+        /// INS; else OUTS.
+        input: bool,
+        /// Bytes: 1, 2 or 4.
+        size: u8,
+        /// Port.
+        port: u16,
+        /// REP count; `None` without the prefix.
+        count: Option<u64>,
+    },
+    /// INVPCID RAX, [RBX], with RBX pointing at scratch and RAX loaded first.
+    Invpcid(u64),
+    /// WBNOINVD.
+    Wbnoinvd,
     /// RDMSR of that MSR (ECX loaded first).
     Rdmsr(u32),
     /// WRMSR of that MSR and value (ECX, EDX, EAX loaded first).

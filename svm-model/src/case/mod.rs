@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use insn::Insn;
 
 use crate::Feature;
+use crate::cpu::CpuSet;
+use crate::vmcb::Field;
 
 /// One experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,10 @@ pub struct Case {
     /// The CPU that it needs.
     #[serde(default)]
     pub cpu: Cpu,
-    /// What L2 executes, from [`world::L2_CODE`] on.
+    /// What L2 executes, from [`world::L2_CODE`] on. A VMMCALL always follows the
+    /// last instruction. An instruction with an operand that must be in a register
+    /// is preceded by the moves that load it; outside 64-bit mode only those
+    /// without such moves mean anything.
     #[serde(default)]
     pub program: Vec<Insn>,
     /// What L1 does, in order.
@@ -35,23 +40,25 @@ pub struct Case {
 
 /// CPU features wanted on top of, or away from, `max,+svm`.
 ///
-/// Names are QEMU's and the manual's CPUID names (`npt`, `vgif`, `nrip-save`,
-/// `v-vmsave-vmload`, …). Cases with equal `Cpu` share a boot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Cases with equal `without` share a boot; what a case needs and the booted CPU
+/// lacks skips the case.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Cpu {
     /// Features that must be present; without them the case is skipped.
     #[serde(default)]
-    pub needs: Vec<String>,
+    pub needs: CpuSet,
     /// Features that must be switched off.
     #[serde(default)]
-    pub without: Vec<String>,
+    pub without: CpuSet,
 }
 
 /// One thing that L1 does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Writes `value` into a VMCB field by name (see [`crate::vmcb::Field`]).
-    Vmcb(String, u64),
+    /// Writes `value` into a field of the VMCB at [`world::VMCB`].
+    Vmcb(Field, u64),
     /// Writes `width` (1, 2, 4, 8) bytes at a physical address.
     Mem {
         /// Physical address.

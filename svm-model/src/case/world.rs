@@ -1,9 +1,11 @@
 //! Where things are in the world that cases run in.
 //!
 //! Guest-physical and L2-physical addresses are equal unless a case changes the
-//! nested tables. L1 runs in 64-bit mode, identity-mapped. L2's baseline is
+//! nested tables. RAM that is not said to hold anything is zero. L1 runs in 64-bit mode, identity-mapped. L2's baseline is
 //! 64-bit mode, CPL 0, identity-mapped with 4 KiB pages in the window that
 //! [`DATA`] starts, nested paging on where the CPU has it.
+
+use crate::vmcb::Field;
 
 /// The VMCB that VMRUN normally uses.
 pub const VMCB: u64 = 0x80_0000;
@@ -21,18 +23,128 @@ pub const NPT: u64 = 0x84_0000;
 pub const L2PT: u64 = 0x88_0000;
 /// First instruction of L2's program.
 pub const L2_CODE: u64 = 0x90_0000;
+/// L1's PML4. L1's tables lie below [`VMCB`] or from here on; all is identity-mapped.
+pub const L1PT: u64 = 0x8c_0000;
 /// Top of L2's stack.
 pub const L2_STACK: u64 = 0x91_8000;
 /// L2's GDT.
 pub const L2_GDT: u64 = 0x92_0000;
 /// L2's IDT: every vector leads to a stub that logs and leaves through VMMCALL.
 pub const L2_IDT: u64 = 0x92_1000;
-/// L2's TSS.
+/// The TSS of both worlds (VMRUN does not load TR); its RSP0 is [`L2_STACK`].
 pub const L2_TSS: u64 = 0x92_3000;
-/// What L2's exception stubs log: count, then vector, error code, RIP each.
+/// L2's stub for vector `v` is at `L2_STUBS + 32 * v`. A stub logs, and leaves
+/// every register, the flags and the stack as delivery left them (an error code
+/// stays on the stack), then jumps to [`L2_STUB_EXIT`].
+pub const L2_STUBS: u64 = 0x92_4000;
+/// The VMMCALL that every stub ends in.
+pub const L2_STUB_EXIT: u64 = 0x92_6000;
+/// What L2's exception stubs log: count, then vector, error code, RIP each (quadwords).
 pub const L2_LOG: u64 = 0x93_0000;
 /// A 2 MiB window mapped with 4 KiB pages in both tables, free for cases.
 pub const DATA: u64 = 0xa0_0000;
+
+/// Selector of L2's 64-bit code segment, CPL 0.
+pub const L2_CS: u16 = 0x08;
+/// Selector of L2's data segment, CPL 0.
+pub const L2_DS: u16 = 0x10;
+/// Selector of the TSS.
+pub const L2_TR: u16 = 0x18;
+/// Selector of L2's 64-bit code segment for CPL 3.
+pub const L2_USER_CS: u16 = 0x2b;
+/// Selector of L2's data segment for CPL 3.
+pub const L2_USER_DS: u16 = 0x33;
+
+/// L1's CR0 at the start of a case: PG, WP, NE, ET, MP, PE.
+pub const L1_CR0: u64 = 0x8001_0033;
+/// L1's CR4 at the start of a case: PAE.
+pub const L1_CR4: u64 = 0x20;
+/// L1's EFER at the start of a case: SVME, NXE, LMA, LME.
+pub const L1_EFER: u64 = 0x1d00;
+/// L1's RFLAGS at the start of a case: only the bit that is always set.
+pub const L1_RFLAGS: u64 = 0x2;
+/// The PAT at reset, which both worlds have.
+pub const PAT: u64 = 0x0007_0406_0007_0406;
+
+/// The VMCB at the start of a case, where it is not zero. Without nested paging
+/// `nested_ctl` and `n_cr3` are zero.
+pub const BASELINE: &[(Field, u64)] = &[
+    (Field::INTERCEPT_MISC1, 1 << 31), // SHUTDOWN
+    (Field::INTERCEPT_MISC2, 0b11),    // VMRUN, VMMCALL
+    (Field::IOPM_BASE_PA, IOPM),
+    (Field::MSRPM_BASE_PA, MSRPM),
+    (Field::GUEST_ASID, 1),
+    (Field::TLB_CONTROL, 1), // cases change tables, so each run flushes
+    (Field::NESTED_CTL, 1),
+    (Field::N_CR3, NPT),
+    (Field::ES_SELECTOR, L2_DS as u64),
+    (Field::ES_ATTRIB, 0xc93),
+    (Field::ES_LIMIT, 0xffff_ffff),
+    (Field::CS_SELECTOR, L2_CS as u64),
+    (Field::CS_ATTRIB, 0xa9b),
+    (Field::CS_LIMIT, 0xffff_ffff),
+    (Field::SS_SELECTOR, L2_DS as u64),
+    (Field::SS_ATTRIB, 0xc93),
+    (Field::SS_LIMIT, 0xffff_ffff),
+    (Field::DS_SELECTOR, L2_DS as u64),
+    (Field::DS_ATTRIB, 0xc93),
+    (Field::DS_LIMIT, 0xffff_ffff),
+    (Field::FS_SELECTOR, L2_DS as u64),
+    (Field::FS_ATTRIB, 0xc93),
+    (Field::FS_LIMIT, 0xffff_ffff),
+    (Field::GS_SELECTOR, L2_DS as u64),
+    (Field::GS_ATTRIB, 0xc93),
+    (Field::GS_LIMIT, 0xffff_ffff),
+    (Field::GDTR_LIMIT, 0x3f),
+    (Field::GDTR_BASE, L2_GDT),
+    (Field::LDTR_ATTRIB, 0x82),
+    (Field::IDTR_LIMIT, 0xfff),
+    (Field::IDTR_BASE, L2_IDT),
+    (Field::TR_SELECTOR, L2_TR as u64),
+    (Field::TR_ATTRIB, 0x8b),
+    (Field::TR_LIMIT, 0x67),
+    (Field::TR_BASE, L2_TSS),
+    (Field::EFER, 0x1d00),
+    (Field::CR4, 0x20),
+    (Field::CR3, L2PT),
+    (Field::CR0, 0x8001_0033),
+    (Field::DR7, 0x400),
+    (Field::DR6, 0xffff_0ff0),
+    (Field::RFLAGS, 0x2),
+    (Field::RIP, L2_CODE),
+    (Field::RSP, L2_STACK),
+    (Field::G_PAT, PAT),
+];
+
+/// L2's GDT, by quadword: null, code, data, TSS (two), user code, user data, spare.
+pub const GDT: [u64; 8] = [
+    0,
+    0x00af_9b00_0000_ffff,
+    0x00cf_9300_0000_ffff,
+    0x0000_8b00_0000_0067 | (L2_TSS & 0xff_ffff) << 16,
+    0,
+    0x00af_fb00_0000_ffff,
+    0x00cf_f300_0000_ffff,
+    0,
+];
+
+/// The quadword at `pa` in the baseline page tables ([`npt`] and [`l2pt`]), or
+/// `None` outside them. Leaves have A and D set, so that a walk changes nothing.
+pub fn table_entry(pa: u64) -> Option<u64> {
+    let (root, offset) = match pa {
+        NPT..0x84_4000 => (NPT, pa - NPT),
+        L2PT..0x88_4000 => (L2PT, pa - L2PT),
+        _ => return None,
+    };
+    let n = offset % 0x1000 / 8;
+    Some(match (offset / 0x1000, n) {
+        (0 | 1, 0) => (root + offset + 0x1000) | 0x27,
+        (0 | 1, _) => 0,
+        (2, 5) => (root + 0x3000) | 0x27,
+        (2, _) => n << 21 | 0xe7,
+        _ => (DATA + n * 0x1000) | 0x67,
+    })
+}
 
 /// Baseline nested tables: one PML4 entry, one PDPT, one PD of 2 MiB pages,
 /// and a PT for the window at [`DATA`].
