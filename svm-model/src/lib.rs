@@ -18,6 +18,7 @@ pub mod feature;
 pub mod outcome;
 pub mod snapshot;
 pub mod vmcb;
+pub mod wire;
 
 pub use case::Case;
 pub use cpu::Platform;

@@ -28,6 +28,11 @@ pub enum Obs {
     L1Interrupt(u8),
     /// L1 took an NMI.
     L1Nmi,
+    /// L1 took an SMI and came back from it.
+    L1Smi,
+    /// The CPU went through INIT to its reset vector; L1's state is lost, and with
+    /// it the rest of the case.
+    L1Reset,
     /// The value that a reading step read.
     Value(u64),
     /// VMRUN came back: the VMCB and the host as they are right after #VMEXIT.

@@ -4,7 +4,9 @@
 //! run in a fixed world ([`world`]). The model interprets it directly; the
 //! conformance guest runs it inside a QEMU through a wire format.
 
+pub mod encode;
 pub mod insn;
+pub mod layout;
 pub mod world;
 
 use alloc::string::String;

@@ -1,0 +1,230 @@
+//! The bytes of each instruction, for 64-bit mode.
+//!
+//! An instruction whose operands live in registers comes as its loads, then the
+//! instruction itself: RIP at an intercept or fault is [`Length::setup`] bytes
+//! behind the start. Encodings have one length each, whatever the operand.
+
+use alloc::vec::Vec;
+
+use super::insn::{Gpr, Insn};
+use super::layout::{SCRATCH, SCRATCH_GDTR, SCRATCH_IDTR};
+
+const RAX: Gpr = 0;
+const RCX: Gpr = 1;
+const RDX: Gpr = 2;
+const RBX: Gpr = 3;
+
+/// How long an encoded instruction is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length {
+    /// The loads in front.
+    pub setup: usize,
+    /// The instruction itself.
+    pub body: usize,
+}
+
+impl Length {
+    /// Both together.
+    pub const fn total(self) -> usize {
+        self.setup + self.body
+    }
+}
+
+/// Where encoded bytes go.
+pub trait Sink {
+    /// Takes the next bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Counts, and keeps nothing.
+struct Counter(usize);
+
+impl Sink for Counter {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
+/// Appends the instruction's bytes.
+pub fn encode(insn: &Insn, out: &mut impl Sink) {
+    setup(insn, out);
+    body(insn, out);
+}
+
+/// The instruction's length, without encoding it.
+pub fn length(insn: &Insn) -> Length {
+    let (mut s, mut b) = (Counter(0), Counter(0));
+    setup(insn, &mut s);
+    body(insn, &mut b);
+    Length { setup: s.0, body: b.0 }
+}
+
+/// A program's bytes: its instructions, then VMMCALL.
+pub fn program(insns: &[Insn]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(insns.len() * 8 + 3);
+    insns.iter().chain([&Insn::Vmmcall]).for_each(|i| encode(i, &mut bytes));
+    bytes
+}
+
+fn mov64(out: &mut impl Sink, gpr: Gpr, value: u64) {
+    out.put(&[0x48 | gpr >> 3, 0xb8 | gpr & 7]);
+    out.put(&value.to_le_bytes());
+}
+
+/// MOV r32, imm32, which clears the upper half.
+fn mov32(out: &mut impl Sink, gpr: Gpr, value: u32) {
+    out.put(&[0xb8 | gpr & 7]);
+    out.put(&value.to_le_bytes());
+}
+
+fn setup(insn: &Insn, out: &mut impl Sink) {
+    match *insn {
+        Insn::Load(_, address) | Insn::Store(address) | Insn::Jump(address) => {
+            mov64(out, RBX, address);
+        }
+        Insn::Invlpg(address) => mov64(out, RBX, address),
+        Insn::In { port, .. } | Insn::Out { port, .. } if port > 0xff => {
+            mov32(out, RDX, port.into());
+        }
+        Insn::StringIo { port, count, .. } => {
+            mov32(out, RDX, port.into());
+            if let Some(count) = count {
+                mov64(out, RCX, count);
+            }
+        }
+        Insn::Invpcid(kind) => {
+            mov64(out, RBX, SCRATCH);
+            mov64(out, RAX, kind);
+        }
+        Insn::Rdmsr(msr) => mov32(out, RCX, msr),
+        Insn::Wrmsr(msr, value) => {
+            mov32(out, RCX, msr);
+            mov32(out, RDX, (value >> 32) as u32);
+            mov32(out, RAX, value as u32);
+        }
+        Insn::Sidt | Insn::Sgdt => mov64(out, RBX, SCRATCH),
+        Insn::Lidt => mov64(out, RBX, SCRATCH_IDTR),
+        Insn::Lgdt => mov64(out, RBX, SCRATCH_GDTR),
+        _ => {}
+    }
+}
+
+fn body(insn: &Insn, out: &mut impl Sink) {
+    match insn {
+        Insn::Mov(gpr, value) => mov64(out, *gpr, *value),
+        Insn::Load(gpr, _) => out.put(&[0x48 | gpr >> 3 << 2, 0x8b, 0x03 | (gpr & 7) << 3]),
+        Insn::In { size, port } => port_io(out, 0xe4, *size, *port),
+        Insn::Out { size, port } => port_io(out, 0xe6, *size, *port),
+        Insn::StringIo { input, size, count, .. } => {
+            let opcode = if *input { 0x6c } else { 0x6e } | u8::from(*size > 1);
+            if count.is_some() {
+                out.put(&[0xf3]);
+            }
+            sized(out, *size, &[opcode]);
+        }
+        Insn::ReadCr(n, gpr) => system_register(out, 0x20, *n, *gpr),
+        Insn::WriteCr(n, gpr) => system_register(out, 0x22, *n, *gpr),
+        Insn::ReadDr(n, gpr) => system_register(out, 0x21, *n, *gpr),
+        Insn::WriteDr(n, gpr) => system_register(out, 0x23, *n, *gpr),
+        Insn::Lmsw(gpr) => group(out, 0x01, 6, *gpr),
+        Insn::Smsw(gpr) => group(out, 0x01, 4, *gpr),
+        Insn::Sldt(gpr) => group(out, 0x00, 0, *gpr),
+        Insn::Str(gpr) => group(out, 0x00, 1, *gpr),
+        Insn::Lldt(gpr) => group(out, 0x00, 2, *gpr),
+        Insn::Ltr(gpr) => group(out, 0x00, 3, *gpr),
+        Insn::Int(vector) => out.put(&[0xcd, *vector]),
+        Insn::Raw(bytes) => out.put(bytes),
+        fixed => out.put(fixed_bytes(fixed)),
+    }
+}
+
+/// IN and OUT: the immediate form's opcode, or 8 more for the DX form.
+fn port_io(out: &mut impl Sink, opcode: u8, size: u8, port: u16) {
+    let opcode = opcode | u8::from(size > 1);
+    match u8::try_from(port) {
+        Ok(port) => sized(out, size, &[opcode, port]),
+        Err(_) => sized(out, size, &[opcode | 8]),
+    }
+}
+
+/// An operand-size prefix for 2 bytes.
+fn sized(out: &mut impl Sink, size: u8, bytes: &[u8]) {
+    if size == 2 {
+        out.put(&[0x66]);
+    }
+    out.put(bytes);
+}
+
+/// MOV to or from CRn and DRn.
+fn system_register(out: &mut impl Sink, opcode: u8, n: u8, gpr: Gpr) {
+    let rex = 0x40 | n >> 3 << 2 | gpr >> 3;
+    if rex != 0x40 {
+        out.put(&[rex]);
+    }
+    out.put(&[0x0f, opcode, 0xc0 | (n & 7) << 3 | gpr & 7]);
+}
+
+/// `0F opcode /reg` with a register operand.
+fn group(out: &mut impl Sink, opcode: u8, reg: u8, gpr: Gpr) {
+    if gpr > 7 {
+        out.put(&[0x41]);
+    }
+    out.put(&[0x0f, opcode, 0xc0 | reg << 3 | gpr & 7]);
+}
+
+/// Instructions without an operand of their own.
+fn fixed_bytes(insn: &Insn) -> &'static [u8] {
+    match insn {
+        Insn::Store(_) => &[0x48, 0x89, 0x03],
+        Insn::Jump(_) => &[0xff, 0xe3],
+        Insn::Nop => &[0x90],
+        Insn::Vmrun => &[0x0f, 0x01, 0xd8],
+        Insn::Vmmcall => &[0x0f, 0x01, 0xd9],
+        Insn::Vmload => &[0x0f, 0x01, 0xda],
+        Insn::Vmsave => &[0x0f, 0x01, 0xdb],
+        Insn::Stgi => &[0x0f, 0x01, 0xdc],
+        Insn::Clgi => &[0x0f, 0x01, 0xdd],
+        Insn::Skinit => &[0x0f, 0x01, 0xde],
+        Insn::Invlpga => &[0x0f, 0x01, 0xdf],
+        Insn::Cpuid => &[0x0f, 0xa2],
+        Insn::Hlt => &[0xf4],
+        Insn::Pause => &[0xf3, 0x90],
+        Insn::Sti => &[0xfb],
+        Insn::Cli => &[0xfa],
+        Insn::Rdtsc => &[0x0f, 0x31],
+        Insn::Rdtscp => &[0x0f, 0x01, 0xf9],
+        Insn::Rdpmc => &[0x0f, 0x33],
+        Insn::Pushf => &[0x9c],
+        Insn::Popf => &[0x9d],
+        Insn::Iret => &[0x48, 0xcf],
+        Insn::Rsm => &[0x0f, 0xaa],
+        Insn::Int3 => &[0xcc],
+        Insn::Into => &[0xce],
+        Insn::Icebp => &[0xf1],
+        Insn::Ud2 => &[0x0f, 0x0b],
+        Insn::Invd => &[0x0f, 0x08],
+        Insn::Wbinvd => &[0x0f, 0x09],
+        Insn::Wbnoinvd => &[0xf3, 0x0f, 0x09],
+        Insn::Invlpg(_) => &[0x0f, 0x01, 0x3b],
+        Insn::Invpcid(_) => &[0x66, 0x0f, 0x38, 0x82, 0x03],
+        Insn::Monitor => &[0x0f, 0x01, 0xc8],
+        Insn::Mwait => &[0x0f, 0x01, 0xc9],
+        Insn::Xsetbv => &[0x0f, 0x01, 0xd1],
+        Insn::Rdpru => &[0x0f, 0x01, 0xfd],
+        Insn::Rdmsr(_) => &[0x0f, 0x32],
+        Insn::Wrmsr(..) => &[0x0f, 0x30],
+        Insn::Clts => &[0x0f, 0x06],
+        Insn::Sgdt => &[0x0f, 0x01, 0x03],
+        Insn::Sidt => &[0x0f, 0x01, 0x0b],
+        Insn::Lgdt => &[0x0f, 0x01, 0x13],
+        Insn::Lidt => &[0x0f, 0x01, 0x1b],
+        // The rest have operands and are written by `body`.
+        _ => &[],
+    }
+}
