@@ -1,0 +1,104 @@
+//! What a rule is, and how a table of rules is written down.
+
+use core::fmt;
+
+use crate::Feature;
+
+/// One normative statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Stable id (`vmrun.cr0-cd-nw`).
+    pub id: &'static str,
+    /// Section of APM vol. 2, or the instruction's page in vol. 3.
+    pub section: &'static str,
+    /// The feature that it is reported under.
+    pub feature: Feature,
+    /// The statement, in our words.
+    pub statement: &'static str,
+    /// How many sides its condition has.
+    pub sides: Sides,
+    /// What decides it.
+    pub source: Source,
+}
+
+/// Whether a rule is a condition or an unconditional effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sides {
+    /// An effect; reached or not.
+    One,
+    /// A condition; cases must reach it both true and false.
+    Two,
+}
+
+/// What decides a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The manual says so, in the rule's section.
+    Manual,
+    /// The manual is silent or unclear.
+    Silent {
+        /// What decides instead.
+        decided_by: &'static str,
+        /// Why that is believable.
+        reasoning: &'static str,
+    },
+}
+
+/// A rule's number: its place among all rules of this build. Not stable; the id is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(u16);
+
+impl RuleId {
+    pub(crate) const fn new(n: u16) -> RuleId {
+        RuleId(n)
+    }
+
+    /// The number.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The rule.
+    pub fn rule(self) -> &'static Rule {
+        super::TABLES.iter().copied().flatten().nth(self.index()).expect("rule numbers come from the tables")
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.rule().id)
+    }
+}
+
+/// Writes a table of rules: `NAME = "id", "section", sides, "statement"` with
+/// an optional `, silent("decided by", "reasoning")`. Each name becomes a
+/// [`RuleId`] constant of the module; numbers follow on from the table before.
+macro_rules! rules {
+    ($feature:ident after $start:expr; $($name:ident = $id:literal, $section:literal, $sides:ident, $statement:literal
+        $(, silent($by:literal, $why:literal))?;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Place { $($name,)* Count }
+        const START: u16 = $start;
+        pub(super) const END: u16 = START + Place::Count as u16;
+        $(
+            #[doc = concat!("`", $id, "` (", $section, "): ", $statement)]
+            pub const $name: $crate::rules::RuleId = $crate::rules::RuleId::new(START + Place::$name as u16);
+        )*
+        /// The rules of this table.
+        pub const TABLE: &[$crate::rules::Rule] = &[$($crate::rules::Rule {
+            id: $id,
+            section: $section,
+            feature: $crate::Feature::$feature,
+            statement: $statement,
+            sides: $crate::rules::table::rules!(@sides $sides),
+            source: $crate::rules::table::rules!(@source $($by, $why)?),
+        }),*];
+    };
+    (@sides one) => { $crate::rules::Sides::One };
+    (@sides two) => { $crate::rules::Sides::Two };
+    (@source) => { $crate::rules::Source::Manual };
+    (@source $by:literal, $why:literal) => {
+        $crate::rules::Source::Silent { decided_by: $by, reasoning: $why }
+    };
+}
+pub(crate) use rules;
