@@ -101,3 +101,27 @@ pub fn table_entry(pa: u64) -> Option<u64> {
         _ => (DATA + n * 0x1000) | 0x67,
     })
 }
+
+/// The quadword at `pa` (aligned) at the start of a case, as far as L2 can see
+/// it: page tables, GDT, IDT, TSS and the operands of LIDT and LGDT; zero
+/// elsewhere. Gates are interrupt gates of DPL 3 to [`L2_STUBS`]. The VMCBs,
+/// the program and the stubs' code are not part of it.
+pub fn initial_word(pa: u64) -> u64 {
+    match pa {
+        L2_GDT..0x92_0040 => GDT[(pa - L2_GDT) as usize / 8],
+        L2_IDT..0x92_2000 => idt_word(pa - L2_IDT),
+        // RSP0 is at byte 4.
+        L2_TSS => L2_STACK << 32,
+        SCRATCH_IDTR => L2_IDT << 16 | 0xfff,
+        SCRATCH_GDTR => L2_GDT << 16 | 0x3f,
+        _ => table_entry(pa).unwrap_or(0),
+    }
+}
+
+fn idt_word(offset: u64) -> u64 {
+    let stub = L2_STUBS + offset / 16 * 32;
+    match offset % 16 {
+        0 => stub & 0xffff | u64::from(L2_CS) << 16 | 0xee << 40 | (stub & 0xffff_0000) << 32,
+        _ => stub >> 32,
+    }
+}

@@ -1,0 +1,158 @@
+//! Memory as a case sees it: the world's baseline, and what was written since.
+
+use alloc::vec::Vec;
+
+use crate::case::{encode, insn::Insn, world};
+use crate::vmcb::{Field, Image};
+
+/// Physical memory: what the world holds at the start, and the quadwords that
+/// differ by now. The two VMCB pages are kept as fields, which VMRUN and
+/// #VMEXIT go through all the time.
+pub(super) struct Memory<'a> {
+    program: &'a [Insn],
+    pub(super) vmcb: Image,
+    pub(super) vmcb2: Image,
+    words: Vec<(u64, u64)>,
+    code: Vec<u8>,
+    /// Whether the baseline's page tables are as they were.
+    pub(super) tables_clean: bool,
+    /// Whether the permission maps are all zero.
+    pub(super) maps_clean: bool,
+}
+
+impl<'a> Memory<'a> {
+    pub(super) fn new(program: &'a [Insn], vmcb: Image) -> Memory<'a> {
+        let vmcb2 = Image::ZERO;
+        Memory { program, vmcb, vmcb2, words: Vec::new(), code: Vec::new(), tables_clean: true, maps_clean: true }
+    }
+
+    /// The fields of the VMCB at a page-aligned address.
+    pub(super) fn image(&mut self, pa: u64) -> Image {
+        match pa {
+            world::VMCB => self.vmcb.clone(),
+            world::VMCB2 => self.vmcb2.clone(),
+            _ => {
+                let mut image = Image::ZERO;
+                for field in Field::ALL {
+                    image.set(*field, self.read(pa + u64::from(field.offset()), field.width()));
+                }
+                image
+            }
+        }
+    }
+
+    /// Writes one field of the VMCB at a page-aligned address.
+    pub(super) fn set_field(&mut self, pa: u64, field: Field, value: u64) {
+        match pa {
+            world::VMCB => self.vmcb.set(field, value),
+            world::VMCB2 => self.vmcb2.set(field, value),
+            _ => self.write(pa + u64::from(field.offset()), field.width(), value),
+        }
+    }
+
+    /// Reads up to 8 bytes, little-endian.
+    pub(super) fn read(&mut self, pa: u64, width: u8) -> u64 {
+        if width == 8 && pa % 8 == 0 {
+            return self.word(pa);
+        }
+        (0..u64::from(width.min(8))).fold(0, |value, n| {
+            let at = pa.wrapping_add(n);
+            value | (self.word(at & !7) >> (at % 8 * 8) & 0xff) << (n * 8)
+        })
+    }
+
+    /// Writes up to 8 bytes, little-endian.
+    pub(super) fn write(&mut self, pa: u64, width: u8, value: u64) {
+        if width == 8 && pa % 8 == 0 {
+            return self.set_word(pa, value);
+        }
+        for n in 0..u64::from(width.min(8)) {
+            let at = pa.wrapping_add(n);
+            let shift = at % 8 * 8;
+            let word = self.word(at & !7) & !(0xff << shift);
+            self.set_word(at & !7, word | (value >> (n * 8) & 0xff) << shift);
+        }
+    }
+
+    /// The aligned quadword.
+    pub(super) fn word(&mut self, pa: u64) -> u64 {
+        match pa & !0xfff {
+            world::VMCB => return image_word(&self.vmcb, pa & 0xfff),
+            world::VMCB2 => return image_word(&self.vmcb2, pa & 0xfff),
+            _ => {}
+        }
+        match self.words.iter().find(|(at, _)| *at == pa) {
+            Some((_, value)) => *value,
+            None => self.initial(pa),
+        }
+    }
+
+    fn set_word(&mut self, pa: u64, value: u64) {
+        match pa & !0xfff {
+            world::VMCB => return set_image_word(&mut self.vmcb, pa & 0xfff, value),
+            world::VMCB2 => return set_image_word(&mut self.vmcb2, pa & 0xfff, value),
+            _ => {}
+        }
+        if world::table_entry(pa).is_some() {
+            self.tables_clean = false;
+        }
+        if (world::IOPM..world::MSRPM + 0x2000).contains(&pa) {
+            self.maps_clean = false;
+        }
+        match self.words.iter_mut().find(|(at, _)| *at == pa) {
+            Some(word) => word.1 = value,
+            None => self.words.push((pa, value)),
+        }
+    }
+
+    /// What the world holds there before a case changes it.
+    fn initial(&mut self, pa: u64) -> u64 {
+        match pa & !0x1fff {
+            world::L2_CODE => self.code_word(pa),
+            _ => world::initial_word(pa),
+        }
+    }
+
+    fn code_word(&mut self, pa: u64) -> u64 {
+        if self.code.is_empty() {
+            self.code = encode::program(self.program);
+        }
+        let at = (pa - world::L2_CODE) as usize;
+        let byte = |n| u64::from(self.code.get(at + n).copied().unwrap_or(0));
+        (0..8).fold(0, |word, n| word | byte(n) << (8 * n))
+    }
+
+    /// Whether L2's program is as the case gives it.
+    pub(super) fn code_clean(&self) -> bool {
+        let end = world::L2_CODE + 0x2000;
+        !self.words.iter().any(|(pa, _)| (world::L2_CODE..end).contains(pa))
+    }
+}
+
+/// The quadword at an offset of a VMCB; bytes between fields read as zero.
+fn image_word(image: &Image, offset: u64) -> u64 {
+    let mut word = 0;
+    for field in Field::ALL {
+        for n in 0..u64::from(field.width()) {
+            let at = u64::from(field.offset()) + n;
+            if at & !7 == offset {
+                word |= (image.get(*field) >> (n * 8) & 0xff) << (at % 8 * 8);
+            }
+        }
+    }
+    word
+}
+
+/// Writes the quadword at an offset of a VMCB; bytes between fields are dropped.
+fn set_image_word(image: &mut Image, offset: u64, word: u64) {
+    for field in Field::ALL {
+        let mut value = image.get(*field);
+        for n in 0..u64::from(field.width()) {
+            let at = u64::from(field.offset()) + n;
+            if at & !7 == offset {
+                value = value & !(0xff << (n * 8)) | (word >> (at % 8 * 8) & 0xff) << (n * 8);
+            }
+        }
+        image.set(*field, value);
+    }
+}
