@@ -12,6 +12,7 @@
 #![deny(missing_docs)]
 
 pub mod cache;
+pub mod conformance;
 pub mod console;
 pub mod env;
 pub mod error;

@@ -1,0 +1,94 @@
+//! What the guest wrote, as outcomes.
+
+use svm_model::outcome::{Exit, L2Event, Obs, Outcome};
+use svm_model::snapshot::{HostReg, HostState, VmcbState};
+use svm_model::vmcb::{FIELDS, Field};
+use svm_model::wire::{HOST, PARTS, Reader, host, obs};
+
+/// The next case's observations; `None` where the bytes are not what a guest writes.
+pub fn outcome(bytes: &mut Reader<'_>) -> Option<Outcome> {
+    let mut outcome = Outcome::default();
+    loop {
+        match observation(bytes)? {
+            Some(obs) => outcome.obs.push(obs),
+            None => return Some(outcome),
+        }
+    }
+}
+
+/// The observations of a case that did not end, as far as they go.
+pub fn partial(mut bytes: Reader<'_>) -> Outcome {
+    let mut outcome = Outcome::default();
+    while let Some(Some(obs)) = observation(&mut bytes) {
+        outcome.obs.push(obs);
+    }
+    outcome
+}
+
+fn observation(bytes: &mut Reader<'_>) -> Option<Option<Obs>> {
+    Some(Some(match bytes.u8()? {
+        obs::END => return Some(None),
+        obs::EXCEPTION => {
+            let (vector, has_error, error) = (bytes.u8()?, bytes.u8()?, bytes.u32()?);
+            Obs::L1Exception { vector, error: (has_error != 0).then_some(error) }
+        }
+        obs::INTERRUPT => Obs::L1Interrupt(bytes.u8()?),
+        obs::NMI => Obs::L1Nmi,
+        obs::SMI => Obs::L1Smi,
+        obs::RESET => Obs::L1Reset,
+        obs::VALUE => Obs::Value(bytes.u64()?),
+        obs::EXIT => Obs::Exit(Box::new(exit(bytes)?)),
+        _ => return None,
+    }))
+}
+
+fn exit(bytes: &mut Reader<'_>) -> Option<Exit> {
+    let mut registers = [0; HOST];
+    for register in &mut registers {
+        *register = bytes.u64()?;
+    }
+    let [control, save] = [bytes.bytes(PARTS[0].1)?, bytes.bytes(PARTS[1].1)?];
+    let vmcb = vmcb(control, save);
+    let mut l2_log = Vec::new();
+    for _ in 0..bytes.u8()? {
+        let (vector, error, rip) = (bytes.u8()?, bytes.u32()?, bytes.u64()?);
+        l2_log.push(L2Event { vector, error, rip });
+    }
+    Some(Exit { vmcb, host: host_state(&registers), l2_log })
+}
+
+fn vmcb(control: &[u8], save: &[u8]) -> VmcbState {
+    let mut values = [0; FIELDS];
+    for (field, value) in Field::ALL.iter().zip(&mut values) {
+        let at = u64::from(field.offset());
+        let (part, base) = if at < PARTS[1].0 { (control, 0) } else { (save, PARTS[1].0) };
+        let (from, width) = ((at - base) as usize, usize::from(field.width()));
+        let mut word = [0; 8];
+        word[..width].copy_from_slice(&part[from..from + width]);
+        *value = u64::from_le_bytes(word);
+    }
+    VmcbState::of(values)
+}
+
+fn host_state(registers: &[u64; HOST]) -> HostState {
+    let mut state = HostState::default();
+    let places = [
+        (HostReg::Rax, host::GPRS),
+        (HostReg::L2Rcx, host::GPRS + 1),
+        (HostReg::L2Rdx, host::GPRS + 2),
+        (HostReg::L2Rbx, host::GPRS + 3),
+        (HostReg::Rflags, host::RFLAGS),
+        (HostReg::Cr0, host::CR0),
+        (HostReg::Cr2, host::CR2),
+        (HostReg::Cr3, host::CR3),
+        (HostReg::Cr4, host::CR4),
+        (HostReg::Cr8, host::CR8),
+        (HostReg::Efer, host::EFER),
+        (HostReg::Dr6, host::DR6),
+        (HostReg::Dr7, host::DR7),
+    ];
+    for (register, at) in places {
+        state.set(register, registers[at]);
+    }
+    state
+}
