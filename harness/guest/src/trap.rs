@@ -46,7 +46,8 @@ pub(crate) fn init() {
         // SAFETY: the address alone is used.
         let stub = unsafe { trap_stubs.as_ptr() } as u64 + u64::from(vector) * STUB;
         let stack = if vector == NMI { 2 } else { 1 };
-        let low = stub & 0xffff | 0x08 << 16 | stack << 32 | 0x8e << 40 | (stub >> 16 & 0xffff) << 48;
+        let low =
+            stub & 0xffff | 0x08 << 16 | stack << 32 | 0x8e << 40 | (stub >> 16 & 0xffff) << 48;
         let gate = (L1_IDT + u64::from(vector) * 16) as *mut u64;
         // SAFETY: the IDT's page is L1's own.
         unsafe {

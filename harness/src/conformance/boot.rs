@@ -60,10 +60,7 @@ impl Machine {
             .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
             .args(["-machine", &format!("pc,accel={},memory-backend=ram", self.accel)])
             .args(["-cpu", cpu, "-smp", "1", "-m", &format!("{}M", size >> 20), "-object"])
-            .arg(format!(
-                "memory-backend-file,id=ram,size={size},mem-path={},share=on",
-                ram.path()
-            ))
+            .arg(format!("memory-backend-file,id=ram,size={size},mem-path={},share=on", ram.path()))
             // Patches ROM code that we do not have.
             .args(["-global", "apic-common.vapic=off", "-bios"])
             .arg(&self.guest.rom)
@@ -79,8 +76,8 @@ impl Machine {
         for (pa, bytes) in &self.guest.segments {
             ram.write(*pa, bytes)?;
         }
-        let mut words =
-            tempfile::tempfile().doing(Kind::Harness, || "making a file for QEMU's stderr".into())?;
+        let mut words = tempfile::tempfile()
+            .doing(Kind::Harness, || "making a file for QEMU's stderr".into())?;
         let mut command = self.command(cpu, ram);
         let stderr = words.try_clone().doing(Kind::Harness, || "copying a descriptor".into())?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);

@@ -73,11 +73,17 @@ impl Ops {
                 check(*pa, *width)?;
                 self.u8(op::PEEK).u8(*width).u64(*pa);
             }
-            Step::Wrmsr(msr, value) => self.execute(&Insn::Wrmsr(*msr, *value), 0, observe::NOTHING),
+            Step::Wrmsr(msr, value) => {
+                self.execute(&Insn::Wrmsr(*msr, *value), 0, observe::NOTHING)
+            }
             Step::Rdmsr(msr) => self.execute(&Insn::Rdmsr(*msr), 0, observe::EDX_EAX),
-            Step::WriteCr(n, value) => self.execute(&Insn::WriteCr(*n, 0), *value, observe::NOTHING),
+            Step::WriteCr(n, value) => {
+                self.execute(&Insn::WriteCr(*n, 0), *value, observe::NOTHING)
+            }
             Step::ReadCr(n) => self.execute(&Insn::ReadCr(*n, 0), 0, observe::RAX),
-            Step::WriteDr(n, value) => self.execute(&Insn::WriteDr(*n, 0), *value, observe::NOTHING),
+            Step::WriteDr(n, value) => {
+                self.execute(&Insn::WriteDr(*n, 0), *value, observe::NOTHING)
+            }
             Step::ReadDr(n) => self.execute(&Insn::ReadDr(*n, 0), 0, observe::RAX),
             Step::Rflags(value) => _ = self.u8(op::RFLAGS).u64(*value),
             Step::Raise(event) => self.raise(*event),
@@ -100,7 +106,10 @@ impl Ops {
     }
 
     fn vmcb(&mut self, field: Field, value: u64) {
-        self.u8(op::WRITE).u8(field.width()).u64(world::VMCB + u64::from(field.offset())).u64(value);
+        self.u8(op::WRITE)
+            .u8(field.width())
+            .u64(world::VMCB + u64::from(field.offset()))
+            .u64(value);
     }
 
     fn execute(&mut self, insn: &Insn, rax: u64, wanted: u8) {

@@ -123,7 +123,8 @@ impl QemuExecutor {
         let bytes = ram.read(batch.output_at(), written)?;
         let mut reader = Reader(&bytes[..committed]);
         for &n in &queue[..done] {
-            let outcome = decode::outcome(&mut reader).ok_or_else(|| garbage("its observations"))?;
+            let outcome =
+                decode::outcome(&mut reader).ok_or_else(|| garbage("its observations"))?;
             emit(n, Ran::Outcome(outcome))?;
         }
         if let Some(broken) = verdict(&ram, end, &bytes[committed..])? {

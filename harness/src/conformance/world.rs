@@ -35,7 +35,7 @@ pub fn memory(nested_paging: bool) -> Vec<(u64, Vec<u8>)> {
     ];
     let mut memory: Vec<_> = pages.iter().map(|&page| (page, initial_page(page))).collect();
     memory.push((VMCB, baseline_vmcb(nested_paging)));
-    memory.push((L1PT, words(&[L1PT + 0x1000 | L1_TABLE])));
+    memory.push((L1PT, words(&[(L1PT + 0x1000) | L1_TABLE])));
     memory.push((L1PT + 0x1000, words(&[0, 1, 2, 3].map(|gib: u64| gib << 30 | L1_PAGE))));
     memory.push((L1_GDT, words(&GDT)));
     memory.push((L2_STUBS, stubs()));
