@@ -13,6 +13,7 @@
 extern crate alloc;
 
 pub mod case;
+pub mod compare;
 pub mod cpu;
 pub mod feature;
 pub mod outcome;
@@ -21,6 +22,7 @@ pub mod vmcb;
 pub mod wire;
 
 pub use case::Case;
+pub use compare::{Difference, compare};
 pub use cpu::Platform;
 pub use feature::Feature;
 pub use outcome::Outcome;
