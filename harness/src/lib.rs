@@ -11,13 +11,18 @@
 
 #![deny(missing_docs)]
 
+pub mod build;
 pub mod cache;
 pub mod conformance;
 pub mod console;
 pub mod env;
 pub mod error;
+pub mod git;
+pub mod hash;
 pub mod interrupt;
 pub mod process;
+pub mod setup;
+pub mod source;
 pub mod verdict;
 
 pub use env::Env;

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
@@ -86,6 +88,21 @@ impl Running {
         self.child.wait()
     }
 
+    /// Waits until it ends or `limit` is over, then with `None`.
+    ///
+    /// # Errors
+    /// Whatever waiting gave.
+    pub fn wait_within(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let end = Instant::now() + limit;
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || Instant::now() >= end {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Sends `signal` to the whole group.
     pub fn signal(&self, signal: Signal) {
         // The group may be gone already; that is what was wanted.
@@ -113,24 +130,59 @@ pub fn signal_all(signal: Signal) {
 /// # Errors
 /// Harness, when it cannot be started; Interrupted.
 pub fn output(command: &mut Command) -> Result<Output> {
-    let doing = || format!("running {}", show(command));
-    let name = doing();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = spawn(command).doing(Kind::Harness, || name.clone())?;
-    let stderr = running.child.stderr.take().map(|mut e| {
-        std::thread::spawn(move || {
-            let mut buf = Vec::new();
-            io::Read::read_to_end(&mut e, &mut buf).map(|_| buf)
-        })
-    });
-    let mut stdout = Vec::new();
-    if let Some(mut out) = running.child.stdout.take() {
-        io::Read::read_to_end(&mut out, &mut stdout).doing(Kind::Harness, || name.clone())?;
-    }
-    let stderr = stderr.and_then(|t| t.join().ok()).and_then(io::Result::ok).unwrap_or_default();
-    let status = running.wait().doing(Kind::Harness, || name)?;
+    output_of(command, Stdio::null(), None)
+}
+
+/// [`output`] of a child that is killed after `limit`.
+///
+/// # Errors
+/// As [`output`], and Setup when the time is up.
+pub fn output_within(command: &mut Command, limit: Duration) -> Result<Output> {
+    output_of(command, Stdio::null(), Some(limit))
+}
+
+fn output_of(command: &mut Command, stdin: Stdio, limit: Option<Duration>) -> Result<Output> {
+    let doing = format!("running {}", show(command));
+    command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = spawn(command).map_err(|e| not_started(command, e))?;
+    let stdout = running.child.stdout.take().map(read_all);
+    let stderr = running.child.stderr.take().map(read_all);
+    let status = match limit {
+        None => running.wait().map(Some),
+        Some(limit) => running.wait_within(limit),
+    };
+    let status = status.doing(Kind::Harness, || doing.clone())?;
     interrupt::check()?;
-    Ok(Output { status, stdout, stderr })
+    let Some(status) = status else {
+        let limit = limit.unwrap_or_default().as_secs();
+        return Err(Error::new(Kind::Setup, format!("{doing}: no end after {limit} s")));
+    };
+    let collect = |reader: Option<JoinHandle<Vec<u8>>>| {
+        reader.and_then(|t| t.join().ok()).unwrap_or_default()
+    };
+    Ok(Output { status, stdout: collect(stdout), stderr: collect(stderr) })
+}
+
+/// Reads a pipe to its end beside the other one.
+fn read_all(mut pipe: impl io::Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut buf = Vec::new();
+        // What came before a failed read is still worth showing.
+        let _ = pipe.read_to_end(&mut buf);
+        buf
+    })
+}
+
+/// The error for a `command` that could not be started.
+pub fn not_started(command: &Command, e: io::Error) -> Error {
+    let program = command.get_program().display();
+    let error = Error::new(Kind::Harness, format!("running {}", show(command)));
+    match e.kind() {
+        io::ErrorKind::NotFound => Error::new(Kind::Setup, format!("{program} was not found"))
+            .because(e)
+            .hint("`cargo xtask doctor` lists what is needed"),
+        _ => error.because(e),
+    }
 }
 
 /// Runs `command`, which must succeed, and returns its stdout without the
@@ -139,7 +191,15 @@ pub fn output(command: &mut Command) -> Result<Output> {
 /// # Errors
 /// `kind`, with the last lines of its stderr, when it fails.
 pub fn stdout(kind: Kind, command: &mut Command) -> Result<String> {
-    let out = output(command)?;
+    stdout_from(kind, command, Stdio::null())
+}
+
+/// [`stdout`] of a command that reads `stdin`.
+///
+/// # Errors
+/// As [`stdout`].
+pub fn stdout_from(kind: Kind, command: &mut Command, stdin: Stdio) -> Result<String> {
+    let out = output_of(command, stdin, None)?;
     if !out.status.success() {
         return Err(failed(kind, command, &out));
     }

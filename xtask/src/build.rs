@@ -1,13 +1,57 @@
 //! `cargo xtask build`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::{Env, Error, Kind, Result};
+use harness::build::{self, Flavour, Spec, patch};
+use harness::{Env, Result, source};
+
+use crate::base::BaseArgs;
 
 /// Build QEMU, stock or with the series
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Without patches, or with the series for this base
+    which: Which,
+    #[command(flatten)]
+    base: BaseArgs,
+    /// How it is compiled: release, debug, asan or gcov
+    #[arg(long, default_value_t)]
+    flavour: Flavour,
+    /// A folder of patches, instead of patches/qemu-VERSION
+    #[arg(long, value_name = "DIR")]
+    series: Option<PathBuf>,
+    /// Print the binary's path, and nothing else, on stdout
+    #[arg(long)]
+    print_path: bool,
+}
 
-pub(crate) fn run(_env: &Env, _args: &Args) -> Result<ExitCode> {
-    Err(Error::new(Kind::Harness, "this command is not written yet"))
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Stock,
+    Patched,
+}
+
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let source = source::obtain(env, &args.base.request())?;
+    let patches = match args.which {
+        Which::Stock => Vec::new(),
+        Which::Patched => {
+            let own = || env.series_dir(&source.major_minor());
+            patch::series(&args.series.clone().unwrap_or_else(own))?
+        }
+    };
+    let built = build::build(env, &Spec { source, patches, flavour: args.flavour })?;
+    if args.print_path {
+        println!("{}", built.path.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("QEMU {} ({}, {})", built.qemu_version, built.series_hash, built.flavour);
+    println!("  binary    {}", built.path.display());
+    println!("  id        {}", built.id);
+    println!("  compiler  {}", built.compiler);
+    for dir in &built.firmware {
+        println!("  firmware  -L {}", dir.display());
+    }
+    Ok(ExitCode::SUCCESS)
 }

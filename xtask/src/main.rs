@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod base;
 mod build;
 mod doctor;
 mod source;

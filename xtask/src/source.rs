@@ -2,12 +2,19 @@
 
 use std::process::ExitCode;
 
-use harness::{Env, Error, Kind, Result};
+use harness::{Env, Result, source};
+
+use crate::base::BaseArgs;
 
 /// Get the QEMU source and print where it is
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    base: BaseArgs,
+}
 
-pub(crate) fn run(_env: &Env, _args: &Args) -> Result<ExitCode> {
-    Err(Error::new(Kind::Harness, "this command is not written yet"))
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let source = source::obtain(env, &args.base.request())?;
+    println!("{}", source.dir.display());
+    Ok(ExitCode::SUCCESS)
 }

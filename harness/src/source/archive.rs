@@ -1,0 +1,158 @@
+//! Archives: fetched, checked against their pins, kept.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+use super::pins::{Base, Debian, File};
+use super::{apt, machine};
+use crate::cache::io_error;
+use crate::{Env, Error, Kind, Result, process, setup};
+
+/// The verified files of `base`'s source package, fetched when the cache does
+/// not have them.
+///
+/// # Errors
+/// Setup, saying what was tried, when a file cannot be had or is not what was
+/// pinned.
+pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
+    let dir = env.cache.dir(format!("archives/{}", base.version))?;
+    drop_wrong(env, &dir, base)?;
+    if missing(&dir, base).is_empty() {
+        return Ok(dir);
+    }
+    let mut tried = Vec::new();
+    if let Err(e) = apt::source(env, debian, base, &dir) {
+        crate::interrupt::check()?;
+        tried.push(format!("apt: {e}"));
+    }
+    for file in missing(&dir, base) {
+        fetch(env, debian, base, file, &dir).map_err(|e| {
+            if e.kind() == Kind::Interrupted {
+                return e;
+            }
+            tried.push(e.to_string());
+            Error::new(Kind::Setup, format!("QEMU {} cannot be fetched", base.version))
+                .hint(format!("tried:\n    {}\n  {OFFLINE}", tried.join("\n    ")))
+        })?;
+    }
+    for file in &base.files {
+        verify(&dir.join(&file.name), file)?;
+    }
+    Ok(dir)
+}
+
+const OFFLINE: &str = "without a network, name an unpacked release with --qemu-src DIR";
+
+/// The files that are not there yet.
+fn missing<'a>(dir: &Path, base: &'a Base) -> Vec<&'a File> {
+    base.files.iter().filter(|f| !dir.join(&f.name).is_file()).collect()
+}
+
+/// A damaged file in the cache is said, set aside and fetched again.
+fn drop_wrong(env: &Env, dir: &Path, base: &Base) -> Result<()> {
+    for file in &base.files {
+        let path = dir.join(&file.name);
+        if path.is_file()
+            && let Err(e) = verify(&path, file)
+        {
+            env.console.warn(format_args!("{e}; it is fetched again"));
+            fs::remove_file(&path).map_err(|e| io_error("removing", &path, e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Fetches one file from the first address that has it.
+fn fetch(env: &Env, debian: &Debian, base: &Base, file: &File, dir: &Path) -> Result<()> {
+    let mirror = machine::mirror().map_or(debian.mirror.clone(), |m| m.uri);
+    let mut tried = Vec::new();
+    for template in &debian.archives {
+        let url = template
+            .replace("{mirror}", mirror.trim_end_matches('/'))
+            .replace("{directory}", &base.directory)
+            .replace("{name}", &file.name)
+            .replace("{sha1}", &file.sha1);
+        env.console.step(format_args!("fetching {url}"));
+        match download(&url, &dir.join(format!("{}.part", file.name))) {
+            Ok(part) => return accept(&part, file, dir),
+            Err(e) if e.kind() == Kind::Interrupted => return Err(e),
+            Err(e) => tried.push(format!("{url}: {e}")),
+        }
+    }
+    Err(Error::new(Kind::Setup, tried.join("\n    ")))
+}
+
+/// Moves `part` to its place in `dir`, if it is what was pinned; else removes it.
+///
+/// # Errors
+/// Setup, with both hashes.
+pub(super) fn accept(part: &Path, file: &File, dir: &Path) -> Result<()> {
+    if let Err(e) = verify(part, file) {
+        let _ = fs::remove_file(part);
+        return Err(e);
+    }
+    let to = dir.join(&file.name);
+    fs::rename(part, &to).map_err(|e| io_error("writing", &to, e))
+}
+
+/// Fetches `url` with apt's own downloader, which knows the machine's proxy,
+/// or with curl or wget.
+fn download(url: &str, part: &Path) -> Result<PathBuf> {
+    let _ = fs::remove_file(part);
+    let mut c = if Path::new("/usr/lib/apt/apt-helper").exists() {
+        let mut c = Command::new("/usr/lib/apt/apt-helper");
+        c.args(["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]);
+        c.args(["-o", "APT::Sandbox::User=root"]).arg("download-file").arg(url).arg(part);
+        c
+    } else if setup::find_tool("curl").is_some() {
+        let mut c = Command::new("curl");
+        c.args(["-fsSL", "--connect-timeout", "20", "-o"]).arg(part).arg(url);
+        c
+    } else {
+        let mut c = Command::new("wget");
+        c.args(["-q", "--timeout=20", "--tries=2", "-O"]).arg(part).arg(url);
+        c
+    };
+    process::stdout(Kind::Setup, &mut c)?;
+    Ok(part.to_path_buf())
+}
+
+/// Checks that `path` is what was pinned.
+///
+/// # Errors
+/// Setup, with both hashes.
+pub fn verify(path: &Path, file: &File) -> Result<()> {
+    let (size, sha256) = hash(path).map_err(|e| io_error("reading", path, e))?;
+    if sha256 == file.sha256 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Setup,
+        format!(
+            "{} is not the pinned file\n  expected sha256 {} ({} bytes)\n  found    sha256 {sha256} \
+             ({size} bytes)\n ",
+            path.display(),
+            file.sha256,
+            file.size
+        ),
+    ))
+}
+
+fn hash(path: &Path) -> io::Result<(u64, String)> {
+    let mut from = fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    let mut buf = vec![0; 1 << 16];
+    loop {
+        let n = from.read(&mut buf)?;
+        if n == 0 {
+            return Ok((size, crate::hash::hex(&hasher.finalize())));
+        }
+        size += n as u64;
+        hasher.update(&buf[..n]);
+    }
+}

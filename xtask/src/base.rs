@@ -1,0 +1,22 @@
+//! The flags that name a QEMU source, shared by every subcommand that needs one.
+
+use std::path::PathBuf;
+
+use harness::source::Request;
+
+/// Which QEMU source.
+#[derive(clap::Args, Clone)]
+pub(crate) struct BaseArgs {
+    /// A pinned QEMU version: 10.2.2 (the default), 10.0.13 or 7.2
+    #[arg(long, value_name = "VERSION", conflicts_with = "qemu_src")]
+    base: Option<String>,
+    /// Your own QEMU checkout or unpacked release; it is read, never written
+    #[arg(long, value_name = "DIR")]
+    qemu_src: Option<PathBuf>,
+}
+
+impl BaseArgs {
+    pub(crate) fn request(&self) -> Request {
+        Request { base: self.base.clone(), dir: self.qemu_src.clone() }
+    }
+}
