@@ -265,8 +265,13 @@ mod tests {
         io::BufRead::read_line(&mut io::BufReader::new(out), &mut line).unwrap();
         drop(running);
         let sleeper = Pid::from_raw(line.trim().parse().unwrap()).unwrap();
-        // Killed; it may still be a zombie until init collects it.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.as_raw_pid()));
-        assert!(stat.is_err() || stat.unwrap().contains(") Z "));
+        // The signal is on its way; a zombie waits for init to collect it.
+        let stat = format!("/proc/{}/stat", sleeper.as_raw_pid());
+        let alive = || std::fs::read_to_string(&stat).is_ok_and(|s| !s.contains(") Z "));
+        let end = Instant::now() + Duration::from_secs(60);
+        while alive() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!alive());
     }
 }
