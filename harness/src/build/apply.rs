@@ -123,7 +123,7 @@ fn refused(source: &Source, patch: &Patch, stderr: &str) -> Error {
 fn describe(patch: &str, file: &str, line: &str) -> String {
     let hunks = hunks_of(patch, file);
     let starts =
-        |h: &&str| h.starts_with(&format!("@@ -{line},")) || h.starts_with(&format!("@@ -{line} "));
+        |h: &str| h.starts_with(&format!("@@ -{line},")) || h.starts_with(&format!("@@ -{line} "));
     match hunks.iter().copied().position(starts) {
         Some(n) => format!("{file}: hunk {} of {}: {}", n + 1, hunks.len(), hunks[n]),
         None => format!("{file}, line {line}"),
