@@ -132,6 +132,8 @@ cpu_features! {
     La57 = "la57", at(7, 0, Ecx, 16);
     /// CET shadow stacks.
     ShadowStack = "shstk", at(7, 0, Ecx, 7);
+    /// Protection keys for supervisor pages (not AMD's; widens CR4).
+    Pks = "pks", at(7, 0, Ecx, 31);
     /// RDPRU.
     Rdpru = "rdpru", at(0x8000_0008, 0, Ebx, 4);
     /// Automatic IBRS (EFER bit 21).

@@ -115,6 +115,16 @@ impl<S: Slot, const N: usize> Known<S, N> {
         self.known &= !(1 << slot.slot());
     }
 
+    /// Makes the values at the places set in the mask unknown.
+    pub fn forget_mask(&mut self, mask: u128) {
+        self.known &= !mask;
+        for (place, value) in self.values.iter_mut().enumerate() {
+            if mask >> place & 1 == 1 {
+                *value = 0;
+            }
+        }
+    }
+
     /// The known slots and their values.
     pub fn iter(&self) -> impl Iterator<Item = (S, u64)> + '_ {
         S::ALL.iter().filter_map(|&s| Some((s, self.get(s)?)))

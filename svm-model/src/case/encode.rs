@@ -72,46 +72,94 @@ pub fn program(insns: &[Insn]) -> Vec<u8> {
     bytes
 }
 
+/// A register load in front of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// The register.
+    pub gpr: Gpr,
+    /// The value.
+    pub value: u64,
+    /// MOV r64, imm64; else MOV r32, imm32, which clears the upper half.
+    pub wide: bool,
+}
+
+impl Load {
+    const fn wide(gpr: Gpr, value: u64) -> Load {
+        Load { gpr, value, wide: true }
+    }
+
+    const fn narrow(gpr: Gpr, value: u32) -> Load {
+        Load { gpr, value: value as u64, wide: false }
+    }
+
+    /// Bytes of its encoding.
+    pub const fn length(self) -> u64 {
+        if self.wide { 10 } else { 5 }
+    }
+}
+
+/// The loads in front of one instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Loads {
+    loads: [Load; 3],
+    len: usize,
+}
+
+impl Loads {
+    fn of(list: &[Load]) -> Loads {
+        let mut loads = [Load::narrow(RAX, 0); 3];
+        loads[..list.len()].copy_from_slice(list);
+        Loads { loads, len: list.len() }
+    }
+
+    /// The loads, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Load> + '_ {
+        self.loads[..self.len].iter().copied()
+    }
+}
+
+/// The loads in front of an instruction.
+pub fn loads(insn: &Insn) -> Loads {
+    match *insn {
+        Insn::Load(_, address)
+        | Insn::Store(address)
+        | Insn::Jump(address)
+        | Insn::Invlpg(address) => Loads::of(&[Load::wide(RBX, address)]),
+        Insn::In { port, .. } | Insn::Out { port, .. } if port > 0xff => {
+            Loads::of(&[Load::narrow(RDX, port.into())])
+        }
+        Insn::StringIo { port, count: None, .. } => Loads::of(&[Load::narrow(RDX, port.into())]),
+        Insn::StringIo { port, count: Some(count), .. } => {
+            Loads::of(&[Load::narrow(RDX, port.into()), Load::wide(RCX, count)])
+        }
+        Insn::Invpcid(kind) => Loads::of(&[Load::wide(RBX, SCRATCH), Load::wide(RAX, kind)]),
+        Insn::Rdmsr(msr) => Loads::of(&[Load::narrow(RCX, msr)]),
+        Insn::Wrmsr(msr, value) => Loads::of(&[
+            Load::narrow(RCX, msr),
+            Load::narrow(RDX, (value >> 32) as u32),
+            Load::narrow(RAX, value as u32),
+        ]),
+        Insn::Sidt | Insn::Sgdt => Loads::of(&[Load::wide(RBX, SCRATCH)]),
+        Insn::Divide => Loads::of(&[Load::narrow(RCX, 0)]),
+        Insn::Lidt => Loads::of(&[Load::wide(RBX, SCRATCH_IDTR)]),
+        Insn::Lgdt => Loads::of(&[Load::wide(RBX, SCRATCH_GDTR)]),
+        _ => Loads::of(&[]),
+    }
+}
+
 fn mov64(out: &mut impl Sink, gpr: Gpr, value: u64) {
     out.put(&[0x48 | gpr >> 3, 0xb8 | gpr & 7]);
     out.put(&value.to_le_bytes());
 }
 
-/// MOV r32, imm32, which clears the upper half.
-fn mov32(out: &mut impl Sink, gpr: Gpr, value: u32) {
-    out.put(&[0xb8 | gpr & 7]);
-    out.put(&value.to_le_bytes());
-}
-
 fn setup(insn: &Insn, out: &mut impl Sink) {
-    match *insn {
-        Insn::Load(_, address) | Insn::Store(address) | Insn::Jump(address) => {
-            mov64(out, RBX, address);
+    for load in loads(insn).iter() {
+        if load.wide {
+            mov64(out, load.gpr, load.value);
+        } else {
+            out.put(&[0xb8 | load.gpr & 7]);
+            out.put(&(load.value as u32).to_le_bytes());
         }
-        Insn::Invlpg(address) => mov64(out, RBX, address),
-        Insn::In { port, .. } | Insn::Out { port, .. } if port > 0xff => {
-            mov32(out, RDX, port.into());
-        }
-        Insn::StringIo { port, count, .. } => {
-            mov32(out, RDX, port.into());
-            if let Some(count) = count {
-                mov64(out, RCX, count);
-            }
-        }
-        Insn::Invpcid(kind) => {
-            mov64(out, RBX, SCRATCH);
-            mov64(out, RAX, kind);
-        }
-        Insn::Rdmsr(msr) => mov32(out, RCX, msr),
-        Insn::Wrmsr(msr, value) => {
-            mov32(out, RCX, msr);
-            mov32(out, RDX, (value >> 32) as u32);
-            mov32(out, RAX, value as u32);
-        }
-        Insn::Sidt | Insn::Sgdt => mov64(out, RBX, SCRATCH),
-        Insn::Lidt => mov64(out, RBX, SCRATCH_IDTR),
-        Insn::Lgdt => mov64(out, RBX, SCRATCH_GDTR),
-        _ => {}
     }
 }
 
@@ -207,6 +255,8 @@ fn fixed_bytes(insn: &Insn) -> &'static [u8] {
         Insn::Int3 => &[0xcc],
         Insn::Into => &[0xce],
         Insn::Icebp => &[0xf1],
+        Insn::Divide => &[0xf7, 0xf1],
+        Insn::Fnop => &[0xd9, 0xd0],
         Insn::Ud2 => &[0x0f, 0x0b],
         Insn::Invd => &[0x0f, 0x08],
         Insn::Wbinvd => &[0x0f, 0x09],

@@ -68,6 +68,10 @@ pub enum Insn {
     Into,
     /// INT1 (0xF1).
     Icebp,
+    /// DIV ECX, with ECX cleared first: #DE.
+    Divide,
+    /// FNOP.
+    Fnop,
     /// UD2.
     Ud2,
     /// INVD.

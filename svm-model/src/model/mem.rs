@@ -23,7 +23,15 @@ pub(super) struct Memory<'a> {
 impl<'a> Memory<'a> {
     pub(super) fn new(program: &'a [Insn], vmcb: Image) -> Memory<'a> {
         let vmcb2 = Image::ZERO;
-        Memory { program, vmcb, vmcb2, words: Vec::new(), code: Vec::new(), tables_clean: true, maps_clean: true }
+        Memory {
+            program,
+            vmcb,
+            vmcb2,
+            words: Vec::new(),
+            code: Vec::new(),
+            tables_clean: true,
+            maps_clean: true,
+        }
     }
 
     /// The fields of the VMCB at a page-aligned address.
@@ -52,7 +60,7 @@ impl<'a> Memory<'a> {
 
     /// Reads up to 8 bytes, little-endian.
     pub(super) fn read(&mut self, pa: u64, width: u8) -> u64 {
-        if width == 8 && pa % 8 == 0 {
+        if width == 8 && pa & 7 == 0 {
             return self.word(pa);
         }
         (0..u64::from(width.min(8))).fold(0, |value, n| {
@@ -63,7 +71,7 @@ impl<'a> Memory<'a> {
 
     /// Writes up to 8 bytes, little-endian.
     pub(super) fn write(&mut self, pa: u64, width: u8, value: u64) {
-        if width == 8 && pa % 8 == 0 {
+        if width == 8 && pa & 7 == 0 {
             return self.set_word(pa, value);
         }
         for n in 0..u64::from(width.min(8)) {

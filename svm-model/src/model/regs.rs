@@ -9,8 +9,8 @@ pub(super) mod cr0 {
     pub(in crate::model) const MP: u64 = 1 << 1;
     pub(in crate::model) const EM: u64 = 1 << 2;
     pub(in crate::model) const TS: u64 = 1 << 3;
+    pub(in crate::model) const ET: u64 = 1 << 4;
     pub(in crate::model) const WP: u64 = 1 << 16;
-    pub(in crate::model) const AM: u64 = 1 << 18;
     pub(in crate::model) const NW: u64 = 1 << 29;
     pub(in crate::model) const CD: u64 = 1 << 30;
     pub(in crate::model) const PG: u64 = 1 << 31;
@@ -85,11 +85,6 @@ impl Segment {
     /// CS.L: 64-bit code.
     pub(super) fn long(self) -> bool {
         self.attrib & 0x200 != 0
-    }
-
-    /// CS.D, SS.B: 32-bit default size.
-    pub(super) fn big(self) -> bool {
-        self.attrib & 0x400 != 0
     }
 }
 
@@ -222,11 +217,6 @@ impl Regs {
     /// Whether code runs in 64-bit mode.
     pub(super) fn mode64(&self) -> bool {
         self.long_mode() && self.cs.long()
-    }
-
-    /// Whether the processor is in protected mode, virtual-8086 mode excluded.
-    pub(super) fn protected(&self) -> bool {
-        self.cr0 & cr0::PE != 0 && self.rflags & flag::VM == 0
     }
 
     /// Whether this CR4 makes addresses of 57 bits.

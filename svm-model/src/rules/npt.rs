@@ -6,7 +6,8 @@ rules! { Npt after super::vmload_vmsave::END;
     ENABLED = "npt.enabled", "15.25.3", two, "With NP_ENABLE clear guest-physical addresses are system-physical.";
     CODE = "npt.exitcode", "15.25.6", one, "A fault of the nested walk exits with 0x400.";
     INFO2 = "npt.exitinfo2", "15.25.6", one, "EXITINFO2 has the faulting guest-physical address.";
-    PRESENT = "npt.present", "15.25.6", two, "EXITINFO1 bit 0 is clear where a nested entry was not present, set otherwise.";
+    PRESENT = "npt.present", "15.25.6", two, "A nested entry without P faults.";
+    FAULT_PRESENT = "npt.exitinfo1-present", "15.25.6", two, "EXITINFO1 bit 0 is set where the fault is one of permission or a reserved bit.";
     WRITE = "npt.write", "15.25.6", two, "A write through a nested entry without R/W faults with bits 0 and 1 set.";
     USER = "npt.user", "15.25.5", two, "Every nested access counts as a user access: a supervisor nested entry faults, bit 2 is always set.";
     NX = "npt.nx", "15.25.6", two, "A fetch through a nested entry with NX faults with bit 4 set, where the host's EFER.NXE is set.";
@@ -34,5 +35,5 @@ rules! { Npt after super::vmload_vmsave::END;
     FETCH = "npt.fetch", "15.25.6", two, "Bit 4 of EXITINFO1 tells an instruction fetch from a data access.";
     LEAF_SIZE = "npt.page-size", "15.25.8", two, "Guest and nested page sizes are independent.";
     TSS_IDT_IMPLICIT = "npt.implicit-access", "15.25.6", one, "Accesses that the processor makes itself (IDT, stack, GDT) take nested faults like others.";
-    OFF_INTERCEPT = "npt.not-pf", "15.25.6", one, "A nested page fault is no #PF: its intercept is not asked, CR2 does not change.";
+    NOT_PF = "npt.not-pf", "15.25.6", one, "A nested page fault is no #PF: its intercept is not asked, CR2 does not change.";
 }

@@ -60,7 +60,12 @@ impl RuleId {
 
     /// The rule.
     pub fn rule(self) -> &'static Rule {
-        super::TABLES.iter().copied().flatten().nth(self.index()).expect("rule numbers come from the tables")
+        super::TABLES
+            .iter()
+            .copied()
+            .flatten()
+            .nth(self.index())
+            .expect("rule numbers come from the tables")
     }
 }
 

@@ -1,0 +1,190 @@
+//! One instruction of the guest: fetch, breakpoints, execution, single-step.
+
+use super::event::Event;
+use super::fetch::Fetched;
+use super::paging::Access;
+use super::regs::{dr, flag};
+use super::{Flow, Machine, Stop};
+use crate::case::insn::Insn;
+use crate::case::world;
+use crate::outcome::L2Event;
+use crate::rules::{debug, lbrv};
+
+impl Machine<'_> {
+    /// Executes the instruction at RIP.
+    pub(super) fn instruction(&mut self) -> Flow {
+        self.execution_breakpoint()?;
+        let (fetched, length) = self.fetch()?;
+        let single_step = self.r.rflags & flag::TF != 0;
+        let shadow = self.r.shadow;
+        self.next_rip = self.r.rip.wrapping_add(length);
+        if !self.r.mode64() {
+            self.next_rip &= 0xffff_ffff;
+        }
+        self.sti = false;
+        match fetched {
+            Fetched::Move(gpr, value) => self.r.gpr[usize::from(gpr & 15)] = value,
+            Fetched::Insn(insn) => self.execute(insn)?,
+            Fetched::Stub(vector) => self.stub(vector)?,
+        }
+        self.r.rip = self.next_rip;
+        self.r.rflags &= !flag::RF;
+        self.r.shadow = self.sti && !shadow;
+        if self.t.rule(debug::TF_TRAP, single_step) {
+            return Err(Stop::Raise(Event::debug(dr::DR6_BS)));
+        }
+        Ok(())
+    }
+
+    fn execution_breakpoint(&mut self) -> Flow {
+        if self.r.dr7 & 0xff == 0 {
+            return Ok(());
+        }
+        let linear = self.linear_rip();
+        for n in 0..4 {
+            let enabled = self.r.dr7 >> (2 * n) & 3 != 0;
+            let execution = self.r.dr7 >> (16 + 4 * n) & 0xf == 0;
+            if enabled && execution && self.r.dr[n] == linear {
+                let resume = self.r.rflags & flag::RF != 0;
+                if self.t.rule(debug::EXEC_BREAKPOINT, !resume) {
+                    return Err(Stop::Raise(Event::debug(1 << n)));
+                }
+            } else if enabled && !execution {
+                // Data breakpoints are not described.
+                return Err(Stop::Open);
+            }
+        }
+        Ok(())
+    }
+
+    /// L2's stub: logs what its frame says, and goes on to the VMMCALL.
+    fn stub(&mut self, vector: u8) -> Flow {
+        if !self.r.mode64() || self.r.rflags & flag::TF != 0 {
+            return Err(Stop::Open);
+        }
+        let has_error = matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30);
+        let count = self.l2_log.len() as u64;
+        let mut rsp = self.r.gpr[4];
+        let mut error = 0;
+        if has_error {
+            error = self.stub_read(rsp)? as u32;
+            rsp = rsp.wrapping_add(8);
+        }
+        let rip = self.stub_read(rsp)?;
+        // The log must be writable, or the stub itself faults, at places that the world leaves open.
+        let log = self.translate(world::L2_LOG + 8 * (1 + 3 * count), Access::WRITE);
+        if log.is_err() {
+            return Err(Stop::Open);
+        }
+        self.l2_log.push(L2Event { vector, error, rip });
+        self.next_rip = world::L2_STUB_EXIT;
+        Ok(())
+    }
+
+    fn stub_read(&mut self, rsp: u64) -> Flow<u64> {
+        let Ok(pa) = self.translate(rsp, Access::READ) else { return Err(Stop::Open) };
+        Ok(self.mem.read(pa, 8))
+    }
+
+    /// What an instruction does, in the guest or in L1. RIP has not moved yet;
+    /// the caller moves it to `next_rip`.
+    pub(super) fn execute(&mut self, insn: &Insn) -> Flow {
+        use Insn::{
+            Clgi, Cli, Clts, Cpuid, Divide, Fnop, Hlt, Icebp, In, Int, Int3, Into, Invd, Invlpg,
+            Invlpga, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, Ltr, Monitor, Mov, Mwait,
+            Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr, Rdpmc, Rdpru, Rdtsc, Rdtscp, ReadCr, ReadDr,
+            Rsm, Sgdt, Sidt, Skinit, Sldt, Smsw, Stgi, Sti, Store, Str, StringIo, Ud2, Vmload,
+            Vmmcall, Vmrun, Vmsave, Wbinvd, Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xsetbv,
+        };
+        match *insn {
+            Mov(gpr, value) => {
+                self.set_gpr(gpr, value);
+                Ok(())
+            }
+            Nop => Ok(()),
+            Load(gpr, address) => {
+                let value = self.data_read(address)?;
+                self.set_gpr(gpr, value);
+                Ok(())
+            }
+            Store(address) => self.data_write(address, self.r.gpr[0]),
+            Jump(address) => self.jump(address),
+            Ud2 => Err(self.ud()),
+            Raw(_) => Err(Stop::Open),
+            Divide => self.divide(),
+            Fnop => self.fnop(),
+            Vmrun | Vmload | Vmsave | Vmmcall | Stgi | Clgi | Invlpga | Skinit => {
+                self.svm_instruction(insn)
+            }
+            ReadCr(n, gpr) => self.read_cr(n, gpr),
+            WriteCr(n, gpr) => self.write_cr(n, gpr),
+            ReadDr(n, gpr) => self.read_dr(n, gpr),
+            WriteDr(n, gpr) => self.write_dr(n, gpr),
+            Lmsw(gpr) => self.lmsw(gpr),
+            Smsw(gpr) => self.smsw(gpr),
+            Clts => self.clts(),
+            Sidt | Sgdt | Sldt(_) | Str(_) => self.store_table(insn),
+            Lidt | Lgdt | Lldt(_) | Ltr(_) => self.load_table(insn),
+            Rdmsr(msr) => self.rdmsr(msr),
+            Wrmsr(msr, value) => self.wrmsr(msr, value),
+            In { size, port } => self.port_io(true, size, port),
+            Out { size, port } => self.port_io(false, size, port),
+            StringIo { input, size, port, count } => self.string_io(input, size, port, count),
+            Sti | Cli | Pushf | Popf | Iret => self.flag_instruction(insn),
+            Int(vector) => self.software_interrupt(vector),
+            Int3 => self.software_exception(3),
+            Into => Err(if self.r.mode64() { self.ud() } else { Stop::Open }),
+            Icebp => self.icebp(),
+            Cpuid | Rsm | Invd | Wbinvd | Wbnoinvd | Pause | Hlt | Rdtsc | Rdtscp | Rdpmc
+            | Monitor | Mwait | Xsetbv | Rdpru => self.plain_instruction(insn),
+            Invlpg(address) => self.invlpg(address),
+            Invpcid(kind) => self.invpcid(kind),
+        }
+    }
+
+    pub(super) fn set_gpr(&mut self, gpr: u8, value: u64) {
+        self.r.gpr[usize::from(gpr & 15)] = value;
+    }
+
+    fn data_address(&mut self, linear: u64, access: Access) -> Flow<u64> {
+        if self.guest.is_none() {
+            return Ok(linear);
+        }
+        if !self.r.canonical(linear) {
+            return Err(self.gp(0));
+        }
+        if linear & 0xfff > 0xff8 {
+            return Err(Stop::Open);
+        }
+        self.translate(linear, access)
+    }
+
+    fn data_read(&mut self, linear: u64) -> Flow<u64> {
+        let pa = self.data_address(linear, Access::READ)?;
+        Ok(self.mem.read(pa, 8))
+    }
+
+    pub(super) fn data_write(&mut self, linear: u64, value: u64) -> Flow {
+        let pa = self.data_address(linear, Access::WRITE)?;
+        self.mem.write(pa, 8, value);
+        Ok(())
+    }
+
+    fn jump(&mut self, target: u64) -> Flow {
+        if !self.r.canonical(target) {
+            return Err(self.gp(0));
+        }
+        self.record_branch(target);
+        self.next_rip = target;
+        Ok(())
+    }
+
+    /// The last-branch records, where DEBUGCTL.LBR asks for them.
+    fn record_branch(&mut self, target: u64) {
+        let on = self.r.branches.debugctl & 1 != 0;
+        if self.t.rule(lbrv::RECORDS, on) {
+            self.r.branches.from = self.r.rip;
+            self.r.branches.to = target;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! IN, OUT, INS, OUTS: the I/O permission map and EXITINFO (15.10).
+
+use super::regs::flag;
+use super::{Flow, Machine, Stop};
+use crate::rules::intercepts as r;
+use crate::vmcb::{Field, exit};
+
+/// EXITINFO1 bits of an I/O exit.
+mod info {
+    pub(super) const IN: u64 = 1;
+    pub(super) const STRING: u64 = 1 << 2;
+    pub(super) const REP: u64 = 1 << 3;
+    /// Operand size in bytes, shifted here: bits 6:4.
+    pub(super) const SIZE_SHIFT: u32 = 4;
+    pub(super) const ADDRESS_64: u64 = 1 << 9;
+    /// Effective segment, bits 12:10: ES 0, DS 3.
+    pub(super) const SEGMENT_SHIFT: u32 = 10;
+    pub(super) const PORT_SHIFT: u32 = 16;
+}
+
+impl Machine<'_> {
+    pub(super) fn port_io(&mut self, input: bool, size: u8, port: u16) -> Flow {
+        let port = if port > 0xff { self.r.gpr[2] as u16 } else { port };
+        let direction = if input { info::IN } else { 0 };
+        self.io_allowed()?;
+        self.io_map(port, size, direction)?;
+        // What a port answers is no matter of SVM; OUT to an unused port does nothing.
+        if input { Err(Stop::Open) } else { Ok(()) }
+    }
+
+    pub(super) fn string_io(
+        &mut self,
+        input: bool,
+        size: u8,
+        _port: u16,
+        count: Option<u64>,
+    ) -> Flow {
+        let port = self.r.gpr[2] as u16;
+        let segment = if input { 0 } else { 3 << info::SEGMENT_SHIFT };
+        let mut string = if self.t.does(r::IOIO_STRING) { info::STRING } else { 0 };
+        if count.is_some() {
+            string |= info::REP;
+        }
+        if count == Some(0) {
+            return Err(Stop::Open);
+        }
+        let direction = if input { info::IN } else { 0 };
+        self.io_allowed()?;
+        self.io_map(port, size, direction | string | segment)?;
+        Err(Stop::Open)
+    }
+
+    /// IOPL and the TSS: the world's TSS has no I/O map.
+    fn io_allowed(&mut self) -> Flow {
+        let iopl = (self.r.rflags & flag::IOPL) >> 12;
+        let forbidden = u64::from(self.r.cpl) > iopl;
+        if self.t.rule(r::IOIO_IOPL_FIRST, forbidden) {
+            return Err(self.gp(0));
+        }
+        Ok(())
+    }
+
+    fn io_map(&mut self, port: u16, size: u8, details: u64) -> Flow {
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 27);
+        let Some(guest) = &self.guest else { return Ok(()) };
+        let map = guest.ctl.get(Field::IOPM_BASE_PA) & !0xfff;
+        if !self.t.rule(r::IOIO_PROT, wanted) {
+            return Ok(());
+        }
+        let bits = self.mem.read(map + u64::from(port) / 8, 2) >> (port % 8);
+        let first = self.t.rule(r::IOIO_BIT, bits & 1 == 1);
+        let more = size > 1 && self.t.rule(r::IOIO_SPAN, bits & ((1 << size) - 1) & !1 != 0);
+        if !first && !more {
+            return Ok(());
+        }
+        let info1 = details
+            | u64::from(size) << info::SIZE_SHIFT
+            | info::ADDRESS_64
+            | u64::from(port) << info::PORT_SHIFT;
+        let info1 = if self.t.does(r::IOIO_INFO1) { info1 } else { !info1 };
+        let info2 = if self.t.does(r::IOIO_INFO2) { self.next_rip } else { 0 };
+        self.exit_permission(exit::IOIO, info1, Some(info2))
+    }
+}

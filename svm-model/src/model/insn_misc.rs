@@ -1,0 +1,262 @@
+//! Instructions with an intercept of their own and little else.
+
+use super::event::{Event, Kind};
+use super::intercepts as i;
+use super::paging::Access;
+use super::regs::{cr0, cr4, flag};
+use super::vmexit::{NextRip, Reason};
+use super::{Flow, Machine, Stop};
+use crate::case::insn::Insn;
+use crate::cpu::CpuFeature;
+use crate::rules::{decode_assists as da, intercepts as r, pause_filter as p, virq};
+use crate::vmcb::{Field, exit};
+
+impl Machine<'_> {
+    /// Raises #GP for a privileged instruction outside CPL 0.
+    pub(super) fn privileged(&mut self) -> Flow {
+        let user = self.r.cpl != 0;
+        if self.t.rule(r::CPL_FIRST, user) {
+            return Err(self.gp(0));
+        }
+        Ok(())
+    }
+
+    /// Raises #UD for an instruction that CPUID does not offer.
+    pub(super) fn offered(&mut self, feature: CpuFeature) -> Flow {
+        let missing = !self.supported(feature);
+        if self.t.rule(r::UD_FIRST, missing) {
+            return Err(self.ud());
+        }
+        Ok(())
+    }
+
+    pub(super) fn plain_instruction(&mut self, insn: &Insn) -> Flow {
+        match insn {
+            Insn::Cpuid => {
+                self.intercept(&i::CPUID)?;
+                Err(Stop::Open)
+            }
+            Insn::Rsm => {
+                self.intercept(&i::RSM)?;
+                Err(self.ud())
+            }
+            Insn::Invd => {
+                self.privileged()?;
+                self.intercept(&i::INVD)
+            }
+            Insn::Wbinvd | Insn::Wbnoinvd => {
+                self.privileged()?;
+                self.intercept(&i::WBINVD)
+            }
+            Insn::Pause => self.pause(),
+            Insn::Hlt => self.hlt(),
+            Insn::Rdtsc => self.rdtsc(),
+            Insn::Rdtscp => {
+                self.offered(CpuFeature::Rdtscp)?;
+                self.tsd()?;
+                self.intercept(&i::RDTSCP)?;
+                Err(Stop::Open)
+            }
+            Insn::Rdpmc => self.rdpmc(),
+            Insn::Monitor => {
+                self.offered(CpuFeature::Monitor)?;
+                self.privileged()?;
+                self.intercept(&i::MONITOR)
+            }
+            Insn::Mwait => self.mwait(),
+            Insn::Xsetbv => self.xsetbv(),
+            Insn::Rdpru => {
+                self.offered(CpuFeature::Rdpru)?;
+                self.intercept(&i::RDPRU)?;
+                Err(Stop::Open)
+            }
+            _ => Err(Stop::Open),
+        }
+    }
+
+    fn tsd(&mut self) -> Flow {
+        let forbidden = self.r.cpl != 0 && self.r.cr4 & cr4::TSD != 0;
+        if self.t.rule(r::TSD_FIRST, forbidden) {
+            return Err(self.gp(0));
+        }
+        Ok(())
+    }
+
+    fn rdtsc(&mut self) -> Flow {
+        self.tsd()?;
+        self.intercept(&i::RDTSC)?;
+        Err(Stop::Open)
+    }
+
+    fn rdpmc(&mut self) -> Flow {
+        let forbidden = self.r.cpl != 0 && self.r.cr4 & cr4::PCE == 0;
+        if self.t.rule(r::PCE_FIRST, forbidden) {
+            return Err(self.gp(0));
+        }
+        self.intercept(&i::RDPMC)?;
+        Err(Stop::Open)
+    }
+
+    fn mwait(&mut self) -> Flow {
+        self.offered(CpuFeature::Monitor)?;
+        self.privileged()?;
+        self.intercept(&i::MWAIT)?;
+        Err(Stop::Open)
+    }
+
+    fn xsetbv(&mut self) -> Flow {
+        if self.r.cr4 & cr4::OSXSAVE == 0 {
+            // Which comes first, #UD or the intercept, the manual does not say.
+            let intercepted = self.intercepts(Field::INTERCEPT_MISC2, 13);
+            return Err(if intercepted { Stop::Open } else { self.ud() });
+        }
+        self.privileged()?;
+        self.intercept(&i::XSETBV)?;
+        Err(Stop::Open)
+    }
+
+    fn pause(&mut self) -> Flow {
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 23);
+        let Some(guest) = &mut self.guest else { return Ok(()) };
+        let count = guest.ctl.get(Field::PAUSE_FILTER_COUNT);
+        let t = &mut *self.t;
+        if count != 0
+            && t.rule(p::NEEDS_INTERCEPT, wanted)
+            && t.rule(p::SUPPORTED, self.platform.features.has(CpuFeature::PauseFilter))
+        {
+            if guest.ctl.get(Field::PAUSE_FILTER_THRESHOLD) != 0 {
+                // Whether two PAUSEs are close depends on time.
+                return Err(Stop::Open);
+            }
+            if t.rule(p::COUNT, guest.pauses > 0) {
+                guest.pauses -= 1;
+                return Ok(());
+            }
+        }
+        self.intercept(&i::PAUSE)
+    }
+
+    fn hlt(&mut self) -> Flow {
+        self.privileged()?;
+        self.intercept(&i::HLT)?;
+        if self.guest.is_none() {
+            return Err(Stop::Open);
+        }
+        // HLT ends at once if something can be taken at the next boundary.
+        self.r.shadow = false;
+        let wakes = self.virtual_interrupt_ready();
+        if self.t.rule(virq::HLT_WAKES, wakes) { Ok(()) } else { Err(Stop::Open) }
+    }
+
+    pub(super) fn invlpg(&mut self, address: u64) -> Flow {
+        self.privileged()?;
+        let info = self.decoded(da::INVLPG, address);
+        self.intercept_with(&i::INVLPG, info)
+    }
+
+    /// A value that decode assists report, where they are offered.
+    pub(super) fn decoded(&mut self, rule: crate::rules::RuleId, value: u64) -> Option<u64> {
+        let offered = self.supported(CpuFeature::DecodeAssists);
+        self.t.rule(rule, offered).then_some(value)
+    }
+
+    pub(super) fn invpcid(&mut self, kind: u64) -> Flow {
+        self.offered(CpuFeature::Invpcid)?;
+        self.privileged()?;
+        if kind > 3 && self.guest.is_some() {
+            // An illegal type with the intercept set: which wins is open.
+            let intercepted = self.intercepts(Field::INTERCEPT_MISC3, 2);
+            return Err(if intercepted { Stop::Open } else { self.gp(0) });
+        }
+        self.intercept(&i::INVPCID)
+    }
+
+    pub(super) fn software_interrupt(&mut self, vector: u8) -> Flow {
+        if self.guest.is_some() {
+            let info = self.decoded(da::SWINT, vector.into());
+            if self.t.does(r::SWINT_BEFORE_EXCEPTIONS) {
+                self.intercept_with(&i::SWINT, info)?;
+            }
+        }
+        let event =
+            Event { return_rip: Some(self.next_rip), ..Event::new(vector, Kind::SoftInterrupt) };
+        Err(Stop::Raise(event))
+    }
+
+    pub(super) fn software_exception(&mut self, vector: u8) -> Flow {
+        let event =
+            Event { return_rip: Some(self.next_rip), ..Event::new(vector, Kind::SoftException) };
+        Err(Stop::Raise(event))
+    }
+
+    pub(super) fn icebp(&mut self) -> Flow {
+        self.intercept(&i::ICEBP)?;
+        let event = Event { return_rip: Some(self.next_rip), ..Event::new(1, Kind::Icebp) };
+        Err(Stop::Raise(event))
+    }
+
+    /// DIV by a register that is zero.
+    pub(super) fn divide(&mut self) -> Flow {
+        Err(Stop::Raise(Event::fault(0)))
+    }
+
+    /// An x87 instruction: #NM where CR0 asks for it.
+    pub(super) fn fnop(&mut self) -> Flow {
+        if self.r.cr0 & (cr0::EM | cr0::TS) != 0 {
+            return Err(Stop::Raise(Event::fault(7)));
+        }
+        Ok(())
+    }
+
+    /// A push of PUSHF, or of another instruction that stores to the stack.
+    pub(super) fn push_value(&mut self, value: u64) -> Flow {
+        let rsp = self.r.gpr[4].wrapping_sub(8);
+        if !self.r.canonical(rsp) {
+            return Err(Stop::Raise(Event::coded(12, 0)));
+        }
+        if rsp & 0xfff > 0xff8 {
+            return Err(Stop::Open);
+        }
+        let pa = self.stack_address(rsp, Access::WRITE)?;
+        self.mem.write(pa, 8, value);
+        self.r.gpr[4] = rsp;
+        Ok(())
+    }
+
+    /// A pop.
+    pub(super) fn stack_read(&mut self, rsp: u64) -> Flow<u64> {
+        if !self.r.canonical(rsp) {
+            return Err(Stop::Raise(Event::coded(12, 0)));
+        }
+        if rsp & 0xfff > 0xff8 {
+            return Err(Stop::Open);
+        }
+        let pa = self.stack_address(rsp, Access::READ)?;
+        Ok(self.mem.read(pa, 8))
+    }
+
+    fn stack_address(&mut self, rsp: u64, access: Access) -> Flow<u64> {
+        if self.guest.is_none() { Ok(rsp) } else { self.translate(rsp, access) }
+    }
+
+    /// An exit that is no instruction intercept of the tables.
+    pub(super) fn exit_control<T>(&mut self, code: u64, info1: Option<u64>) -> Flow<T> {
+        self.exit(Reason { info1, ..Reason::new(code, NextRip::CrDr) })
+    }
+
+    /// Whether RFLAGS.IF is set.
+    pub(super) fn interrupts_on(&self) -> bool {
+        self.r.rflags & flag::IF != 0
+    }
+
+    /// The code of an MSR or I/O exit with its information.
+    pub(super) fn exit_permission<T>(
+        &mut self,
+        code: u64,
+        info1: u64,
+        info2: Option<u64>,
+    ) -> Flow<T> {
+        debug_assert!(matches!(code, exit::MSR | exit::IOIO));
+        self.exit(Reason { info1: Some(info1), info2, ..Reason::new(code, NextRip::MsrIo) })
+    }
+}

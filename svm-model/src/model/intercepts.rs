@@ -1,0 +1,85 @@
+//! The instruction intercepts: which bit, which exit code, which rule (15.9).
+
+use super::vmexit::{NextRip, Reason};
+use super::{Flow, Machine};
+use crate::rules::{RuleId, intercepts as r};
+use crate::vmcb::{Field, exit};
+
+/// One intercept bit and the exit it leads to.
+#[derive(Clone, Copy)]
+pub(super) struct Intercept {
+    field: Field,
+    bit: u8,
+    code: u64,
+    rule: RuleId,
+}
+
+const fn misc1(bit: u8, code: u64, rule: RuleId) -> Intercept {
+    Intercept { field: Field::INTERCEPT_MISC1, bit, code, rule }
+}
+
+const fn misc2(bit: u8, code: u64, rule: RuleId) -> Intercept {
+    Intercept { field: Field::INTERCEPT_MISC2, bit, code, rule }
+}
+
+pub(super) const SIDT: Intercept = misc1(6, exit::IDTR_READ, r::SIDT);
+pub(super) const SGDT: Intercept = misc1(7, exit::IDTR_READ + 1, r::SGDT);
+pub(super) const SLDT: Intercept = misc1(8, exit::IDTR_READ + 2, r::SLDT);
+pub(super) const STR: Intercept = misc1(9, exit::IDTR_READ + 3, r::STR);
+pub(super) const LIDT: Intercept = misc1(10, exit::IDTR_READ + 4, r::LIDT);
+pub(super) const LGDT: Intercept = misc1(11, exit::IDTR_READ + 5, r::LGDT);
+pub(super) const LLDT: Intercept = misc1(12, exit::IDTR_READ + 6, r::LLDT);
+pub(super) const LTR: Intercept = misc1(13, exit::IDTR_READ + 7, r::LTR);
+pub(super) const RDTSC: Intercept = misc1(14, exit::RDTSC, r::RDTSC);
+pub(super) const RDPMC: Intercept = misc1(15, exit::RDPMC, r::RDPMC);
+pub(super) const PUSHF: Intercept = misc1(16, exit::PUSHF, r::PUSHF);
+pub(super) const POPF: Intercept = misc1(17, exit::POPF, r::POPF);
+pub(super) const CPUID: Intercept = misc1(18, exit::CPUID, r::CPUID);
+pub(super) const RSM: Intercept = misc1(19, exit::RSM, r::RSM);
+pub(super) const IRET: Intercept = misc1(20, exit::IRET, r::IRET);
+pub(super) const SWINT: Intercept = misc1(21, exit::SWINT, r::SWINT);
+pub(super) const INVD: Intercept = misc1(22, exit::INVD, r::INVD);
+pub(super) const PAUSE: Intercept = misc1(23, exit::PAUSE, r::PAUSE);
+pub(super) const HLT: Intercept = misc1(24, exit::HLT, r::HLT);
+pub(super) const INVLPG: Intercept = misc1(25, exit::INVLPG, r::INVLPG);
+pub(super) const INVLPGA: Intercept = misc1(26, exit::INVLPGA, r::INVLPGA);
+pub(super) const VMRUN: Intercept = misc2(0, exit::VMRUN, r::VMRUN);
+pub(super) const VMMCALL: Intercept = misc2(1, exit::VMMCALL, r::VMMCALL);
+pub(super) const VMLOAD: Intercept = misc2(2, exit::VMLOAD, r::VMLOAD);
+pub(super) const VMSAVE: Intercept = misc2(3, exit::VMSAVE, r::VMSAVE);
+pub(super) const STGI: Intercept = misc2(4, exit::STGI, r::STGI);
+pub(super) const CLGI: Intercept = misc2(5, exit::CLGI, r::CLGI);
+pub(super) const SKINIT: Intercept = misc2(6, exit::SKINIT, r::SKINIT);
+pub(super) const RDTSCP: Intercept = misc2(7, exit::RDTSCP, r::RDTSCP);
+pub(super) const ICEBP: Intercept = misc2(8, exit::ICEBP, r::ICEBP);
+pub(super) const WBINVD: Intercept = misc2(9, exit::WBINVD, r::WBINVD);
+pub(super) const MONITOR: Intercept = misc2(10, exit::MONITOR, r::MONITOR);
+pub(super) const MWAIT: Intercept = misc2(11, exit::MWAIT, r::MWAIT);
+pub(super) const XSETBV: Intercept = misc2(13, exit::XSETBV, r::XSETBV);
+pub(super) const RDPRU: Intercept = misc2(14, exit::RDPRU, r::RDPRU);
+pub(super) const INVPCID: Intercept =
+    Intercept { field: Field::INTERCEPT_MISC3, bit: 2, code: exit::INVPCID, rule: r::INVPCID };
+
+impl Machine<'_> {
+    /// Whether the running guest has that intercept bit set; never in L1.
+    pub(super) fn intercepts(&self, field: Field, bit: u8) -> bool {
+        self.guest.as_ref().is_some_and(|g| g.intercepts(field, bit))
+    }
+
+    /// Exits if the instruction is intercepted.
+    pub(super) fn intercept(&mut self, intercept: &Intercept) -> Flow {
+        self.intercept_with(intercept, None)
+    }
+
+    /// As [`Machine::intercept`], with what decode assists put into EXITINFO1.
+    pub(super) fn intercept_with(&mut self, intercept: &Intercept, info1: Option<u64>) -> Flow {
+        if self.guest.is_none() {
+            return Ok(());
+        }
+        let wanted = self.intercepts(intercept.field, intercept.bit);
+        if !self.t.rule(intercept.rule, wanted) {
+            return Ok(());
+        }
+        self.exit(Reason { info1, ..Reason::new(intercept.code, NextRip::Instruction) })
+    }
+}

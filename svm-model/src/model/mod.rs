@@ -1,0 +1,166 @@
+//! The model: what a processor that follows the manual does with a case.
+//!
+//! Pure: `(case, platform) -> outcome`. One file a chapter; wherever the manual
+//! decides, the code names the rule ([`crate::rules`]) through a
+//! [`Trace`], which is what coverage and the mutation check live on.
+//!
+//! What a processor offers is asked with [`Machine::supported`]; what is
+//! switched on for the running guest with the guest's own `active` questions.
+
+mod checks;
+mod event;
+mod exec;
+mod fetch;
+mod guest;
+mod idt;
+mod insn_flags;
+mod insn_io;
+mod insn_misc;
+mod insn_msr;
+mod insn_svm;
+mod insn_system;
+mod insn_table;
+mod intercepts;
+mod l1;
+mod mem;
+mod nested;
+mod paging;
+mod pending;
+mod regs;
+pub mod trace;
+mod vmexit;
+mod vmload;
+mod vmrun;
+
+use alloc::vec::Vec;
+
+use crate::case::{Case, world};
+use crate::cpu::{CpuFeature, Platform};
+use crate::outcome::{Obs, Outcome};
+use crate::rules::RuleId;
+use crate::vmcb::{Field, Image};
+use event::Event;
+use guest::Guest;
+use pending::Pending;
+use regs::Regs;
+pub use trace::{RuleSet, Trace};
+
+/// More instructions than any sensible case executes; a case that loops is open.
+const BUDGET: u32 = 4096;
+
+/// Why the course of things leaves the current instruction.
+#[derive(Debug)]
+enum Stop {
+    /// #VMEXIT has happened; L1 continues.
+    Exit,
+    /// The instruction raised an exception.
+    Raise(Event),
+    /// The manual, or the model, says nothing about what follows.
+    Open,
+}
+
+type Flow<T = ()> = Result<T, Stop>;
+
+/// What `case` must look like on a processor that offers `platform`.
+pub fn run(case: &Case, platform: &Platform) -> Outcome {
+    let mut trace = Trace::new(None);
+    run_traced(case, platform, &mut trace)
+}
+
+/// As [`run`], with one rule broken.
+pub fn run_broken(case: &Case, platform: &Platform, rule: RuleId) -> Outcome {
+    let mut trace = Trace::new(Some(rule));
+    run_traced(case, platform, &mut trace)
+}
+
+/// As [`run`], adding to the marks of `trace`.
+pub fn run_traced(case: &Case, platform: &Platform, trace: &mut Trace) -> Outcome {
+    let mut machine = Machine::new(case, platform, trace);
+    for step in &case.steps {
+        if machine.step(step).is_err() {
+            machine.obs.push(Obs::Open);
+            break;
+        }
+    }
+    Outcome { obs: machine.obs }
+}
+
+/// One processor, its memory, and the marks of what decided its course.
+struct Machine<'a> {
+    case: &'a Case,
+    platform: Platform,
+    t: &'a mut Trace,
+    mem: mem::Memory<'a>,
+    r: Regs,
+    /// SVM's own MSRs, and those that every processor has and cases write.
+    msr: insn_msr::Msrs,
+    gif: bool,
+    pending: Pending,
+    /// The guest that runs, and the host state that VMRUN saved.
+    guest: Option<Guest>,
+    /// RFLAGS for what L1 executes.
+    l1_rflags: u64,
+    /// RIP after the instruction that executes.
+    next_rip: u64,
+    /// The instruction that executes is an STI that set IF.
+    sti: bool,
+    fetch: fetch::Cursor,
+    l2_log: Vec<crate::outcome::L2Event>,
+    obs: Vec<Obs>,
+    /// VMCB fields that the manual leaves open after the last #VMEXIT.
+    open_fields: u128,
+    budget: u32,
+}
+
+impl<'a> Machine<'a> {
+    fn new(case: &'a Case, platform: &Platform, t: &'a mut Trace) -> Machine<'a> {
+        Machine {
+            case,
+            platform: *platform,
+            t,
+            mem: mem::Memory::new(&case.program, baseline(platform)),
+            r: Regs::L1,
+            msr: insn_msr::Msrs::RESET,
+            gif: true,
+            pending: Pending::default(),
+            guest: None,
+            l1_rflags: world::L1_RFLAGS,
+            next_rip: 0,
+            sti: false,
+            fetch: fetch::Cursor::default(),
+            l2_log: Vec::new(),
+            obs: Vec::with_capacity(4),
+            open_fields: 0,
+            budget: BUDGET,
+        }
+    }
+
+    /// Whether CPUID offers a feature.
+    fn supported(&self, feature: CpuFeature) -> bool {
+        self.platform.features.has(feature)
+    }
+
+    /// Whether a physical address is one that the processor can have.
+    fn physical(&self, address: u64) -> bool {
+        address >> self.platform.phys_bits.min(63) == 0
+    }
+}
+
+/// The baseline VMCB on that processor.
+fn baseline(platform: &Platform) -> Image {
+    let mut image = BASELINE;
+    if !platform.features.has(CpuFeature::Npt) {
+        image.set(Field::NESTED_CTL, 0);
+        image.set(Field::N_CR3, 0);
+    }
+    image
+}
+
+const BASELINE: Image = {
+    let (mut image, mut n) = (Image::ZERO, 0);
+    while n < world::BASELINE.len() {
+        image.set(world::BASELINE[n].0, world::BASELINE[n].1);
+        n += 1;
+    }
+    image
+};

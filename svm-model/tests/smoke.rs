@@ -1,0 +1,80 @@
+//! A handful of cases whose outcome anyone who knows SVM can check by eye.
+
+use svm_model::case::{Case, Cpu, Insn, Step, world};
+use svm_model::cpu::{CpuFeature, CpuSet};
+use svm_model::outcome::Obs;
+use svm_model::snapshot::HostReg;
+use svm_model::vmcb::{Field, exit};
+use svm_model::{Feature, Platform, model};
+
+const STOCK: Platform = Platform {
+    features: CpuSet::of(&[
+        CpuFeature::Svm,
+        CpuFeature::Npt,
+        CpuFeature::Vgif,
+        CpuFeature::AddrChk,
+        CpuFeature::Nx,
+    ]),
+    phys_bits: 40,
+    asids: 16,
+};
+
+fn case(program: &[Insn], steps: &[Step]) -> Case {
+    Case {
+        id: "smoke".into(),
+        feature: Feature::Intercepts,
+        cpu: Cpu::default(),
+        program: program.into(),
+        steps: steps.into(),
+    }
+}
+
+fn last_exit(case: &Case) -> svm_model::outcome::Exit {
+    match model::run(case, &STOCK).obs.pop() {
+        Some(Obs::Exit(exit)) => *exit,
+        other => panic!("expected an exit, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_program_exits_at_its_vmmcall() {
+    let seen = last_exit(&case(&[], &[Step::Vmrun(world::VMCB)]));
+    assert_eq!(seen.vmcb.get(Field::EXITCODE), Some(exit::VMMCALL));
+    assert_eq!(seen.vmcb.get(Field::RIP), Some(world::L2_CODE));
+    assert_eq!(seen.host.get(HostReg::Gif), Some(0));
+    assert_eq!(seen.host.get(HostReg::Dr7), Some(0x400));
+}
+
+#[test]
+fn asid_zero_is_refused() {
+    let seen = last_exit(&case(&[], &[Step::Vmcb(Field::GUEST_ASID, 0), Step::Vmrun(world::VMCB)]));
+    assert_eq!(seen.vmcb.get(Field::EXITCODE), Some(exit::INVALID));
+}
+
+#[test]
+fn an_undefined_instruction_reaches_its_stub() {
+    let seen = last_exit(&case(&[Insn::Ud2], &[Step::Vmrun(world::VMCB)]));
+    assert_eq!(seen.vmcb.get(Field::RIP), Some(world::L2_STUB_EXIT));
+    assert_eq!((seen.l2_log[0].vector, seen.l2_log[0].rip), (6, world::L2_CODE));
+}
+
+#[test]
+fn a_nested_page_fault_tells_address_and_access() {
+    let steps = [
+        Step::Mem { pa: world::npt::PT + 8, width: 8, value: world::DATA + 0x1000 | 0x65 },
+        Step::Vmrun(world::VMCB),
+    ];
+    let seen = last_exit(&case(&[Insn::Store(world::DATA + 0x1008)], &steps));
+    assert_eq!(seen.vmcb.get(Field::EXITCODE), Some(exit::NPF));
+    assert_eq!(seen.vmcb.get(Field::EXITINFO1), Some(0x1_0000_0007));
+    assert_eq!(seen.vmcb.get(Field::EXITINFO2), Some(world::DATA + 0x1008));
+    assert_eq!(seen.vmcb.get(Field::RIP), Some(world::L2_CODE + 10));
+}
+
+#[test]
+fn an_injected_exception_is_delivered_first() {
+    let steps = [Step::Vmcb(Field::EVENTINJ, 0x8000_0b0d | 0x1234 << 32), Step::Vmrun(world::VMCB)];
+    let seen = last_exit(&case(&[Insn::Ud2], &steps));
+    assert_eq!((seen.l2_log[0].vector, seen.l2_log[0].error), (13, 0x1234));
+    assert_eq!(seen.vmcb.get(Field::EVENTINJ), Some(0));
+}
