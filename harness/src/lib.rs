@@ -20,6 +20,7 @@ pub mod error;
 pub mod git;
 pub mod hash;
 pub mod interrupt;
+pub mod mail;
 pub mod process;
 pub mod setup;
 pub mod source;
