@@ -13,6 +13,7 @@
 
 pub mod build;
 pub mod cache;
+pub mod checkpatch;
 pub mod conformance;
 pub mod console;
 pub mod env;
@@ -22,6 +23,7 @@ pub mod hash;
 pub mod interrupt;
 pub mod mail;
 pub mod process;
+pub mod series;
 pub mod setup;
 pub mod source;
 pub mod verdict;

@@ -8,6 +8,7 @@
 mod base;
 mod build;
 mod doctor;
+mod series;
 mod source;
 
 use std::path::PathBuf;
@@ -53,6 +54,7 @@ enum Command {
     Doctor(doctor::Args),
     Source(source::Args),
     Build(build::Args),
+    Series(series::Args),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +73,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Doctor(args) => doctor::run(env, &args),
         Command::Source(args) => source::run(env, &args),
         Command::Build(args) => build::run(env, &args),
+        Command::Series(args) => series::run(env, &args),
     }
 }
 

@@ -1,0 +1,127 @@
+//! A test, or a family of tests, as `series.toml` and `bisect` name it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Kind, Result};
+
+/// `kut/svm/cr3_read_intercept`, `conformance/vgif.*`: a suite, and a pattern
+/// for `CONFIGURATION/TEST` or for `TEST` alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Claim {
+    text: String,
+    suite: String,
+    pattern: String,
+}
+
+/// The suites' names, short and in full.
+const SUITES: [(&str, &str); 2] = [("kut", "kvm-unit-tests"), ("conformance", "conformance")];
+
+impl Claim {
+    /// Reads a claim.
+    ///
+    /// # Errors
+    /// Usage, when it does not begin with a suite's name.
+    pub fn parse(text: &str) -> Result<Self> {
+        let found = text.split_once('/').and_then(|(name, pattern)| {
+            let (_, suite) = SUITES.iter().find(|(short, long)| *short == name || *long == name)?;
+            Some((*suite, pattern)).filter(|_| !pattern.is_empty())
+        });
+        match found {
+            Some((suite, pattern)) => {
+                Ok(Claim { text: text.into(), suite: suite.into(), pattern: pattern.into() })
+            }
+            None => {
+                let what = format!("`{text}` names no test");
+                Err(Error::new(Kind::Usage, what)
+                    .hint("write kut/CONFIGURATION/TEST, kut/TEST or conformance/CASE"))
+            }
+        }
+    }
+
+    /// The suite's full name.
+    pub fn suite(&self) -> &str {
+        &self.suite
+    }
+
+    /// Whether it means the test of that name in that configuration.
+    pub fn covers(&self, suite: &str, config: &str, test: &str) -> bool {
+        let full = format!("{config}/{test}");
+        suite == self.suite && (glob(&self.pattern, &full) || glob(&self.pattern, test))
+    }
+
+    /// The pattern for `--test`.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// Whether it may mean several tests.
+    pub fn is_family(&self) -> bool {
+        self.pattern.contains(['*', '?'])
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl TryFrom<String> for Claim {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Claim::parse(&text)
+    }
+}
+
+impl From<Claim> for String {
+    fn from(claim: Claim) -> String {
+        claim.text
+    }
+}
+
+/// A test's name in the short form that [`Claim::parse`] reads.
+pub fn short(suite: &str, config: &str, test: &str) -> String {
+    let short = SUITES.iter().find(|(_, long)| *long == suite).map_or(suite, |(short, _)| short);
+    format!("{short}/{config}/{test}")
+}
+
+/// Whether all of `text` matches `pattern`, in which `*` stands for any text
+/// and `?` for any one character.
+fn glob(pattern: &str, text: &str) -> bool {
+    let piece = |c: char| match c {
+        '*' => ".*".to_owned(),
+        '?' => ".".to_owned(),
+        c => regex::escape(c.encode_utf8(&mut [0; 4])),
+    };
+    let body: String = pattern.chars().map(piece).collect();
+    regex::Regex::new(&format!("(?s)^{body}$")).is_ok_and(|r| r.is_match(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_covers_its_test_by_either_name_and_no_other() {
+        let covers = |claim: &str, suite| Claim::parse(claim).unwrap().covers(suite, "svm", "a");
+        for yes in ["kut/svm/a", "kvm-unit-tests/svm/a", "kut/a", "kut/svm/*"] {
+            assert!(covers(yes, "kvm-unit-tests"), "{yes}");
+        }
+        for no in ["kut/svm_npt/a", "kut/b", "kut/svm"] {
+            assert!(!covers(no, "kvm-unit-tests"), "{no}");
+        }
+        assert!(!covers("kut/svm/a", "conformance"));
+        assert_eq!(short("kvm-unit-tests", "svm", "a"), "kut/svm/a");
+    }
+
+    #[test]
+    fn a_claim_without_a_suite_is_refused() {
+        for no in ["a", "svm/a", "kut/", ""] {
+            assert_eq!(Claim::parse(no).unwrap_err().kind(), Kind::Usage, "{no}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `cargo xtask series lint`.
+
+use std::process::ExitCode;
+
+use harness::series::lint::{self, Finding};
+use harness::{Env, Kind, Result};
+
+use super::Which;
+
+/// Check form, messages and series.toml; builds nothing
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let (series, source) = args.which.load(env)?;
+    let findings = lint::lint(&series, &source)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
+    } else {
+        print(&findings, series.patches.len());
+    }
+    let worse = ExitCode::from(Kind::Regression.exit_code());
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { worse })
+}
+
+fn print(findings: &[Finding], patches: usize) {
+    let mut last = "";
+    for finding in findings {
+        if finding.patch != last {
+            println!("{}", finding.patch);
+            last = &finding.patch;
+        }
+        println!("  {}: {}", finding.check.name(), finding.what.replace('\n', "\n  "));
+    }
+    match findings.len() {
+        0 => println!("{patches} patches, nothing to say"),
+        n => println!("{patches} patches, {n} findings"),
+    }
+}

@@ -1,0 +1,57 @@
+//! `cargo xtask series`.
+
+mod lint;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use harness::series::Series;
+use harness::source::{self, Source};
+use harness::{Env, Result};
+
+use crate::base::BaseArgs;
+
+/// Check and send the patch series of this repository
+///
+/// Exit codes: 0 the series is as it should be, 1 it is not; the others as for
+/// every subcommand.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Lint(lint::Args),
+}
+
+/// Which series, and for which QEMU.
+#[derive(clap::Args)]
+pub(crate) struct Which {
+    #[command(flatten)]
+    base: BaseArgs,
+    /// A folder with patches and series.toml [default: patches/qemu-VERSION]
+    #[arg(long, value_name = "DIR")]
+    series: Option<PathBuf>,
+}
+
+impl Which {
+    /// The series, and the source that it is for.
+    pub(crate) fn load(&self, env: &Env) -> Result<(Series, Source)> {
+        // The series is read first: a slip in it should not cost a download.
+        let given = self.series.as_deref().map(Series::load).transpose()?;
+        let source = source::obtain(env, &self.base.request())?;
+        let series = match given {
+            Some(series) => series,
+            None => Series::load(&env.series_dir(&source.major_minor()))?,
+        };
+        Ok((series, source))
+    }
+}
+
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    match &args.command {
+        Command::Lint(args) => lint::run(env, args),
+    }
+}
