@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::outcome::{Exit, Obs, Outcome};
+use crate::outcome::{Exit, L2Event, Obs, Outcome};
 use crate::snapshot::{HostReg, Slot};
 use crate::vmcb::Field;
 
@@ -111,19 +111,42 @@ fn exit(index: usize, expected: &Exit, observed: &Exit, found: &mut Vec<Differen
     }
     let vmcb = expected.vmcb.differences(&observed.vmcb);
     found.extend(
-        vmcb.filter(|(field, ..)| *field != Field::EXITCODE)
+        vmcb.filter(|&(field, e, o)| field != Field::EXITCODE && !both_invalid(field, e, o))
             .map(|(field, e, o)| hex(index, What::Vmcb(field), e, o)),
     );
     let host = expected.host.differences(&observed.host);
     found.extend(host.map(|(register, e, o)| hex(index, What::Host(register), e, o)));
-    if expected.l2_log != observed.l2_log {
+    if !same_log(&expected.l2_log, &observed.l2_log) {
         found.push(Difference {
             index,
             what: What::L2Log,
-            expected: format!("{:x?}", expected.l2_log),
-            observed: format!("{:x?}", observed.l2_log),
+            expected: log(&expected.l2_log),
+            observed: log(&observed.l2_log),
         });
     }
+}
+
+/// EXITINTINFO says nothing but that it says nothing, where V (bit 31) is clear
+/// (APM vol. 2, 15.7.2).
+fn both_invalid(field: Field, expected: u64, observed: u64) -> bool {
+    field == Field::EXITINTINFO && (expected | observed) >> 31 & 1 == 0
+}
+
+/// The RIP that #DF pushes is undefined (APM vol. 2, 15.12.9).
+fn same_log(expected: &[L2Event], observed: &[L2Event]) -> bool {
+    let same = |(e, o): (&L2Event, &L2Event)| {
+        (e.vector, e.error) == (o.vector, o.error) && (e.rip == o.rip || e.vector == 8)
+    };
+    expected.len() == observed.len() && expected.iter().zip(observed).all(same)
+}
+
+fn log(events: &[L2Event]) -> String {
+    if events.is_empty() {
+        return "none".to_string();
+    }
+    let one =
+        |e: &L2Event| format!("{:#x} (error code {:#x}, RIP {:#x})", e.vector, e.error, e.rip);
+    events.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn hex(index: usize, what: What, expected: u64, observed: u64) -> Difference {
@@ -187,6 +210,18 @@ mod tests {
         let found = compare(&of(&[exits(0x81, Some(1))]), &of(&[exits(0x78, Some(2))]));
         let what: Vec<_> = found.iter().map(|d| d.what).collect();
         assert_eq!(what, [What::Vmcb(Field::EXITCODE), What::Vmcb(Field::EXITINFO1)]);
+    }
+
+    #[test]
+    fn exitintinfo_that_is_not_valid_says_nothing() {
+        let with = |value| {
+            let mut exit = Exit::default();
+            exit.vmcb.set(Field::EXITINTINFO, value);
+            of(&[Obs::Exit(Box::new(exit))])
+        };
+        assert_eq!(compare(&with(0), &with(0x306)), vec![]);
+        assert_eq!(compare(&with(0), &with(0x8000_0306)).len(), 1);
+        assert_eq!(compare(&with(0x8000_0306), &with(0x306)).len(), 1);
     }
 
     #[test]

@@ -76,13 +76,16 @@ impl QemuExecutor {
         cases: &[&Case],
         emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
     ) -> Result<()> {
-        let mut withouts: Vec<CpuSet> = cases.iter().map(|c| c.cpu.without).collect();
+        // What no CPU of this QEMU has need not be switched off, and has no name to do it by.
+        let all = self.platform(CpuSet::NONE)?.features;
+        let without_of = |case: &Case| all.minus(all.minus(case.cpu.without));
+        let mut withouts: Vec<CpuSet> = cases.iter().map(|c| without_of(c)).collect();
         withouts.sort_unstable();
         withouts.dedup();
         for without in withouts {
             let offered = self.platform(without)?.features;
             let mut queue = Vec::new();
-            for (n, case) in cases.iter().enumerate().filter(|(_, c)| c.cpu.without == without) {
+            for (n, case) in cases.iter().enumerate().filter(|(_, c)| without_of(c) == without) {
                 match case.cpu.needs.minus(offered) {
                     CpuSet::NONE => queue.push(n),
                     lacking => emit(n, Ran::Skipped(lacking))?,

@@ -16,3 +16,4 @@ pub mod guest;
 pub mod ram;
 pub mod watch;
 pub mod world;
+pub mod written;

@@ -1,0 +1,166 @@
+//! Exceptions that L2 raises: intercepted, and taken by L2 itself.
+
+use svm_model::Feature::Intercepts;
+use svm_model::case::{Insn, world};
+use svm_model::vmcb::{Field, exit};
+
+use super::Draft;
+
+/// A page of the window, and L2's own entry for it.
+const PAGE: u64 = world::DATA + 0x5000;
+const ENTRY: u64 = world::l2pt::PT + 5 * 8;
+/// MOV to CR4 of a reserved bit.
+const BAD_CR4: [Insn; 2] = [Insn::Mov(0, 1 << 15), Insn::WriteCr(4, 0)];
+
+const BP: u64 = exit::EXCP + 3;
+const UD: u64 = exit::EXCP + 6;
+const DF: u64 = exit::EXCP + 8;
+const GP: u64 = exit::EXCP + 13;
+const PF: u64 = exit::EXCP + 14;
+
+fn draft(id: &str, section: &'static str) -> Draft {
+    Draft::new(format!("exceptions/{id}"), Intercepts, section)
+}
+
+pub(super) fn cases() -> Vec<Draft> {
+    [software(), faults(), page_faults(), beyond_the_idt()].concat()
+}
+
+/// INT3, INT n, ICEBP.
+fn software() -> Vec<Draft> {
+    let int3 = |id| draft(id, "15.12.4").program(&[Insn::Int3]);
+    let icebp = |id| draft(id, "15.9").program(&[Insn::Icebp]);
+    vec![
+        int3("int3-intercepted").intercept(BP).run().exits(BP).at(0),
+        int3("int3-taken").run().takes(3, 0, world::L2_CODE + 1),
+        // INT3 is no INT n, and INT 3 is no INT3.
+        int3("int3-is-no-int-n").intercept(exit::SWINT).run().takes(3, 0, world::L2_CODE + 1),
+        draft("int-3-is-no-int3", "15.12.4").program(&[Insn::Int(3)]).intercept(BP).run().takes(
+            3,
+            0,
+            world::L2_CODE + 2,
+        ),
+        draft("int-n-taken", "15.9").program(&[Insn::Int(0x80)]).run().takes(
+            0x80,
+            0,
+            world::L2_CODE + 2,
+        ),
+        icebp("icebp-intercepted").intercept(exit::ICEBP).run().exits(exit::ICEBP).at(0),
+        icebp("icebp-taken").run().takes(1, 0, world::L2_CODE + 1),
+        // Neither INT n's intercept nor #DB's is its own.
+        icebp("icebp-is-no-int-n").intercept(exit::SWINT).run().takes(1, 0, world::L2_CODE + 1),
+        icebp("icebp-is-no-db").intercept(exit::EXCP + 1).run().takes(1, 0, world::L2_CODE + 1),
+        draft("into-in-64-bit-mode", "15.12.7")
+            .program(&[Insn::Into])
+            .intercept(exit::EXCP + 4)
+            .run()
+            .takes(6, 0, world::L2_CODE),
+    ]
+}
+
+fn faults() -> Vec<Draft> {
+    vec![
+        draft("ud-intercepted", "15.12.7")
+            .program(&[Insn::Ud2])
+            .intercept(UD)
+            .run()
+            .exits(UD)
+            .at(0),
+        draft("ud-taken", "15.12.7").program(&[Insn::Ud2]).run().takes(6, 0, world::L2_CODE),
+        draft("gp-intercepted", "15.12.14")
+            .program(&BAD_CR4)
+            .intercept(GP)
+            .run()
+            .exits(GP)
+            .at(1)
+            .field(Field::EXITINFO1, 0),
+        draft("gp-taken", "15.12.14").program(&BAD_CR4).run().takes(13, 0, world::L2_CODE + 10),
+        // The exceptions of a write to CR4 come before its intercept.
+        draft("gp-before-cr4-write", "15.9")
+            .program(&BAD_CR4)
+            .intercept(exit::CR_WRITE + 4)
+            .intercept(GP)
+            .run()
+            .exits(GP)
+            .at(1),
+        draft("gp-selector-error-code", "15.12.14")
+            .program(&[Insn::Mov(0, 0x7f0), Insn::Ltr(0)])
+            .intercept(GP)
+            .run()
+            .exits(GP)
+            .at(1)
+            .field(Field::EXITINFO1, 0x7f0),
+    ]
+}
+
+/// Page faults of L2's own tables.
+fn page_faults() -> Vec<Draft> {
+    let loads = |id| draft(id, "15.12.15").program(&[Insn::Load(0, PAGE)]).mem(ENTRY, 0);
+    let stores = |id, entry| draft(id, "15.12.15").program(&[Insn::Store(PAGE)]).mem(ENTRY, entry);
+    vec![
+        loads("pf-intercepted")
+            .intercept(PF)
+            .run()
+            .exits(PF)
+            .at(0)
+            .field(Field::EXITINFO1, 0)
+            .field(Field::EXITINFO2, PAGE)
+            // An intercepted #PF leaves CR2 alone.
+            .field(Field::CR2, 0),
+        loads("pf-taken").run().takes(14, 0, world::L2_CODE + 10).field(Field::CR2, PAGE),
+        stores("pf-write-intercepted", PAGE | 0x65)
+            .intercept(PF)
+            .run()
+            .exits(PF)
+            .at(0)
+            .field(Field::EXITINFO1, 3)
+            .field(Field::EXITINFO2, PAGE),
+        stores("pf-write-taken", PAGE | 0x65)
+            .run()
+            .takes(14, 3, world::L2_CODE + 10)
+            .field(Field::CR2, PAGE),
+        draft("pf-fetch-intercepted", "15.12.15")
+            .program(&[Insn::Jump(PAGE)])
+            .mem(ENTRY, 1 << 63 | PAGE | 0x67)
+            .intercept(PF)
+            .run()
+            .exits(PF)
+            .field(Field::RIP, PAGE)
+            .field(Field::EXITINFO1, 0x11)
+            .field(Field::EXITINFO2, PAGE),
+        draft("pf-user-intercepted", "15.12.15")
+            .program(&[Insn::Load(0, PAGE)])
+            .mem(ENTRY, PAGE | 0x63)
+            .user()
+            .intercept(PF)
+            .run()
+            .exits(PF)
+            .at(0)
+            .field(Field::EXITINFO1, 5)
+            .field(Field::EXITINFO2, PAGE),
+    ]
+}
+
+/// An IDT that ends behind a vector: what is delivered becomes a fault itself.
+fn beyond_the_idt() -> Vec<Draft> {
+    let int80 =
+        |id, limit| draft(id, "15.7.2").program(&[Insn::Int(0x80)]).set(Field::IDTR_LIMIT, limit);
+    // Up to and with #DF, and nothing at all.
+    const TO_DF: u64 = 8 * 16 + 15;
+    vec![
+        int80("int-n-beyond-idt-gp", TO_DF)
+            .intercept(GP)
+            .run()
+            .exits(GP)
+            .at(0)
+            .field(Field::EXITINFO1, 0x80 << 3 | 2)
+            .field(Field::EXITINTINFO, 0x8000_0480),
+        int80("int-n-beyond-idt-df-intercepted", TO_DF)
+            .intercept(DF)
+            .run()
+            .exits(DF)
+            .vmcb_open(Field::EXITINTINFO),
+        int80("int-n-beyond-idt-df-taken", TO_DF).run().takes(8, 0, world::L2_CODE),
+        int80("shutdown-intercepted", 0).run().exits(exit::SHUTDOWN).vmcb_open(Field::EXITINTINFO),
+    ]
+}

@@ -1,0 +1,55 @@
+//! Cases written by hand, each with what the manual says must come of it.
+//!
+//! One file a feature. A new case is one [`Draft`] in one of them; a new file
+//! is one line in [`all`].
+
+mod debug;
+mod draft;
+mod exceptions;
+mod gif;
+mod injection;
+mod instructions;
+mod interrupts;
+mod maps;
+mod npt;
+mod registers;
+mod round_trip;
+mod virq;
+mod vmload;
+mod vmrun_checks;
+
+use svm_model::case::Case;
+use svm_model::outcome::Outcome;
+
+pub use draft::Draft;
+
+/// A case and its expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The case.
+    pub case: Case,
+    /// What must come of it; what it leaves unknown is open.
+    pub expect: Outcome,
+    /// Section of APM volume 2 that says so.
+    pub section: &'static str,
+}
+
+/// Every case, by file.
+pub fn all() -> Vec<Written> {
+    let files: [fn() -> Vec<Draft>; 13] = [
+        round_trip::cases,
+        vmrun_checks::cases,
+        gif::cases,
+        vmload::cases,
+        registers::cases,
+        instructions::cases,
+        exceptions::cases,
+        interrupts::cases,
+        virq::cases,
+        injection::cases,
+        npt::cases,
+        maps::cases,
+        debug::cases,
+    ];
+    files.iter().flat_map(|file| file()).map(Draft::finish).collect()
+}

@@ -1,0 +1,193 @@
+//! VMLOAD and VMSAVE: in L1, and in L2 intercepted, as they are, and virtualised.
+
+use svm_model::Feature::VmloadVmsave;
+use svm_model::case::{Insn, Step, world};
+use svm_model::cpu::CpuFeature;
+use svm_model::outcome::Obs;
+use svm_model::vmcb::{Field, exit};
+
+use super::Draft;
+use super::draft::{GP, fault};
+
+/// A VMCB for VMSAVE, and where the nested tables of some cases lead it.
+const SAVED: u64 = world::DATA + 0x9000;
+const MOVED: u64 = world::DATA + 0xa000;
+/// Nested entry of [`SAVED`].
+const SAVED_ENTRY: u64 = world::npt::PT + 9 * 8;
+/// VMLOAD and VMSAVE virtualisation.
+const VIRTUAL: u64 = 2;
+const FS_BASE_MSR: u32 = 0xc000_0100;
+const FS_BASE: u64 = 0x0000_1234_5678_9000;
+
+/// The registers that are loaded and saved, and values that any CPU takes.
+const STATE: [(Field, u64); 18] = [
+    (Field::FS_SELECTOR, 0x10),
+    (Field::FS_ATTRIB, 0xc93),
+    (Field::FS_LIMIT, 0xffff_ffff),
+    (Field::FS_BASE, FS_BASE),
+    (Field::GS_SELECTOR, 0x10),
+    (Field::GS_BASE, 0xffff_8000_0000_1000),
+    (Field::LDTR_SELECTOR, 0x28),
+    (Field::LDTR_ATTRIB, 0x82),
+    (Field::LDTR_LIMIT, 0x7f),
+    (Field::LDTR_BASE, world::DATA),
+    (Field::STAR, 0x0023_0010_0000_0000),
+    (Field::LSTAR, 0xffff_8000_0000_2000),
+    (Field::CSTAR, 0xffff_8000_0000_3000),
+    (Field::SFMASK, 0x4700),
+    (Field::KERNEL_GS_BASE, 0x0000_7000_0000_4000),
+    (Field::SYSENTER_CS, 0x10),
+    (Field::SYSENTER_ESP, 0xffff_8000_0000_5000),
+    (Field::SYSENTER_EIP, 0xffff_8000_0000_6000),
+];
+
+/// L1's TR, which its own exceptions need.
+const TR: [(Field, u64); 4] = [
+    (Field::TR_SELECTOR, world::L2_TR as u64),
+    (Field::TR_ATTRIB, 0x8b),
+    (Field::TR_LIMIT, 0x67),
+    (Field::TR_BASE, world::L2_TSS),
+];
+
+fn draft(id: &str) -> Draft {
+    Draft::new(format!("vmload/{id}"), VmloadVmsave, "15.5.2")
+}
+
+/// Writes the state into a VMCB at `pa`.
+fn fill(draft: Draft, pa: u64) -> Draft {
+    STATE.iter().chain(&TR).fold(draft, |d, &(field, value)| d.mem_field(pa, field, value))
+}
+
+pub(super) fn cases() -> Vec<Draft> {
+    [in_l1(), in_l2(), virtualised()].concat()
+}
+
+fn in_l1() -> Vec<Draft> {
+    let msr = |n: u32, name: &str, value: u64| {
+        fill(draft(&format!("l1-loads-{name}")), world::VMCB2)
+            .l1(Insn::Vmload, world::VMCB2)
+            .step(Step::Rdmsr(n))
+            .shows(Obs::Value(value))
+    };
+    let round_trip = fill(draft("l1-loads-and-saves"), world::VMCB2)
+        .l1(Insn::Vmload, world::VMCB2)
+        .l1(Insn::Vmsave, SAVED);
+    let no_svme = Step::Wrmsr(0xc000_0080, world::L1_EFER & !0x1000);
+    vec![
+        STATE.iter().chain(&TR).fold(round_trip, |d, &(f, value)| d.peek_field(SAVED, f, value)),
+        msr(FS_BASE_MSR, "fs-base", FS_BASE),
+        msr(0xc000_0101, "gs-base", 0xffff_8000_0000_1000),
+        msr(0xc000_0102, "kernel-gs-base", 0x0000_7000_0000_4000),
+        msr(0xc000_0081, "star", 0x0023_0010_0000_0000),
+        msr(0x176, "sysenter-eip", 0xffff_8000_0000_6000),
+        draft("l1-saves-fs-base")
+            .step(Step::Wrmsr(FS_BASE_MSR, FS_BASE))
+            .l1(Insn::Vmsave, SAVED)
+            .peek_field(SAVED, Field::FS_BASE, FS_BASE)
+            // What VMRUN and #VMEXIT deal with is left alone.
+            .peek_field(SAVED, Field::RIP, 0),
+        draft("vmload-misaligned").l1(Insn::Vmload, world::VMCB2 + 8).shows(GP),
+        draft("vmsave-misaligned").l1(Insn::Vmsave, world::VMCB2 + 8).shows(GP),
+        draft("vmload-beyond-physical-memory").l1(Insn::Vmload, 1 << 52).shows(GP),
+        draft("vmsave-beyond-physical-memory").l1(Insn::Vmsave, 1 << 52).shows(GP),
+        draft("vmload-svme-clear")
+            .step(no_svme.clone())
+            .l1(Insn::Vmload, world::VMCB2)
+            .shows(fault(6)),
+        draft("vmsave-svme-clear").step(no_svme).l1(Insn::Vmsave, world::VMCB2).shows(fault(6)),
+    ]
+}
+
+fn in_l2() -> Vec<Draft> {
+    let loads = |id: &str| {
+        fill(draft(id), world::VMCB2).program(&[Insn::Mov(0, world::VMCB2), Insn::Vmload])
+    };
+    let saves = |id: &str| {
+        draft(id)
+            .step(Step::Wrmsr(FS_BASE_MSR, FS_BASE))
+            .program(&[Insn::Mov(0, world::VMCB2), Insn::Vmsave])
+    };
+    let loaded =
+        |d: Draft| d.run().ends().step(Step::Rdmsr(FS_BASE_MSR)).shows(Obs::Value(FS_BASE));
+    let saved = |d: Draft| d.run().ends().peek_field(world::VMCB2, Field::FS_BASE, FS_BASE);
+    vec![
+        loads("l2-vmload-intercepted").intercept(exit::VMLOAD).run().exits(exit::VMLOAD).at(1),
+        saves("l2-vmsave-intercepted").intercept(exit::VMSAVE).run().exits(exit::VMSAVE).at(1),
+        loaded(loads("l2-vmload")),
+        saved(saves("l2-vmsave")),
+        loaded(loads("l2-vmload-without-npt").without(CpuFeature::Npt)),
+        saved(saves("l2-vmsave-without-npt").without(CpuFeature::Npt)),
+        draft("l2-vmload-at-cpl3").program(&[Insn::Vmload]).user().run().takes(
+            13,
+            0,
+            world::L2_CODE,
+        ),
+        draft("l2-vmload-misaligned")
+            .program(&[Insn::Mov(0, world::VMCB2 + 8), Insn::Vmload])
+            .run()
+            .takes(13, 0, world::L2_CODE + 10),
+    ]
+}
+
+/// RAX is then an address of L2's, which the nested tables translate.
+fn virtualised() -> Vec<Draft> {
+    let moved = |id: &str, insn: Insn| {
+        Draft::new(format!("vmload/{id}"), VmloadVmsave, "15.33.1")
+            .needs(CpuFeature::Npt)
+            .program(&[Insn::Mov(0, SAVED), insn])
+            .mem(SAVED_ENTRY, MOVED | 0x67)
+            .set(Field::VIRT_EXT, VIRTUAL)
+    };
+    let loads = |id: &str| fill(moved(id, Insn::Vmload).needs(CpuFeature::VirtVmload), MOVED);
+    let saves = |id: &str| {
+        moved(id, Insn::Vmsave)
+            .needs(CpuFeature::VirtVmload)
+            .step(Step::Wrmsr(FS_BASE_MSR, FS_BASE))
+    };
+    vec![
+        loads("virtual-vmload")
+            .run()
+            .ends()
+            .step(Step::Rdmsr(FS_BASE_MSR))
+            .shows(Obs::Value(FS_BASE)),
+        saves("virtual-vmsave").run().ends().peek_field(MOVED, Field::FS_BASE, FS_BASE).peek_field(
+            SAVED,
+            Field::FS_BASE,
+            0,
+        ),
+        loads("virtual-vmload-intercept-first")
+            .intercept(exit::VMLOAD)
+            .run()
+            .exits(exit::VMLOAD)
+            .at(1),
+        saves("virtual-vmsave-intercept-first")
+            .intercept(exit::VMSAVE)
+            .run()
+            .exits(exit::VMSAVE)
+            .at(1),
+        // The page is not there: a nested fault, on a final address, as a read.
+        loads("virtual-vmload-nested-fault")
+            .mem(SAVED_ENTRY, 0)
+            .run()
+            .exits(exit::NPF)
+            .at(1)
+            .field(Field::EXITINFO1, 0x1_0000_0004),
+        // The bit is recognised only with nested paging; else there is an exit.
+        fill(draft("virtual-vmload-without-nested-paging"), world::VMCB2)
+            .needs(CpuFeature::VirtVmload)
+            .program(&[Insn::Mov(0, world::VMCB2), Insn::Vmload])
+            .set(Field::NESTED_CTL, 0)
+            .set(Field::N_CR3, 0)
+            .set(Field::VIRT_EXT, VIRTUAL)
+            .run()
+            .exits(exit::VMLOAD)
+            .at(1),
+        // Without the feature, the bit means nothing and RAX is a system address.
+        fill(moved("virtual-vmload-feature-off", Insn::Vmload), SAVED)
+            .without(CpuFeature::VirtVmload)
+            .run()
+            .ends()
+            .step(Step::Rdmsr(FS_BASE_MSR))
+            .shows(Obs::Value(FS_BASE)),
+    ]
+}
