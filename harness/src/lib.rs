@@ -21,6 +21,7 @@ pub mod error;
 pub mod git;
 pub mod hash;
 pub mod interrupt;
+pub mod layout;
 pub mod mail;
 pub mod process;
 pub mod series;

@@ -8,6 +8,7 @@
 mod base;
 mod build;
 mod doctor;
+mod layout;
 mod series;
 mod source;
 
@@ -54,6 +55,7 @@ enum Command {
     Doctor(doctor::Args),
     Source(source::Args),
     Build(build::Args),
+    Layout(layout::Args),
     Series(series::Args),
 }
 
@@ -73,6 +75,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Doctor(args) => doctor::run(env, &args),
         Command::Source(args) => source::run(env, &args),
         Command::Build(args) => build::run(env, &args),
+        Command::Layout(args) => layout::run(env, &args),
         Command::Series(args) => series::run(env, &args),
     }
 }
