@@ -13,7 +13,9 @@
 extern crate alloc;
 
 pub mod case;
+pub mod cases;
 pub mod compare;
+pub mod coverage;
 pub mod cpu;
 pub mod feature;
 pub mod model;

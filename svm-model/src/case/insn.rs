@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub type Gpr = u8;
 
 /// One instruction. Operands that live in registers are loaded with [`Insn::Mov`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Insn {
     /// MOV gpr, imm64.
     Mov(Gpr, u64),

@@ -21,7 +21,7 @@ use crate::cpu::CpuSet;
 use crate::vmcb::Field;
 
 /// One experiment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Case {
     /// Stable name: `family/detail`, e.g. `vgif/stgi-in-l2,vgif=1`.
     pub id: String,
@@ -57,7 +57,7 @@ pub struct Cpu {
 }
 
 /// One thing that L1 does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Step {
     /// Writes `value` into a field of the VMCB at [`world::VMCB`].
     Vmcb(Field, u64),
@@ -102,7 +102,7 @@ pub enum Step {
 }
 
 /// A physical event, raised through the local APIC or the chipset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// Fixed interrupt of that vector (self IPI).
     Intr(u8),

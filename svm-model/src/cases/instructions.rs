@@ -1,0 +1,388 @@
+//! Every instruction with an intercept: intercepted or not, at CPL 0 and 3,
+//! and with what it may raise first.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Cases;
+use super::draft::{Draft, on};
+use crate::Feature;
+use crate::case::{Insn, world};
+use crate::cpu::CpuFeature;
+use crate::vmcb::Field;
+
+/// An instruction, its intercept bit, and how it is written down.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) insn: Insn,
+    pub(super) field: Field,
+    pub(super) bit: u8,
+    /// RAX that it is executed with.
+    pub(super) rax: Option<u64>,
+}
+
+fn row(name: &'static str, insn: Insn, bit: u8) -> Row {
+    Row { name, insn, field: Field::INTERCEPT_MISC1, bit, rax: None }
+}
+
+fn row2(name: &'static str, insn: Insn, bit: u8) -> Row {
+    Row { field: Field::INTERCEPT_MISC2, ..row(name, insn, bit) }
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row("sidt", Insn::Sidt, 6),
+        row("sgdt", Insn::Sgdt, 7),
+        row("sldt", Insn::Sldt(0), 8),
+        row("str", Insn::Str(0), 9),
+        row("lidt", Insn::Lidt, 10),
+        row("lgdt", Insn::Lgdt, 11),
+        row("lldt", Insn::Lldt(0), 12),
+        row("ltr", Insn::Ltr(0), 13),
+        row("rdtsc", Insn::Rdtsc, 14),
+        row("rdpmc", Insn::Rdpmc, 15),
+        row("pushf", Insn::Pushf, 16),
+        row("popf", Insn::Popf, 17),
+        row("cpuid", Insn::Cpuid, 18),
+        row("rsm", Insn::Rsm, 19),
+        row("iret", Insn::Iret, 20),
+        row("int", Insn::Int(0x40), 21),
+        row("invd", Insn::Invd, 22),
+        row("pause", Insn::Pause, 23),
+        row("hlt", Insn::Hlt, 24),
+        row("invlpg", Insn::Invlpg(world::DATA), 25),
+        Row { rax: Some(world::DATA), ..row("invlpga", Insn::Invlpga, 26) },
+        Row { rax: Some(world::VMCB2), ..row2("vmrun", Insn::Vmrun, 0) },
+        row2("vmmcall", Insn::Vmmcall, 1),
+        Row { rax: Some(world::VMCB2), ..row2("vmload", Insn::Vmload, 2) },
+        Row { rax: Some(world::VMCB2), ..row2("vmsave", Insn::Vmsave, 3) },
+        row2("stgi", Insn::Stgi, 4),
+        row2("clgi", Insn::Clgi, 5),
+        row2("skinit", Insn::Skinit, 6),
+        Row { ..row2("rdtscp", Insn::Rdtscp, 7) },
+        row2("icebp", Insn::Icebp, 8),
+        row2("wbinvd", Insn::Wbinvd, 9),
+        row2("wbnoinvd", Insn::Wbnoinvd, 9),
+        Row {
+            needs: Some(CpuFeature::Monitor),
+            rax: Some(world::DATA),
+            ..row2("monitor", Insn::Monitor, 10)
+        },
+        Row { ..row2("mwait", Insn::Mwait, 11) },
+        row2("xsetbv", Insn::Xsetbv, 13),
+        row2("rdpru", Insn::Rdpru, 14),
+        Row {
+            field: Field::INTERCEPT_MISC3,
+            needs: Some(CpuFeature::Invpcid),
+            ..row("invpcid", Insn::Invpcid(2), 2)
+        },
+    ]
+}
+
+/// The program that executes a row's instruction.
+pub(super) fn program(row: &Row) -> Vec<Insn> {
+    let rax = row.rax.map(|rax| Insn::Mov(0, rax));
+    rax.into_iter().chain([row.insn.clone(), Insn::Nop]).collect()
+}
+
+pub(super) fn cases(out: &mut Cases) {
+    for row in rows() {
+        matrix(out, &row);
+        everything_else(out, &row);
+    }
+    decode(out);
+    unsupported(out);
+    exceptions_first(out);
+    exceptions(out);
+    faults_and_intercepts(out);
+}
+
+fn draft(id: impl AsRef<str>) -> Draft {
+    Draft::new(Feature::Intercepts, format!("instructions/{}", id.as_ref()))
+}
+
+fn base(row: &Row, intercepted: bool) -> Draft {
+    let bits = super::draft::baseline(row.field) & !(1 << row.bit);
+    // The VMRUN intercept must be set for the guest to start at all.
+    let bits = if intercepted || row.name == "vmrun" { bits | 1 << row.bit } else { bits };
+    let xcr = if row.name == "xsetbv" { 0x4_0020 } else { 0x20 };
+    let draft = Draft::new(Feature::Intercepts, "").program(&program(row)).vmcb(row.field, bits);
+    if row.name == "xsetbv" {
+        draft.needs(&[CpuFeature::Xsave]).vmcb(Field::CR4, xcr)
+    } else {
+        draft
+    }
+}
+
+fn named(draft: Draft, id: &str) -> Draft {
+    let case = draft.case();
+    let mut renamed = self::draft(id).needs(&[]).program(&case.program);
+    for step in case.steps {
+        renamed = renamed.step(step);
+    }
+    case.cpu.needs.iter().fold(renamed, |d, f| d.needs(&[f]))
+}
+
+fn matrix(out: &mut Cases, row: &Row) {
+    for intercepted in [false, true] {
+        for user in [false, true] {
+            let id = format!(
+                "{},intercept={},cpl={}",
+                row.name,
+                on(intercepted),
+                if user { 3 } else { 0 }
+            );
+            let case = named(base(row, intercepted), &id);
+            out.push(if user { case.user().done() } else { case.done() });
+        }
+        // In the shadow of STI.
+        let id = format!("{},intercept={},sti", row.name, on(intercepted));
+        let mut program = vec![Insn::Sti];
+        let mov = row.rax.map(|rax| Insn::Mov(0, rax));
+        let mut before: Vec<Insn> = mov.into_iter().collect();
+        before.append(&mut program);
+        before.extend([row.insn.clone(), Insn::Nop]);
+        let case = draft(id).program(&before);
+        let fields = base(row, intercepted).case();
+        let case = fields.steps.into_iter().fold(case, Draft::step);
+        out.push(fields.cpu.needs.iter().fold(case, |d, f| d.needs(&[f])).done());
+    }
+}
+
+/// All intercepts but this instruction's: it runs as if none were set.
+fn everything_else(out: &mut Cases, row: &Row) {
+    if matches!(row.name, "vmrun" | "int" | "icebp") {
+        return;
+    }
+    let words = [
+        (Field::INTERCEPT_MISC1, 0x8fff_ffe0u64),
+        (Field::INTERCEPT_MISC2, 0x6fff),
+        (Field::INTERCEPT_MISC3, 4),
+        (Field::INTERCEPT_CR_READ, 0xffff),
+        (Field::INTERCEPT_CR_WRITE, 0xffff),
+        (Field::INTERCEPT_DR_READ, 0xffff),
+        (Field::INTERCEPT_DR_WRITE, 0xffff),
+    ];
+    let case = words.iter().fold(
+        draft(format!("{},others-intercepted", row.name)),
+        |case, (field, bits)| {
+            let own = if *field == row.field { 1 << row.bit } else { 0 };
+            case.vmcb(*field, bits & !own)
+        },
+    );
+    let case = case.program(&program(row));
+    let case = if row.name == "xsetbv" {
+        case.needs(&[CpuFeature::Xsave]).vmcb(Field::CR4, 0x4_0020)
+    } else {
+        case
+    };
+    out.push(case.done());
+    // And all intercepts at once.
+    let case = words
+        .iter()
+        .fold(draft(format!("{},all-intercepted", row.name)), |c, (f, b)| c.vmcb(*f, *b));
+    let case = case.program(&program(row));
+    let case = if row.name == "xsetbv" {
+        case.needs(&[CpuFeature::Xsave]).vmcb(Field::CR4, 0x4_0020)
+    } else {
+        case
+    };
+    out.push(case.done());
+}
+
+/// Operands that decode assists report.
+fn decode(out: &mut Cases) {
+    let draft = |id| Draft::new(Feature::DecodeAssists, id);
+    for vector in (0..=255u8).step_by(5).chain([1, 3, 4, 8, 13, 14, 0x80, 0xff]) {
+        for user in [false, true] {
+            let id =
+                format!("instructions/decode,int={vector:#x},cpl={}", if user { 3 } else { 0 });
+            if out.iter().any(|c| c.id == id) {
+                continue;
+            }
+            let case =
+                draft(id).program(&[Insn::Int(vector)]).intercept(Field::INTERCEPT_MISC1, 1 << 21);
+            out.push(if user { case.user().done() } else { case.done() });
+        }
+    }
+    for address in
+        [0, 1, 0xfff, world::DATA + 0x123, 0x7fff_ffff_ffff, 0xffff_8000_0000_0000, u64::MAX]
+    {
+        let id = format!("instructions/decode,invlpg={address:#x}");
+        let case = draft(id).program(&[Insn::Invlpg(address)]);
+        out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 25).done());
+        let id = format!("instructions/decode,invlpga={address:#x}");
+        let case = draft(id).program(&[Insn::Mov(0, address), Insn::Mov(1, 1), Insn::Invlpga]);
+        out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 26).done());
+    }
+}
+
+/// Instructions that CPUID can be without.
+fn unsupported(out: &mut Cases) {
+    let rows = [
+        ("rdtscp", Insn::Rdtscp, CpuFeature::Rdtscp, Field::INTERCEPT_MISC2, 7),
+        ("skinit", Insn::Skinit, CpuFeature::Skinit, Field::INTERCEPT_MISC2, 6),
+        ("monitor", Insn::Monitor, CpuFeature::Monitor, Field::INTERCEPT_MISC2, 10),
+        ("mwait", Insn::Mwait, CpuFeature::Monitor, Field::INTERCEPT_MISC2, 11),
+        ("rdpru", Insn::Rdpru, CpuFeature::Rdpru, Field::INTERCEPT_MISC2, 14),
+        ("invpcid", Insn::Invpcid(2), CpuFeature::Invpcid, Field::INTERCEPT_MISC3, 2),
+    ];
+    for (name, insn, feature, field, bit) in rows {
+        for intercepted in [false, true] {
+            let id = format!("unsupported,{name},intercept={}", on(intercepted));
+            let case = draft(id).without(&[feature]).program(&[insn.clone()]);
+            let bits = u64::from(intercepted) << bit;
+            out.push(case.intercept(field, bits).done());
+        }
+    }
+}
+
+fn exceptions_first(out: &mut Cases) {
+    for (cr4, name) in [(0x24, "tsd"), (0x20, "no-tsd")] {
+        for (insn, bit, field) in
+            [(Insn::Rdtsc, 14, Field::INTERCEPT_MISC1), (Insn::Rdtscp, 7, Field::INTERCEPT_MISC2)]
+        {
+            let id = format!("{insn:?},{name},cpl=3").to_lowercase();
+            let case = draft(id).user().program(&[insn]).vmcb(Field::CR4, cr4);
+            out.push(case.intercept(field, 1 << bit).done());
+        }
+    }
+    for (cr4, name) in [(0x120, "pce"), (0x20, "no-pce")] {
+        for intercepted in [0, 1u64] {
+            let id = format!("rdpmc,{name},cpl=3,intercept={intercepted}");
+            let case = draft(id).user().program(&[Insn::Rdpmc]).vmcb(Field::CR4, cr4);
+            out.push(case.intercept(Field::INTERCEPT_MISC1, intercepted << 15).done());
+        }
+    }
+    for (name, insn, bit) in [
+        ("sidt", Insn::Sidt, 6),
+        ("sgdt", Insn::Sgdt, 7),
+        ("sldt", Insn::Sldt(0), 8),
+        ("str", Insn::Str(0), 9),
+    ] {
+        for umip in [false, true] {
+            let id = format!("{name},umip={},cpl=3", on(umip));
+            let case = draft(id).needs(&[CpuFeature::Umip]).user().program(&[insn.clone()]);
+            let case = case.vmcb(Field::CR4, 0x20 | u64::from(umip) << 11);
+            out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << bit).done());
+        }
+    }
+    for rax in [8, 0x800, 1 << 45, 1 << 52, 1 << 63] {
+        for (name, insn, bit) in
+            [("vmrun", Insn::Vmrun, 0), ("vmload", Insn::Vmload, 2), ("vmsave", Insn::Vmsave, 3)]
+        {
+            for addr_chk in [false, true] {
+                let id = format!("{name},rax={rax:#x},addr-chk={}", on(addr_chk));
+                let case = draft(id).program(&[Insn::Mov(0, rax), insn.clone()]);
+                let case = if addr_chk {
+                    case.needs(&[CpuFeature::AddrChk])
+                } else {
+                    case.without(&[CpuFeature::AddrChk])
+                };
+                out.push(case.intercept(Field::INTERCEPT_MISC2, 1 << bit).done());
+            }
+        }
+    }
+}
+
+/// Exceptions that the guest causes, intercepted or left to its stubs.
+fn exceptions(out: &mut Cases) {
+    let missing = world::DATA + 0x5000;
+    let rows: &[(&str, u64, &[Insn])] = &[
+        ("de", 0, &[Insn::Divide]),
+        ("bp", 3, &[Insn::Int3]),
+        ("ud", 6, &[Insn::Ud2]),
+        ("ud-into", 6, &[Insn::Into]),
+        ("gp-cr", 13, &[Insn::Mov(1, 1 << 40), Insn::WriteCr(0, 1)]),
+        ("gp-canonical", 13, &[Insn::Load(0, 1 << 50)]),
+        ("gp-jump", 13, &[Insn::Jump(1 << 50)]),
+        ("gp-ltr", 13, &[Insn::Mov(0, 0), Insn::Ltr(0)]),
+        ("gp-ltr-busy", 13, &[Insn::Mov(0, 0x18), Insn::Ltr(0)]),
+        ("ss", 12, &[Insn::Mov(4, 1 << 50), Insn::Pushf]),
+        ("pf-read", 14, &[Insn::Load(0, missing)]),
+        ("pf-write", 14, &[Insn::Store(missing)]),
+        ("pf-jump", 14, &[Insn::Jump(missing)]),
+        ("vmmcall", 6, &[Insn::Vmmcall]),
+    ];
+    for (name, vector, program) in rows {
+        for intercepted in [0u64, 1, 2] {
+            // 2: every vector but this one.
+            let bits = [0, 1 << vector, !(1 << vector) & 0xffff_ffff][intercepted as usize];
+            for user in [false, true] {
+                let id = format!(
+                    "exception,{name},intercept={intercepted},cpl={}",
+                    if user { 3 } else { 0 }
+                );
+                let case = draft(id).program(program).program(&[Insn::Nop]);
+                let case = case.vmcb(Field::INTERCEPT_EXCEPTIONS, bits);
+                let case =
+                    case.poke(world::l2pt::PT + 5 * 8, missing | 0x66).vmcb(Field::CR2, 0x1111);
+                let case =
+                    if *name == "vmmcall" { case.vmcb(Field::INTERCEPT_MISC2, 1) } else { case };
+                out.push(if user { case.user().done() } else { case.done() });
+            }
+        }
+    }
+    for (name, cr0) in [("ts", 0x8001_003b), ("em", 0x8001_0035), ("none", 0x8001_0033)] {
+        for intercepted in [0u64, 1] {
+            let id = format!("exception,nm,{name},intercept={intercepted}");
+            let case = draft(id).program(&[Insn::Fnop]).vmcb(Field::CR0, cr0);
+            out.push(case.intercept_exceptions(intercepted << 7).done());
+        }
+    }
+    for vector in [0u8, 1, 3, 4, 6, 8, 13, 14, 0x20, 0x80] {
+        let id = format!("int={vector:#x},exceptions-intercepted");
+        let case = draft(id).program(&[Insn::Int(vector)]);
+        out.push(case.vmcb(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
+    }
+    let icebp = draft("icebp,exceptions-intercepted").program(&[Insn::Icebp]);
+    out.push(icebp.vmcb(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
+}
+
+/// A fault on the way to an instruction, and that instruction's intercept.
+fn faults_and_intercepts(out: &mut Cases) {
+    let gate = |vector: u64| world::L2_IDT + 16 * vector;
+    for (name, entry) in [("absent", 0x6e), ("type", 0x8c)] {
+        for vector in [3u64, 6, 0x40] {
+            for intercepts in [0u64, 1 << 11 | 1 << 13, 1 << 8] {
+                let insn = match vector {
+                    3 => Insn::Int3,
+                    6 => Insn::Ud2,
+                    _ => Insn::Int(0x40),
+                };
+                let id = format!("gate-{name},vector={vector},intercept={intercepts:#x}");
+                let word = world::initial_word(gate(vector)) & !(0xff << 40) | entry << 40;
+                let case = draft(id).program(&[insn]).poke(gate(vector), word);
+                out.push(case.intercept_exceptions(intercepts).done());
+            }
+        }
+    }
+    // The IDT ends early: #GP for the first, again for its own, then #DF, then shutdown.
+    for limit in [0xfff, 0xdf, 0x8f, 0x7f, 0x6f, 0x0f, 0] {
+        for intercepts in [0u64, 1 << 13, 1 << 8] {
+            for shutdown in [0x8000_0000u64, 0] {
+                if shutdown == 0 && (limit <= 0x8f || intercepts != 0) {
+                    continue;
+                }
+                let id = format!(
+                    "idt-limit={limit:#x},intercept={intercepts:#x},shutdown={shutdown:#x}"
+                );
+                let case = draft(id).program(&[Insn::Ud2]).vmcb(Field::IDTR_LIMIT, limit);
+                let case = case.vmcb(Field::INTERCEPT_MISC1, shutdown);
+                out.push(case.intercept_exceptions(intercepts).done());
+            }
+        }
+    }
+    // No stack: #PF or #SS while pushing becomes #DF, and that has no stack either.
+    for (name, rsp) in [("missing", world::DATA + 0x6000), ("non-canonical", 1 << 50)] {
+        for intercepts in [0u64, 1 << 14, 1 << 12, 1 << 8] {
+            for insn in [Insn::Ud2, Insn::Int3, Insn::Divide] {
+                let id = format!("stack-{name},{insn:?},intercept={intercepts:#x}").to_lowercase();
+                let case = draft(id).program(&[insn]).vmcb(Field::RSP, rsp);
+                let case = case.poke(world::l2pt::PT + 5 * 8, world::DATA + 0x5066);
+                out.push(case.intercept_exceptions(intercepts).done());
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What the families promise of themselves.
+
+use std::collections::HashSet;
+
+use svm_model::cases::{self, FAMILIES, SEED};
+
+#[test]
+fn ids_are_unique_and_name_their_family() {
+    let mut seen = HashSet::new();
+    for family in FAMILIES {
+        for case in family.cases(SEED) {
+            assert!(
+                case.id.starts_with(&format!("{}/", family.name)),
+                "{} is not of {}",
+                case.id,
+                family.name
+            );
+            assert!(seen.insert(case.id.clone()), "two cases are called {}", case.id);
+        }
+    }
+}
+
+#[test]
+fn the_default_run_has_ten_thousand_different_cases() {
+    let mut different = HashSet::new();
+    for case in cases::all(SEED) {
+        let content = (case.cpu, case.program, case.steps);
+        let text = format!("{content:?}");
+        if !different.insert(text) {
+            panic!("{} does what another case does", case.id);
+        }
+    }
+    assert!(different.len() >= 10_000, "only {} different cases", different.len());
+}
