@@ -64,19 +64,11 @@ pub(super) fn rows() -> Vec<Row> {
         row2("icebp", Insn::Icebp, 8),
         row2("wbinvd", Insn::Wbinvd, 9),
         row2("wbnoinvd", Insn::Wbnoinvd, 9),
-        Row {
-            needs: Some(CpuFeature::Monitor),
-            rax: Some(world::DATA),
-            ..row2("monitor", Insn::Monitor, 10)
-        },
+        Row { rax: Some(world::DATA), ..row2("monitor", Insn::Monitor, 10) },
         Row { ..row2("mwait", Insn::Mwait, 11) },
         row2("xsetbv", Insn::Xsetbv, 13),
         row2("rdpru", Insn::Rdpru, 14),
-        Row {
-            field: Field::INTERCEPT_MISC3,
-            needs: Some(CpuFeature::Invpcid),
-            ..row("invpcid", Insn::Invpcid(2), 2)
-        },
+        Row { field: Field::INTERCEPT_MISC3, ..row("invpcid", Insn::Invpcid(2), 2) },
     ]
 }
 
@@ -231,7 +223,7 @@ fn unsupported(out: &mut Cases) {
     for (name, insn, feature, field, bit) in rows {
         for intercepted in [false, true] {
             let id = format!("unsupported,{name},intercept={}", on(intercepted));
-            let case = draft(id).without(&[feature]).program(&[insn.clone()]);
+            let case = draft(id).without(&[feature]).program(core::slice::from_ref(&insn));
             let bits = u64::from(intercepted) << bit;
             out.push(case.intercept(field, bits).done());
         }
@@ -263,7 +255,8 @@ fn exceptions_first(out: &mut Cases) {
     ] {
         for umip in [false, true] {
             let id = format!("{name},umip={},cpl=3", on(umip));
-            let case = draft(id).needs(&[CpuFeature::Umip]).user().program(&[insn.clone()]);
+            let case =
+                draft(id).needs(&[CpuFeature::Umip]).user().program(core::slice::from_ref(&insn));
             let case = case.vmcb(Field::CR4, 0x20 | u64::from(umip) << 11);
             out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << bit).done());
         }

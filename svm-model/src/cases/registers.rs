@@ -203,7 +203,7 @@ fn debug(out: &mut Cases) {
                 let bits = if intercepted { 0xffff } else { 0 };
                 let fields = [(Field::INTERCEPT_DR_READ, bits), (Field::INTERCEPT_DR_WRITE, bits)];
                 let case = draft(format!("dr{n}-{name},cpl=3,intercept={}", on(intercepted)));
-                out.push(case.user().program(&[insn.clone()]).fields(&fields).done());
+                out.push(case.user().program(core::slice::from_ref(&insn)).fields(&fields).done());
                 let case = draft(format!("dr{n}-{name},de,intercept={}", on(intercepted)));
                 let case = case.program(&[Insn::Mov(1, 0), insn.clone()]).vmcb(Field::CR4, 0x28);
                 out.push(case.fields(&fields).done());
