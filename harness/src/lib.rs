@@ -16,18 +16,31 @@ pub mod cache;
 pub mod checkpatch;
 pub mod conformance;
 pub mod console;
+pub mod diff;
 pub mod env;
 pub mod error;
 pub mod git;
 pub mod hash;
 pub mod interrupt;
+pub mod kut;
 pub mod layout;
 pub mod mail;
+pub mod parse;
 pub mod process;
+pub mod qemu;
+pub mod report;
+pub mod results;
+pub mod run;
+pub mod select;
 pub mod series;
 pub mod setup;
 pub mod source;
+pub mod suite;
+pub mod test_svm;
 pub mod verdict;
+
+#[cfg(test)]
+mod fixtures;
 
 pub use env::Env;
 pub use error::{Error, Kind, Result};

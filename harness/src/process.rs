@@ -33,12 +33,21 @@ pub struct Running {
 /// # Errors
 /// Whatever starting it gave.
 pub fn spawn(command: &mut Command) -> io::Result<Running> {
+    spawn_dying_by(command, Signal::TERM)
+}
+
+/// Like [`spawn`], with another signal than SIGTERM should we die: a QEMU that
+/// hangs heeds nothing but SIGKILL.
+///
+/// # Errors
+/// Whatever starting it gave.
+pub fn spawn_dying_by(command: &mut Command, signal: Signal) -> io::Result<Running> {
     let parent = rustix::process::getpid();
     command.process_group(0);
     // SAFETY: between fork and exec, only two system calls are made.
     unsafe {
         command.pre_exec(move || {
-            rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+            rustix::process::set_parent_process_death_signal(Some(signal))?;
             if rustix::process::getppid() != Some(parent) {
                 return Err(io::Error::other("the parent is gone"));
             }
@@ -221,7 +230,7 @@ pub fn show(command: &Command) -> String {
 }
 
 /// `word`, in single quotes when the shell would take it apart.
-fn quote(word: &OsStr) -> String {
+pub fn quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "-_=+:,./@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -9,8 +9,10 @@ mod base;
 mod build;
 mod doctor;
 mod layout;
+mod report;
 mod series;
 mod source;
+mod test_svm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +59,8 @@ enum Command {
     Build(build::Args),
     Layout(layout::Args),
     Series(series::Args),
+    TestSvm(Box<test_svm::Args>),
+    Report(report::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +81,8 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
         Command::Series(args) => series::run(env, &args),
+        Command::TestSvm(args) => test_svm::run(env, &args),
+        Command::Report(args) => report::run(env, &args),
     }
 }
 

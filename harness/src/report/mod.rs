@@ -1,0 +1,80 @@
+//! What a run says: on the terminal, as JSON, as JUnit. Pure.
+
+mod json;
+mod junit;
+mod matrix;
+mod text;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use json::json;
+pub use junit::junit;
+pub use matrix::matrix;
+pub use text::{recorded, text};
+
+use crate::Kind;
+use crate::diff::Comparison;
+use crate::results::ResultSet;
+use crate::suite::{Absent, TestId};
+
+/// One suite on one build, as measured.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The verdicts.
+    pub set: ResultSet,
+    /// Seconds by configuration and test.
+    pub seconds: BTreeMap<(String, String), f64>,
+    /// Logs by configuration and test.
+    pub logs: BTreeMap<(String, String), PathBuf>,
+}
+
+/// A run, complete.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Every suite on every build.
+    pub parts: Vec<Part>,
+    /// Suites that are not there.
+    pub absent: Vec<Absent>,
+    /// Stock to patched, and recorded to now.
+    pub comparisons: Vec<Comparison>,
+    /// Builds and suites for which nothing is recorded.
+    pub unrecorded: Vec<(String, String)>,
+    /// Passes that the known failures deny: build, test, reason.
+    pub unexpected: Vec<(String, TestId, String)>,
+    /// Attempts measured now; the rest was on record.
+    pub ran: usize,
+    /// Seconds that the run took.
+    pub took: f64,
+    /// `cargo xtask test-svm` with the flags that chose the binaries.
+    pub command: String,
+}
+
+impl Report {
+    /// None when all is as recorded or better.
+    pub fn failure(&self) -> Option<Kind> {
+        if self.parts.iter().all(|p| p.set.tests.is_empty()) {
+            Some(Kind::NothingRan)
+        } else if self.comparisons.iter().any(Comparison::is_worse) {
+            Some(Kind::Regression)
+        } else {
+            None
+        }
+    }
+
+    /// The command that measures one test again.
+    pub fn reproduce(&self, id: &TestId) -> String {
+        let quote = |text: &str| crate::process::quote(text.as_ref());
+        let (unit, test) = (quote(&id.config), quote(&id.test));
+        format!("{} --unit {unit} --test {test} --fresh", self.command)
+    }
+
+    /// The log of a test on a build.
+    pub fn log(&self, build: &str, id: &TestId) -> Option<&PathBuf> {
+        let part = self
+            .parts
+            .iter()
+            .find(|p| p.set.build.name == build && p.set.suite.name == id.suite)?;
+        part.logs.get(&(id.config.clone(), id.test.clone()))
+    }
+}

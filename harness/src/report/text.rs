@@ -1,0 +1,173 @@
+//! The report on the terminal: the matrix, then each flip with what to type.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::{Part, Report, matrix};
+use crate::Verdict;
+use crate::diff::{Basis, Change, Comparison, Flip};
+use crate::results::{ResultSet, Row};
+
+/// Flips of one kind that are listed; the others are counted.
+const MOST: usize = 20;
+
+/// The whole report.
+pub fn text(report: &Report) -> String {
+    let mut out = String::new();
+    heading(&mut out, report);
+    let sets: Vec<_> = report.parts.iter().map(|p| &p.set).collect();
+    if sets.iter().any(|s| !s.tests.is_empty()) {
+        let _ = write!(out, "\n{}", matrix(&sets));
+    }
+    for (build, id, reason) in &report.unexpected {
+        let _ = writeln!(out, "\nUNEXPECTED PASS: {id} on {build}, known to fail: {reason}");
+        let _ = writeln!(out, "  narrow or remove its entry in results/known-failures.toml");
+    }
+    for comparison in &report.comparisons {
+        compared(&mut out, report, comparison);
+    }
+    for (build, suite) in &report.unrecorded {
+        let _ = writeln!(out, "\nnothing is recorded for {build}, {suite}; --record writes it");
+    }
+    wavering(&mut out, report);
+    let _ = writeln!(out, "\n{}", conclusion(report));
+    out
+}
+
+/// The matrix of recorded results, and what each build and suite was.
+pub fn recorded(sets: &[ResultSet]) -> String {
+    let part = |set: &ResultSet| Part {
+        set: set.clone(),
+        seconds: BTreeMap::new(),
+        logs: BTreeMap::new(),
+    };
+    let parts = sets.iter().map(part).collect();
+    let report = Report { parts, ..Report::default() };
+    let mut out = String::new();
+    heading(&mut out, &report);
+    let _ = write!(out, "\n{}", matrix(&sets.iter().collect::<Vec<_>>()));
+    out
+}
+
+fn heading(out: &mut String, report: &Report) {
+    let mut builds: Vec<&str> = Vec::new();
+    let mut suites: Vec<&str> = Vec::new();
+    for Part { set, .. } in &report.parts {
+        if !builds.contains(&set.build.name.as_str()) {
+            builds.push(&set.build.name);
+            let series =
+                set.build.series.as_ref().map_or(String::new(), |s| format!(", series {s}"));
+            let _ = writeln!(out, "{:<16} QEMU {}{series}", set.build.name, set.build.qemu);
+        }
+    }
+    for Part { set, .. } in &report.parts {
+        if !suites.contains(&set.suite.name.as_str()) {
+            suites.push(&set.suite.name);
+            let (tests, configs) = (set.tests.len(), set.configs.len());
+            let version = &set.suite.version;
+            let _ = write!(out, "{:<16} {version}: {tests} runs", set.suite.name);
+            let _ = writeln!(out, " in {configs} configuration{}", plural(configs));
+        }
+    }
+    for absent in &report.absent {
+        let _ = writeln!(out, "{:<16} NOT RUN: {}", absent.suite, absent.why);
+    }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+fn compared(out: &mut String, report: &Report, comparison: &Comparison) {
+    let Comparison { basis, suite, from, to, versions, flips } = comparison;
+    let (title, same) = match basis {
+        Basis::Series => (format!("{from} -> {to}, {suite}"), "no test changes"),
+        Basis::Recorded => (format!("recorded -> now, {to}, {suite}"), "as recorded"),
+    };
+    if flips.is_empty() {
+        let _ = writeln!(out, "\n{title}: {same}");
+    } else {
+        let _ = writeln!(out, "\n{title}:");
+    }
+    if let Some((before, after)) = versions {
+        let _ = writeln!(out, "  (the suite was {before} and is {after})");
+    }
+    for change in Change::ALL {
+        let of_kind: Vec<&Flip> = flips.iter().filter(|f| f.change == change).collect();
+        if of_kind.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  {} {}", of_kind.len(), change.name());
+        for flip in of_kind.iter().take(MOST) {
+            flipped(out, report, to, flip);
+        }
+        if of_kind.len() > MOST {
+            let _ = writeln!(out, "    and {} more; all are in --json FILE", of_kind.len() - MOST);
+        }
+    }
+}
+
+fn flipped(out: &mut String, report: &Report, build: &str, flip: &Flip) {
+    let side = |row: &Option<Row>| row.as_ref().map_or("-".into(), summary);
+    let feature = flip.row().and_then(|r| r.feature).map_or("-", |f| f.name());
+    let (from, to) = (side(&flip.from), side(&flip.to));
+    let _ = writeln!(out, "    {}  {from} -> {to}  [{feature}]", flip.id);
+    let said = flip.to.as_ref().filter(|row| row.verdict != Verdict::Pass);
+    if let Some(why) = said.and_then(|row| row.known.as_ref().or(row.why.as_ref())) {
+        let _ = writeln!(out, "      {}", clip(why));
+    }
+    if flip.change != Change::Gone {
+        let _ = writeln!(out, "      {}", report.reproduce(&flip.id));
+    }
+    if let Some(log) = report.log(build, &flip.id) {
+        let _ = writeln!(out, "      log {}", log.display());
+    }
+}
+
+/// `fail 2/8`: two of eight assertions hold.
+fn summary(row: &Row) -> String {
+    let total = row.passed + row.failed;
+    match row.verdict {
+        Verdict::Fail | Verdict::Crash | Verdict::Timeout if total > 0 => {
+            format!("{} {}/{total}", row.verdict, row.passed)
+        }
+        verdict => verdict.to_string(),
+    }
+}
+
+fn clip(text: &str) -> String {
+    const WIDTH: usize = 110;
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    text.chars().take(WIDTH - 1).chain(['…']).collect()
+}
+
+/// Tests whose attempts disagree are shown with all of them.
+fn wavering(out: &mut String, report: &Report) {
+    for Part { set, .. } in &report.parts {
+        for row in set.tests.iter().filter(|row| row.wavers()) {
+            let all: Vec<&str> = row.attempts.iter().map(|v| v.name()).collect();
+            let id = set.id(row);
+            let _ = writeln!(out, "\nflaky on {}: {id}: {}", set.build.name, all.join(", "));
+            if let Some(reason) = &row.known {
+                let _ = writeln!(out, "  {}", clip(reason));
+            }
+        }
+    }
+}
+
+fn conclusion(report: &Report) -> String {
+    let count = |c: Change| {
+        report.comparisons.iter().flat_map(|x| &x.flips).filter(|f| f.change == c).count()
+    };
+    let measured = format!("{} measured now, {:.0} s", report.ran, report.took);
+    match report.failure() {
+        Some(crate::Kind::NothingRan) => "nothing ran".into(),
+        Some(_) => {
+            let (worse, gone) = (count(Change::Regressed), count(Change::Gone));
+            format!("WORSE: {worse} regressed, {gone} gone ({measured})")
+        }
+        None => format!("no regression ({measured})"),
+    }
+}

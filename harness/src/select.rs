@@ -1,0 +1,97 @@
+//! Which tests of a plan are wanted.
+
+use regex::Regex;
+use svm_model::Feature;
+
+use crate::suite::Job;
+
+/// Filters; an empty one lets everything through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Patterns for the test's name, or for `CONFIGURATION/TEST`; one that
+    /// begins with `!` leaves out.
+    pub tests: Vec<String>,
+    /// Patterns for the unit or configuration.
+    pub units: Vec<String>,
+    /// Features.
+    pub features: Vec<Feature>,
+    /// Suites.
+    pub suites: Vec<String>,
+}
+
+impl Selection {
+    /// Whether nothing is filtered out.
+    pub fn is_everything(&self) -> bool {
+        *self == Selection::default()
+    }
+
+    /// Whether `suite` has a chance.
+    pub fn suite(&self, suite: &str) -> bool {
+        self.suites.is_empty() || self.suites.iter().any(|s| s == suite)
+    }
+
+    /// Whether a test is wanted.
+    pub fn test(&self, config: &str, test: &str, feature: Option<Feature>) -> bool {
+        let full = format!("{config}/{test}");
+        let named = |p: &str| glob(p, test) || glob(p, &full);
+        let mut out = self.tests.iter().filter_map(|p| p.strip_prefix('!'));
+        let mut chosen = self.tests.iter().filter(|p| !p.starts_with('!')).peekable();
+        let about = |f: &Feature| feature == Some(*f);
+        !out.any(named)
+            && (chosen.peek().is_none() || chosen.any(|p| named(p)))
+            && (self.units.is_empty() || self.units.iter().any(|p| glob(p, config)))
+            && (self.features.is_empty() || self.features.iter().any(about))
+    }
+
+    /// The wanted part of a plan; a job of many tests keeps the wanted ones.
+    pub fn jobs(&self, mut jobs: Vec<Job>) -> Vec<Job> {
+        for job in &mut jobs {
+            let Job { config, tests, .. } = job;
+            tests.retain(|p| self.test(config, &p.test, p.feature));
+        }
+        jobs.retain(|job| !job.tests.is_empty());
+        jobs
+    }
+}
+
+/// Whether all of `text` matches `pattern`, in which `*` stands for any text
+/// and `?` for any one character.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let piece = |c: char| match c {
+        '*' => ".*".to_owned(),
+        '?' => ".".to_owned(),
+        c => regex::escape(c.encode_utf8(&mut [0; 4])),
+    };
+    let body: String = pattern.chars().map(piece).collect();
+    Regex::new(&format!("(?s)^{body}$")).is_ok_and(|r| r.is_match(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_all_of_a_text() {
+        let yes =
+            [("a", "a"), ("a*", "a"), ("a*", "abc"), ("*b*", "abc"), ("a?c", "abc"), ("*", "")];
+        let no =
+            [("a", "ab"), ("b*", "abc"), ("a?c", "ac"), ("", "a"), ("a.c", "abc"), ("[a]", "a")];
+        assert!(yes.iter().all(|(p, t)| glob(p, t)));
+        assert!(no.iter().all(|(p, t)| !glob(p, t)));
+    }
+
+    #[test]
+    fn every_filter_must_let_a_test_through() {
+        let lbrv = Some(Feature::Lbrv);
+        assert!(Selection::default().test("svm", "a", None));
+        let only = Selection { features: vec![Feature::Lbrv], ..Selection::default() };
+        assert!(only.test("svm", "a", lbrv) && !only.test("svm", "a", None));
+        let both = Selection { tests: vec!["svm/a*".into()], ..only };
+        assert!(both.test("svm", "ab", lbrv) && !both.test("svm_npt", "ab", lbrv));
+        let not = Selection { tests: vec!["!a".into(), "!svm/b".into()], ..Selection::default() };
+        assert!(!not.test("svm", "a", None) && !not.test("svm", "b", None));
+        assert!(not.test("svm_npt", "b", None));
+        let unit = Selection { units: vec!["svm".into()], ..Selection::default() };
+        assert!(unit.test("svm", "x", None) && !unit.test("svm_npt", "x", None));
+    }
+}

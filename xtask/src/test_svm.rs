@@ -1,0 +1,152 @@
+//! `cargo xtask test-svm`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use harness::qemu::{Qemu, Side};
+use harness::select::Selection;
+use harness::suite::Options;
+use harness::test_svm::{self, Request};
+use harness::{Env, Error, Kind, Result, cache, process, report};
+use svm_model::Feature;
+
+/// Build QEMU stock and with the series, run the SVM suites on both, and say
+/// what the series fixes and what it breaks
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A built kvm-unit-tests tree [default: ../kvm-unit-tests, if it is there]
+    #[arg(long, env = "KVM_UNIT_TESTS", value_name = "DIR", hide_env_values = true)]
+    kvm_unit_tests: Option<PathBuf>,
+    /// Fail when this suite is not there (may be given several times)
+    #[arg(long, value_name = "SUITE")]
+    require: Vec<String>,
+
+    /// Only this suite (may be given several times, as each filter)
+    #[arg(long, value_name = "SUITE", help_heading = "What to run")]
+    suite: Vec<String>,
+    /// Only this unit or configuration, or pattern; units other than svm's run only if named
+    #[arg(long, value_name = "PATTERN", help_heading = "What to run")]
+    unit: Vec<String>,
+    /// Only this test, TEST or UNIT/TEST; * and ? are wildcards, and !PATTERN leaves out
+    #[arg(long, value_name = "PATTERN", help_heading = "What to run")]
+    test: Vec<String>,
+    /// Only tests of this feature
+    #[arg(long, value_name = "FEATURE", help_heading = "What to run")]
+    feature: Vec<Feature>,
+    /// Only one side
+    #[arg(long, value_name = "SIDE", help_heading = "What to run")]
+    only: Option<OnlySide>,
+
+    /// A binary to use as patched instead of building it
+    #[arg(long, value_name = "PATH", help_heading = "On which QEMU")]
+    qemu: Option<PathBuf>,
+    /// A binary to use as stock instead of building it
+    #[arg(long, value_name = "PATH", help_heading = "On which QEMU")]
+    stock_qemu: Option<PathBuf>,
+
+    /// QEMUs at a time [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Seconds for each run [default: as the suite says, at least 120; 600 for a whole unit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: Option<u32>,
+    /// Measure again what already has a verdict
+    #[arg(long)]
+    fresh: bool,
+    /// Attempts at each test; those that disagree are shown as flaky
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: u32,
+
+    /// Write the verdicts to results/
+    #[arg(long, alias = "bless", help_heading = "Output")]
+    record: bool,
+    /// Write everything to this file as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    json: Option<PathBuf>,
+    /// Write a JUnit file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    junit: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnlySide {
+    Stock,
+    Patched,
+}
+
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let request = Request {
+        qemus: qemus(env, args)?,
+        options: Options {
+            kvm_unit_tests: args.kvm_unit_tests.clone(),
+            checkout: env.repo.clone(),
+            require: args.require.iter().cloned().collect(),
+            timeout: args.timeout.map(|s| Duration::from_secs(s.into())),
+            units: args.unit.clone(),
+        },
+        selection: Selection {
+            tests: args.test.clone(),
+            units: args.unit.clone(),
+            features: args.feature.clone(),
+            suites: args.suite.clone(),
+        },
+        jobs: args.jobs.map_or_else(cores, usize::from),
+        fresh: args.fresh,
+        repeat: args.repeat,
+        record: args.record,
+        command: command(args),
+    };
+    let report = test_svm::run(env, &request)?;
+    if let Some(path) = &args.json {
+        cache::write_atomic(path, report::json(&report)?.as_bytes())?;
+    }
+    if let Some(path) = &args.junit {
+        cache::write_atomic(path, report::junit(&report)?.as_bytes())?;
+    }
+    print!("{}", report::text(&report));
+    Ok(ExitCode::from(report.failure().map_or(0, Kind::exit_code)))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The binaries of both sides, or of the one that is wanted.
+fn qemus(_env: &Env, args: &Args) -> Result<Vec<Qemu>> {
+    let sides = match args.only {
+        Some(OnlySide::Stock) => vec![Side::Stock],
+        Some(OnlySide::Patched) => vec![Side::Patched],
+        None => vec![Side::Stock, Side::Patched],
+    };
+    let given = |side| match side {
+        Side::Stock => args.stock_qemu.as_deref(),
+        Side::Patched => args.qemu.as_deref(),
+    };
+    let find = |side| match given(side) {
+        Some(path) => Qemu::inspect(side, path, None, None),
+        None => Err(Error::new(Kind::Usage, format!("no {side} QEMU was given"))),
+    };
+    sides.into_iter().map(find).collect()
+}
+
+/// The command with the flags that say what is tested, but not which tests.
+fn command(args: &Args) -> String {
+    let mut command = "cargo xtask test-svm".to_owned();
+    let mut add = |flag: &str, value: &Option<PathBuf>| {
+        if let Some(value) = value {
+            command += &format!(" {flag} {}", process::quote(value.as_os_str()));
+        }
+    };
+    add("--kvm-unit-tests", &args.kvm_unit_tests);
+    add("--stock-qemu", &args.stock_qemu);
+    add("--qemu", &args.qemu);
+    match args.only {
+        Some(OnlySide::Stock) => command += " --only stock",
+        Some(OnlySide::Patched) => command += " --only patched",
+        None => {}
+    }
+    command
+}
