@@ -1,7 +1,7 @@
 //! Small results for tests.
 
 use crate::Verdict;
-use crate::qemu::{BuildIdentity, Side};
+use crate::qemu::{BuildIdentity, Series, Side};
 use crate::results::{ResultSet, Row, SCHEMA};
 use crate::run::{Attempt, Taken};
 use crate::suite::{Observation, Planned, SuiteIdentity};
@@ -30,7 +30,7 @@ pub(crate) fn set(build: &str, tests: Vec<Row>) -> ResultSet {
         name: build.into(),
         side,
         qemu: "10.2.2 (test)".into(),
-        series: (side == Side::Patched).then(|| "0123abcd".into()),
+        series: (side == Side::Patched).then(|| Series { hash: "0123abcd".into(), patches: 3 }),
         compiler: None,
     };
     let suite = SuiteIdentity { name: "s".into(), version: "v1".into() };

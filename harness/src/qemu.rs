@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::build::{Built, Flavour};
 use crate::error::Context;
 use crate::run;
 use crate::{Error, Kind, Result};
@@ -37,6 +38,21 @@ impl fmt::Display for Side {
     }
 }
 
+/// What a series was when it was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Series {
+    /// A digest of what its patches change.
+    pub hash: String,
+    /// How many they are.
+    pub patches: usize,
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} patches, {}", self.patches, self.hash)
+    }
+}
+
 /// What identifies a build in every file; free of paths and of dates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildIdentity {
@@ -46,9 +62,9 @@ pub struct BuildIdentity {
     pub side: Side,
     /// The first line of `--version`, without the program's name.
     pub qemu: String,
-    /// A digest of the series, and none for stock or for a given binary.
+    /// The series; none for stock or for a binary of unknown making.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub series: Option<String>,
+    pub series: Option<Series>,
     /// The compiler that built it, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compiler: Option<String>,
@@ -68,18 +84,33 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Asks the binary at `path` for its version and hashes it.
+    /// The binary that was built, with what its builder knows about it.
     ///
-    /// `series` and `compiler` are what the builder knows about it.
+    /// # Errors
+    /// As [`Qemu::inspect`].
+    pub fn built(side: Side, built: &Built) -> Result<Self> {
+        let mut qemu = Self::inspect(side, &built.path)?;
+        let flavour = match built.flavour {
+            Flavour::Release => String::new(),
+            other => format!("-{other}"),
+        };
+        let series = Series { hash: built.series_hash.clone(), patches: built.patches.len() };
+        qemu.build = BuildIdentity {
+            name: format!("{side}-{}{flavour}", built.qemu_version),
+            side,
+            qemu: built.qemu_version.clone(),
+            series: (side == Side::Patched).then_some(series),
+            compiler: Some(built.compiler.clone()),
+        };
+        qemu.firmware.clone_from(&built.firmware);
+        Ok(qemu)
+    }
+
+    /// Asks the binary at `path` for its version and hashes it.
     ///
     /// # Errors
     /// Usage, when there is no such file or it is no QEMU.
-    pub fn inspect(
-        side: Side,
-        path: &Path,
-        series: Option<String>,
-        compiler: Option<String>,
-    ) -> Result<Self> {
+    pub fn inspect(side: Side, path: &Path) -> Result<Self> {
         let no_qemu = |why: String| {
             Error::new(Kind::Usage, format!("using {} as QEMU: {why}", path.display()))
                 .hint("give the path of a qemu-system-x86_64 binary")
@@ -96,8 +127,8 @@ impl Qemu {
             name: format!("{side}-{number}"),
             side,
             qemu: version.to_owned(),
-            series,
-            compiler,
+            series: None,
+            compiler: None,
         };
         Ok(Qemu { build, path, digest, firmware: firmware() })
     }
@@ -105,11 +136,8 @@ impl Qemu {
 
 /// Where distributions put SeaBIOS and QEMU's option ROMs.
 fn firmware() -> Vec<PathBuf> {
-    ["/usr/share/seabios", "/usr/share/qemu"]
-        .iter()
-        .map(PathBuf::from)
-        .filter(|dir| dir.is_dir())
-        .collect()
+    let system = ["/usr/share/seabios", "/usr/share/qemu"].map(PathBuf::from);
+    system.into_iter().filter(|dir| dir.is_dir()).collect()
 }
 
 /// SHA-256 of a file, in hexadecimal.

@@ -9,10 +9,10 @@ use harness::source::Request;
 pub(crate) struct BaseArgs {
     /// A pinned QEMU version: 10.2.2 (the default), 10.0.13 or 7.2
     #[arg(long, value_name = "VERSION", conflicts_with = "qemu_src")]
-    base: Option<String>,
+    pub(crate) base: Option<String>,
     /// Your own QEMU checkout or unpacked release; it is read, never written
     #[arg(long, value_name = "DIR")]
-    qemu_src: Option<PathBuf>,
+    pub(crate) qemu_src: Option<PathBuf>,
 }
 
 impl BaseArgs {

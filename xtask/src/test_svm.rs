@@ -5,12 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use harness::build::{self, Built, Flavour, Spec, patch};
 use harness::qemu::{Qemu, Side};
 use harness::select::Selection;
+use harness::source::{self, Source};
 use harness::suite::Options;
 use harness::test_svm::{self, Request};
-use harness::{Env, Error, Kind, Result, cache, process, report};
+use harness::{Env, Kind, Result, cache, process, report};
 use svm_model::Feature;
+
+use crate::base::BaseArgs;
 
 /// Build QEMU stock and with the series, run the SVM suites on both, and say
 /// what the series fixes and what it breaks
@@ -39,6 +43,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIDE", help_heading = "What to run")]
     only: Option<OnlySide>,
 
+    #[command(flatten, next_help_heading = "On which QEMU")]
+    base: BaseArgs,
+    /// How it is compiled: release, debug, asan or gcov
+    #[arg(long, default_value_t, help_heading = "On which QEMU")]
+    flavour: Flavour,
+    /// A folder of patches, instead of patches/qemu-VERSION
+    #[arg(long, value_name = "DIR", help_heading = "On which QEMU")]
+    series: Option<PathBuf>,
     /// A binary to use as patched instead of building it
     #[arg(long, value_name = "PATH", help_heading = "On which QEMU")]
     qemu: Option<PathBuf>,
@@ -114,22 +126,36 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The binaries of both sides, or of the one that is wanted.
-fn qemus(_env: &Env, args: &Args) -> Result<Vec<Qemu>> {
-    let sides = match args.only {
-        Some(OnlySide::Stock) => vec![Side::Stock],
-        Some(OnlySide::Patched) => vec![Side::Patched],
-        None => vec![Side::Stock, Side::Patched],
+/// The binaries of both sides, or of the one that is wanted, stock first.
+fn qemus(env: &Env, args: &Args) -> Result<Vec<Qemu>> {
+    let sides: &[(Side, &Option<PathBuf>)] = match args.only {
+        Some(OnlySide::Stock) => &[(Side::Stock, &args.stock_qemu)],
+        Some(OnlySide::Patched) => &[(Side::Patched, &args.qemu)],
+        None => &[(Side::Stock, &args.stock_qemu), (Side::Patched, &args.qemu)],
     };
-    let given = |side| match side {
-        Side::Stock => args.stock_qemu.as_deref(),
-        Side::Patched => args.qemu.as_deref(),
+    // One source for both, and none where both binaries are given.
+    let all_given = sides.iter().all(|(_, given)| given.is_some());
+    let source = if all_given { None } else { Some(source::obtain(env, &args.base.request())?) };
+    let mut qemus = Vec::new();
+    for (side, given) in sides {
+        qemus.push(match (given, &source) {
+            (Some(path), _) => Qemu::inspect(*side, path)?,
+            (None, Some(source)) => Qemu::built(*side, &built(env, args, *side, source)?)?,
+            (None, None) => continue,
+        });
+    }
+    Ok(qemus)
+}
+
+fn built(env: &Env, args: &Args, side: Side, source: &Source) -> Result<Built> {
+    let patches = match side {
+        Side::Stock => Vec::new(),
+        Side::Patched => {
+            let own = || env.series_dir(&source.major_minor());
+            patch::series(&args.series.clone().unwrap_or_else(own))?
+        }
     };
-    let find = |side| match given(side) {
-        Some(path) => Qemu::inspect(side, path, None, None),
-        None => Err(Error::new(Kind::Usage, format!("no {side} QEMU was given"))),
-    };
-    sides.into_iter().map(find).collect()
+    build::build(env, &Spec { source: source.clone(), patches, flavour: args.flavour })
 }
 
 /// The command with the flags that say what is tested, but not which tests.
@@ -140,9 +166,17 @@ fn command(args: &Args) -> String {
             command += &format!(" {flag} {}", process::quote(value.as_os_str()));
         }
     };
+    add("--qemu-src", &args.base.qemu_src);
+    add("--series", &args.series);
     add("--kvm-unit-tests", &args.kvm_unit_tests);
     add("--stock-qemu", &args.stock_qemu);
     add("--qemu", &args.qemu);
+    if let Some(base) = &args.base.base {
+        command += &format!(" --base {base}");
+    }
+    if args.flavour != Flavour::default() {
+        command += &format!(" --flavour {}", args.flavour);
+    }
     match args.only {
         Some(OnlySide::Stock) => command += " --only stock",
         Some(OnlySide::Patched) => command += " --only patched",

@@ -56,7 +56,7 @@ fn heading(out: &mut String, report: &Report) {
         if !builds.contains(&set.build.name.as_str()) {
             builds.push(&set.build.name);
             let series =
-                set.build.series.as_ref().map_or(String::new(), |s| format!(", series {s}"));
+                set.build.series.as_ref().map_or(String::new(), |s| format!(", series of {s}"));
             let _ = writeln!(out, "{:<16} QEMU {}{series}", set.build.name, set.build.qemu);
         }
     }
