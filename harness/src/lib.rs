@@ -11,6 +11,8 @@
 
 #![deny(missing_docs)]
 
+pub mod bench;
+pub mod bisect;
 pub mod build;
 pub mod cache;
 pub mod checkpatch;
@@ -30,6 +32,7 @@ pub mod process;
 pub mod qemu;
 pub mod report;
 pub mod results;
+pub mod review;
 pub mod run;
 pub mod select;
 pub mod series;
@@ -41,6 +44,8 @@ pub mod verdict;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod testing;
 
 pub use env::Env;
 pub use error::{Error, Kind, Result};

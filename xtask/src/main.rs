@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod base;
+mod bisect;
 mod build;
 mod doctor;
 mod layout;
 mod report;
 mod series;
 mod source;
+mod suites;
 mod test_svm;
 
 use std::path::PathBuf;
@@ -59,6 +61,7 @@ enum Command {
     Build(build::Args),
     Layout(layout::Args),
     Series(series::Args),
+    Bisect(bisect::Args),
     TestSvm(Box<test_svm::Args>),
     Report(report::Args),
 }
@@ -81,6 +84,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
         Command::Series(args) => series::run(env, &args),
+        Command::Bisect(args) => bisect::run(env, &args),
         Command::TestSvm(args) => test_svm::run(env, &args),
         Command::Report(args) => report::run(env, &args),
     }

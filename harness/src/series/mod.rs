@@ -15,6 +15,8 @@
 
 pub mod claim;
 pub mod lint;
+pub mod record;
+pub mod verify;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

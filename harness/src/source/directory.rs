@@ -9,7 +9,7 @@ use crate::git::Git;
 use crate::{Env, Error, Kind, Result, hash};
 
 /// Files that every QEMU tree has.
-const MARKS: [&str; 4] = ["VERSION", "configure", "meson.build", "target/i386/cpu.h"];
+pub(super) const MARKS: [&str; 4] = ["VERSION", "configure", "meson.build", "target/i386/cpu.h"];
 
 /// The version of the QEMU tree `dir`.
 ///

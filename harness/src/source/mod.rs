@@ -7,6 +7,7 @@ pub mod archive;
 pub mod directory;
 pub mod machine;
 pub mod pins;
+pub mod range;
 
 mod apt;
 mod unpack;

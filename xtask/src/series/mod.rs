@@ -1,6 +1,7 @@
 //! `cargo xtask series`.
 
 mod lint;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Lint(lint::Args),
+    Verify(Box<verify::Args>),
 }
 
 /// Which series, and for which QEMU.
@@ -53,5 +55,6 @@ impl Which {
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Lint(args) => lint::run(env, args),
+        Command::Verify(args) => verify::run(env, args),
     }
 }

@@ -1,0 +1,122 @@
+//! A bench for tests: a tree whose files say how the tests end on it.
+//!
+//! In any file, a line `svm/a = pass` is a test and its verdict; `flaky` is a
+//! verdict that is another one each time; `#error` does not compile.
+
+use super::{Bench, Point, Step};
+use crate::build::patch::Patch;
+use crate::build::{self, Flavour, Spec};
+use crate::fixtures;
+use crate::git::Git;
+use crate::mail::Mail;
+use crate::qemu::Qemu;
+use crate::results::{ResultSet, Row};
+use crate::review::apply;
+use crate::select::Selection;
+use crate::testing::Tree;
+use crate::{Result, Verdict, hash};
+
+/// The file that most tests change.
+pub(crate) const FILE: &str = "target/i386/svm.c";
+
+pub(crate) struct Fake {
+    /// The names of the points that were built, in order.
+    pub(crate) built: Vec<String>,
+    /// How many verdicts were measured.
+    pub(crate) runs: usize,
+    git: Git,
+}
+
+impl Fake {
+    pub(crate) fn new(tree: &Tree) -> Fake {
+        Fake { built: Vec::new(), runs: 0, git: Git::new(&tree.source.git) }
+    }
+}
+
+impl Bench for Fake {
+    fn build(&mut self, point: &Point) -> Result<Step> {
+        self.built.push(point.name.clone());
+        let patches: Vec<Patch> =
+            point.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+        let applied = match build::apply::apply(&point.spec.source, &patches) {
+            Ok(applied) => applied,
+            Err(e) => return Ok(Step::Broken(e.to_string())),
+        };
+        let text = self.git.run(["grep", "-h", "-e", "", applied.tip(), "--", "target"])?;
+        if text.contains("#error") {
+            return Ok(Step::Broken("QEMU does not compile\n  svm.c:1: #error".into()));
+        }
+        let build = fixtures::set("patched-1", Vec::new()).build;
+        let digest = hash::of_parts([&text]);
+        let path = text.into();
+        Ok(Step::Built(Box::new(Qemu { build, path, digest, firmware: Vec::new() })))
+    }
+
+    fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {
+        let text = qemu.path.to_str().unwrap_or_default();
+        let mut rows: Vec<Row> = Vec::new();
+        for line in text.lines() {
+            let Some((name, verdict)) = line.split_once(" = ") else { continue };
+            let (config, test) = name.split_once('/').unwrap_or(("svm", name));
+            if !what.test(config, test, None) {
+                continue;
+            }
+            let mut row = fixtures::row(config, test, Verdict::Pass);
+            row.attempts = (0..repeat).map(|_| self.verdict(verdict)).collect();
+            row.verdict = row.attempts.iter().copied().max_by_key(|v| v.badness()).unwrap();
+            row.passed = u32::from(row.verdict == Verdict::Pass);
+            row.failed = u32::from(row.verdict == Verdict::Fail);
+            row.why = (row.verdict != Verdict::Pass).then(|| format!("{test}: {verdict}"));
+            rows.push(row);
+        }
+        rows.sort_by(|a, b| (&a.config, &a.test).cmp(&(&b.config, &b.test)));
+        let mut set = fixtures::set("patched-1", rows);
+        set.suite.name = "kvm-unit-tests".into();
+        Ok(vec![set])
+    }
+}
+
+impl Fake {
+    fn verdict(&mut self, name: &str) -> Verdict {
+        self.runs += 1;
+        let flaky = if self.runs % 2 == 0 { Verdict::Fail } else { Verdict::Pass };
+        Verdict::ALL.into_iter().find(|v| v.name() == name).unwrap_or(flaky)
+    }
+}
+
+/// A tree with these lines in [`FILE`], and nothing that a patch to one of them
+/// has to know of the others.
+pub(crate) fn tree(lines: &[&str]) -> Tree {
+    Tree::new(&[(FILE, &spread(lines))])
+}
+
+/// Lines with filling between, so that each is a hunk of its own.
+pub(crate) fn spread(lines: &[&str]) -> String {
+    let filling = |n: usize| (0..6).map(|i| format!("int {n}_{i};\n")).collect::<String>();
+    lines
+        .iter()
+        .enumerate()
+        .map(|(n, line)| format!("{}{line}\n{}", filling(n), filling(n + 100)))
+        .collect()
+}
+
+/// The mails of a series that makes `changes` to [`FILE`] in turn.
+pub(crate) fn mails(tree: &Tree, changes: &[(&str, &str)]) -> Vec<Mail> {
+    let mut text = std::fs::read_to_string(tree.source.dir.join(FILE)).unwrap();
+    let mut mails = Vec::new();
+    for (n, (old, new)) in changes.iter().enumerate() {
+        let place = format!("{}/{}", n + 1, changes.len());
+        let subject = format!("[PATCH {place}] target/i386: svm: change {}", n + 1);
+        mails.push(tree.mail_on(&subject, FILE, &text, old, new));
+        text = text.replace(old, new);
+    }
+    mails
+}
+
+/// What is built with all of `mails`.
+pub(crate) fn spec(tree: &Tree, mails: &[Mail]) -> Spec {
+    let on = apply::apply(&tree.env, &tree.source, &[], mails).unwrap();
+    assert!(on.refused.is_none(), "{:?}", on.refused);
+    let patches = apply::files(&on.applied);
+    Spec { source: tree.source.clone(), patches, flavour: Flavour::Release }
+}

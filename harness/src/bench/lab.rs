@@ -1,0 +1,84 @@
+//! The real bench: the build cache and the suites of this machine.
+
+use super::{Bench, Point, Step};
+use crate::qemu::{Qemu, Side};
+use crate::results::ResultSet;
+use crate::select::Selection;
+use crate::source::range::Range;
+use crate::suite::{Absent, Options};
+use crate::test_svm::{self, Request};
+use crate::{Env, Kind, Result, build};
+
+/// Builds with [`crate::build`] and measures as `test-svm` does.
+pub struct Lab<'a> {
+    env: &'a Env,
+    options: Options,
+    jobs: usize,
+    absent: Vec<Absent>,
+    suites: Vec<String>,
+    range: Option<Range>,
+}
+
+impl<'a> Lab<'a> {
+    /// A bench that finds suites by `options` and runs `jobs` QEMUs at a time.
+    pub fn new(env: &'a Env, options: Options, jobs: usize) -> Self {
+        Lab { env, options, jobs, absent: Vec::new(), suites: Vec::new(), range: None }
+    }
+
+    /// The same, for points of a range whose patches are written when needed.
+    pub fn with_range(self, range: Range) -> Self {
+        Lab { range: Some(range), ..self }
+    }
+
+    /// The suites that were measured, with their versions.
+    pub fn suites(&self) -> &[String] {
+        &self.suites
+    }
+
+    /// Suites that were not there when something was measured.
+    pub fn absent(&self) -> &[Absent] {
+        &self.absent
+    }
+}
+
+impl Bench for Lab<'_> {
+    fn build(&mut self, point: &Point) -> Result<Step> {
+        self.env.console.detail(format_args!("at {}", point.name));
+        if let Some(range) = &self.range {
+            range.fill(point)?;
+        }
+        let built = match build::build(self.env, &point.spec) {
+            Ok(built) => built,
+            Err(e) if e.kind() == Kind::Build => return Ok(Step::Broken(e.to_string())),
+            Err(e) => return Err(e),
+        };
+        let stock = point.spec.patches.is_empty();
+        let side = if stock { Side::Stock } else { Side::Patched };
+        let series = (!stock).then(|| built.series_hash.clone());
+        let mut qemu = Qemu::inspect(side, &built.path, series, Some(built.compiler))?;
+        qemu.firmware = built.firmware;
+        Ok(Step::Built(Box::new(qemu)))
+    }
+
+    fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {
+        let request = Request {
+            qemus: vec![qemu.clone()],
+            options: self.options.clone(),
+            selection: what.clone(),
+            jobs: self.jobs,
+            fresh: false,
+            repeat,
+            record: false,
+            command: String::new(),
+        };
+        let report = test_svm::run(self.env, &request)?;
+        self.absent = report.absent;
+        for part in &report.parts {
+            let name = format!("{} {}", part.set.suite.name, part.set.suite.version);
+            if !self.suites.contains(&name) {
+                self.suites.push(name);
+            }
+        }
+        Ok(report.parts.into_iter().map(|part| part.set).collect())
+    }
+}

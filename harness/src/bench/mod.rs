@@ -1,0 +1,69 @@
+//! A row of QEMUs, each a base with some patches, and how tests end on them.
+//!
+//! `series verify`, `bisect` and `review` walk along such a row; what they make
+//! of it is theirs, and knows nothing of compilers.
+
+mod lab;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+use crate::Result;
+use crate::build::Spec;
+use crate::qemu::Qemu;
+use crate::results::{ResultSet, Row};
+use crate::select::Selection;
+use crate::suite::TestId;
+
+pub use lab::Lab;
+
+/// One QEMU of a row.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What it is called: `stock 10.2.2`, `0003-….patch`, a commit.
+    pub name: String,
+    /// What is built.
+    pub spec: Spec,
+}
+
+/// What became of a point.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A QEMU.
+    Built(Box<Qemu>),
+    /// It does not apply, configure or compile; the compiler's first words.
+    Broken(String),
+}
+
+/// Builds points and measures them.
+pub trait Bench {
+    /// Builds a point, or finds it built.
+    ///
+    /// # Errors
+    /// Anything but a source that does not build.
+    fn build(&mut self, point: &Point) -> Result<Step>;
+
+    /// The verdicts of the selected tests, one set a suite. What has a verdict
+    /// is not measured again unless there are fewer attempts than `repeat`.
+    ///
+    /// # Errors
+    /// As [`crate::test_svm::run`].
+    fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>>;
+}
+
+/// The points of a series: its base, and the base with the first, the first
+/// two, … patches.
+pub fn along(whole: &Spec, base: &str) -> Vec<Point> {
+    let first = Point { name: base.into(), spec: Spec { patches: Vec::new(), ..whole.clone() } };
+    let with = |n: usize| {
+        let patches = whole.patches[..n].to_vec();
+        let name = whole.patches[n - 1].file_name().unwrap_or_default();
+        Point { name: name.to_string_lossy().into_owned(), spec: Spec { patches, ..whole.clone() } }
+    };
+    std::iter::once(first).chain((1..=whole.patches.len()).map(with)).collect()
+}
+
+/// Every row of some sets with its identity.
+pub fn rows(sets: &[ResultSet]) -> impl Iterator<Item = (TestId, &Row)> {
+    sets.iter().flat_map(|set| set.tests.iter().map(move |row| (set.id(row), row)))
+}

@@ -1,0 +1,119 @@
+use super::*;
+use crate::bench::along;
+use crate::bench::fake::{self, Fake};
+use crate::console::Verbosity;
+use crate::series::{Entry, Patch};
+
+/// What a patch replaces, by what, and what it claims.
+type Change<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+/// Verifies a series of changes, each with its claims.
+fn verified(base: &[&str], changes: &[Change<'_>]) -> Vec<Verified> {
+    let tree = fake::tree(base);
+    let plain: Vec<_> = changes.iter().map(|(old, new, _)| (*old, *new)).collect();
+    let mails = fake::mails(&tree, &plain);
+    let spec = fake::spec(&tree, &mails);
+    let entry = |mail: &crate::mail::Mail, names: &[&str]| Entry {
+        file: mail.subject.title.clone(),
+        flips: names.iter().map(|n| Claim::parse(n).unwrap()).collect(),
+        ..Entry::default()
+    };
+    let mut patches = Vec::new();
+    for ((path, mail), (_, _, names)) in spec.patches.iter().zip(&mails).zip(changes) {
+        let entry = entry(mail, names);
+        patches.push(Patch { path: path.clone(), mail: mail.clone(), entry });
+    }
+    let series = Series { dir: "s".into(), patches };
+    let request =
+        Request { from: 1, to: changes.len(), selection: Selection::default(), repeat: 1 };
+    let mut bench = Fake::new(&tree);
+    let console = Console::new(Verbosity::Quiet);
+    verify(&mut bench, &console, &series, &along(&spec, "stock"), &request, |_| {}).unwrap()
+}
+
+/// The faults of a series of one change.
+fn one(base: &[&str], old: &str, new: &str, claims: &[&str]) -> Vec<Fault> {
+    verified(base, &[(old, new, claims)]).remove(0).faults
+}
+
+const AB: [&str; 2] = ["svm/a = fail", "svm/b = pass"];
+
+#[test]
+fn a_series_that_does_what_it_says_has_no_fault() {
+    let v = verified(
+        &["svm/a = fail", "svm/b = fail"],
+        &[
+            ("svm/a = fail", "svm/a = pass", &["kut/svm/a"]),
+            ("svm/b = fail", "svm/b = pass", &["kut/b"]),
+        ],
+    );
+    assert!(v.iter().all(|p| p.faults.is_empty()), "{v:?}");
+    assert_eq!(v[0].flipped, ["kut/svm/a"]);
+}
+
+#[test]
+fn a_named_test_must_pass_with_the_patch() {
+    let faults = one(&AB, "svm/b = pass", "svm/b = pass;", &["kut/svm/a"]);
+    assert!(
+        matches!(&faults[..], [Fault::NotFlipped { test, verdict: Verdict::Fail, .. }, ..] if test == "kut/svm/a"),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_named_test_must_not_pass_before() {
+    let faults = one(&AB, "svm/a = fail", "svm/a = pass", &["kut/svm/a", "kut/svm/b"]);
+    assert_eq!(faults, [Fault::Early { claim: "kut/svm/b".into() }]);
+    let faults = one(&AB, "svm/a = fail", "svm/a = pass", &[]);
+    assert_eq!(faults, [Fault::Unclaimed { test: "kut/svm/a".into() }]);
+}
+
+#[test]
+fn of_a_family_all_pass_and_one_is_new() {
+    let base = ["svm/f1 = fail", "svm/f2 = pass"];
+    assert_eq!(one(&base, "svm/f1 = fail", "svm/f1 = pass", &["kut/svm/f*"]), []);
+    let base = ["svm/f1 = fail", "svm/f2 = skip"];
+    let faults = one(&base, "svm/f1 = fail", "svm/f1 = pass", &["kut/svm/f*"]);
+    assert!(
+        matches!(&faults[..], [Fault::NotFlipped { verdict: Verdict::Skip, .. }]),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_name_without_a_test_is_named() {
+    let faults = one(&AB, "svm/a = fail", "svm/a = pass", &["kut/svm/a", "kut/svm/z"]);
+    assert_eq!(faults, [Fault::Unknown { claim: "kut/svm/z".into() }]);
+}
+
+#[test]
+fn anything_worse_is_a_fault_at_its_patch() {
+    let v = verified(
+        &AB,
+        &[("svm/a = fail", "svm/a = pass", &["kut/svm/a"]), ("svm/b = pass", "svm/b = crash", &[])],
+    );
+    assert_eq!(v[0].faults, []);
+    let worse = |f: &Fault| matches!(f, Fault::Worse { test, from: Verdict::Pass, to: Some(Verdict::Crash), .. } if test == "kut/svm/b");
+    assert!(v[1].faults.iter().all(worse) && v[1].faults.len() == 1, "{v:?}");
+    let faults = one(&AB, "svm/b = pass", "int b;", &[]);
+    assert!(matches!(&faults[..], [Fault::Worse { to: None, .. }]), "{faults:?}");
+}
+
+#[test]
+fn what_wavers_is_a_note_and_no_fault() {
+    let v = verified(&AB, &[("svm/b = pass", "svm/b = flaky", &[])]);
+    let v2 = verified(&AB, &[("svm/a = fail", "svm/a = flaky", &[])]);
+    for v in [v, v2] {
+        assert!(v[0].faults.iter().all(|f| matches!(f, Fault::Unclaimed { .. })), "{v:?}");
+    }
+}
+
+#[test]
+fn a_patch_that_does_not_build_is_a_fault_and_the_walk_goes_on() {
+    let v = verified(
+        &["svm/a = fail", "svm/b = fail"],
+        &[("svm/a = fail", "#error", &[]), ("#error", "svm/a = pass", &["kut/svm/a"])],
+    );
+    assert!(matches!(&v[0].faults[..], [Fault::Broken { why }] if why.contains("#error")));
+    assert_eq!(v[1].faults, []);
+}

@@ -1,0 +1,96 @@
+//! `cargo xtask bisect`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use harness::bench::{Point, along};
+use harness::bisect::{self, Found};
+use harness::build::patch;
+use harness::build::{Flavour, Spec};
+use harness::series::claim::Claim;
+use harness::source::range::Range;
+use harness::source::{self, Request};
+use harness::{Env, Error, Kind, Result};
+
+use crate::base::BaseArgs;
+use crate::suites::{SuiteArgs, print_absent};
+
+/// Find the patch, commit or version that changed a test's verdict
+///
+/// The verdict at the end of the row is looked for backwards by binary search.
+/// Without --versions or --git, the row is the series of this repository.
+///
+/// Exit codes: 0 found, 1 not one: the test is flaky, or neighbours do not
+/// build, 5 nothing changed it; the others as for every subcommand.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The test: kut/CONFIGURATION/TEST, kut/TEST or conformance/CASE
+    #[arg(value_name = "TEST")]
+    test: String,
+    #[command(flatten)]
+    base: BaseArgs,
+    #[command(flatten)]
+    suites: SuiteArgs,
+    /// Search this folder of patches [default: patches/qemu-VERSION]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["versions", "git"])]
+    series: Option<PathBuf>,
+    /// Search released versions, oldest first, such as 7.2,10.0.13,10.2.2
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["git", "base", "qemu_src"])]
+    versions: Vec<String>,
+    /// Search the commits A..B of the checkout that --qemu-src names
+    #[arg(long, value_name = "A..B", requires = "qemu_src")]
+    git: Option<String>,
+    /// Print the search as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let claim = Claim::parse(&args.test)?;
+    let mut lab = args.suites.lab(env);
+    let points = match (&args.git, args.base.request().dir) {
+        (Some(range), Some(dir)) => {
+            let range = Range::read(env, &dir, range)?;
+            let points = range.points();
+            lab = lab.with_range(range);
+            points
+        }
+        _ => points(env, args)?,
+    };
+    let found = bisect::bisect(&mut lab, &points, &claim, &mut |point, seen| {
+        env.console.note(format_args!("{}: {}", point.name, bisect::describe(seen)));
+    })?;
+    print_absent(lab.absent());
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
+    } else {
+        print!("{}", bisect::text(&found));
+    }
+    Ok(ExitCode::from(match found.found {
+        Found::Change { .. } => 0,
+        Found::Among { .. } | Found::Flaky { .. } => Kind::Regression.exit_code(),
+        Found::Nowhere => Kind::NothingRan.exit_code(),
+    }))
+}
+
+fn points(env: &Env, args: &Args) -> Result<Vec<Point>> {
+    if !args.versions.is_empty() {
+        return args.versions.iter().map(|v| version(env, v)).collect();
+    }
+    let source = source::obtain(env, &args.base.request())?;
+    let own = || env.series_dir(&source.major_minor());
+    let patches = patch::series(&args.series.clone().unwrap_or_else(own))?;
+    let name = format!("stock {}", source.version);
+    Ok(along(&Spec { source, patches, flavour: Flavour::Release }, &name))
+}
+
+fn version(env: &Env, version: &str) -> Result<Point> {
+    let version = version.trim();
+    if version.is_empty() {
+        return Err(Error::new(Kind::Usage, "--versions has an empty entry"));
+    }
+    let request = Request { base: Some(version.into()), dir: None };
+    let source = source::obtain(env, &request)?;
+    let spec = Spec { source, patches: Vec::new(), flavour: Flavour::Release };
+    Ok(Point { name: format!("stock {version}"), spec })
+}

@@ -1,0 +1,48 @@
+//! The flags that say how suites are found and run, shared by every subcommand
+//! that measures.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use harness::Env;
+use harness::bench::Lab;
+use harness::suite::{Absent, Options};
+
+/// How suites are found and run.
+#[derive(clap::Args)]
+pub(crate) struct SuiteArgs {
+    /// A built kvm-unit-tests tree [default: ../kvm-unit-tests, if it is there]
+    #[arg(long, env = "KVM_UNIT_TESTS", value_name = "DIR", hide_env_values = true)]
+    kvm_unit_tests: Option<PathBuf>,
+    /// Fail when this suite is not there (may be given several times)
+    #[arg(long, value_name = "SUITE")]
+    require: Vec<String>,
+    /// QEMUs at a time [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Seconds for each run [default: as the suite says]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: Option<u32>,
+}
+
+impl SuiteArgs {
+    /// A bench with these suites.
+    pub(crate) fn lab<'a>(&self, env: &'a Env) -> Lab<'a> {
+        let options = Options {
+            kvm_unit_tests: self.kvm_unit_tests.clone(),
+            checkout: env.repo.clone(),
+            require: self.require.iter().cloned().collect(),
+            timeout: self.timeout.map(|s| Duration::from_secs(s.into())),
+            units: Vec::new(),
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Lab::new(env, options, self.jobs.map_or_else(cores, usize::from))
+    }
+}
+
+/// A row for each suite that is not there, so that nobody takes it for run.
+pub(crate) fn print_absent(absent: &[Absent]) {
+    for Absent { suite, why } in absent {
+        println!("{suite} did not run: {why}");
+    }
+}
