@@ -52,12 +52,8 @@ impl Bench for Lab<'_> {
             Err(e) if e.kind() == Kind::Build => return Ok(Step::Broken(e.to_string())),
             Err(e) => return Err(e),
         };
-        let stock = point.spec.patches.is_empty();
-        let side = if stock { Side::Stock } else { Side::Patched };
-        let series = (!stock).then(|| built.series_hash.clone());
-        let mut qemu = Qemu::inspect(side, &built.path, series, Some(built.compiler))?;
-        qemu.firmware = built.firmware;
-        Ok(Step::Built(Box::new(qemu)))
+        let side = if point.spec.patches.is_empty() { Side::Stock } else { Side::Patched };
+        Ok(Step::Built(Box::new(Qemu::built(side, &built)?)))
     }
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {
