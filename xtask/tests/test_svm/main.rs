@@ -1,0 +1,5 @@
+//! `cargo xtask test-svm` as a whole, on a QEMU and a suite that are none.
+
+mod fake;
+mod faults;
+mod usage;
