@@ -5,6 +5,9 @@ mod junit;
 mod matrix;
 mod text;
 
+#[cfg(test)]
+mod snapshots;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

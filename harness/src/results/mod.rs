@@ -48,10 +48,8 @@ pub struct Row {
     /// What it came to; with several attempts, the worst.
     pub verdict: Verdict,
     /// Assertions that hold.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub passed: u32,
     /// Assertions that do not hold.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub failed: u32,
     /// The first failure, or what ended the run, or why it is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,11 +66,6 @@ pub struct Row {
     /// The verdict may differ from run to run, and it is known why.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 impl Row {

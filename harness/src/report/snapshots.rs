@@ -1,0 +1,130 @@
+//! Each report as a whole, against a file that was looked at.
+//!
+//! `BLESS=1 cargo test -p harness report` writes the files anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use svm_model::Feature;
+
+use super::{Part, Report, json, junit, recorded, text};
+use crate::Verdict;
+use crate::diff::{Basis, compare};
+use crate::fixtures::{row, set};
+use crate::results::{ResultSet, Row};
+use crate::suite::{Absent, TestId, WHOLE};
+
+fn check(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/expected").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        return std::fs::write(path, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(actual, expected, "{name} differs; BLESS=1 writes it anew");
+}
+
+fn part(set: ResultSet) -> Part {
+    let key = |r: &Row| (r.config.clone(), r.test.clone());
+    let log = |r: &Row| (key(r), format!("/cache/{}/{}.log", set.build.name, r.test).into());
+    let logs = set.tests.iter().map(log).collect();
+    let seconds: BTreeMap<_, _> = set.tests.iter().map(|r| (key(r), 1.5)).collect();
+    Part { seconds, logs, set }
+}
+
+fn report(parts: Vec<Part>) -> Report {
+    let command = "cargo xtask test-svm --kvm-unit-tests '../my tree'".into();
+    Report { parts, ran: 7, took: 12.3, command, ..Report::default() }
+}
+
+fn of(feature: Feature, test: &str, verdict: Verdict) -> Row {
+    Row { feature: Some(feature), ..row("svm", test, verdict) }
+}
+
+fn whole(verdict: Verdict, passed: u32, failed: u32) -> Row {
+    Row { feature: None, passed, failed, ..row("svm", WHOLE, verdict) }
+}
+
+fn stock() -> ResultSet {
+    let mut tests = vec![
+        of(Feature::Intercepts, "cr3", Verdict::Fail),
+        of(Feature::Intercepts, "exceptions", Verdict::Crash),
+        of(Feature::Intercepts, "racy", Verdict::Pass),
+        of(Feature::Lbrv, "lbr0", Verdict::Skip),
+        Row { passed: 56, failed: 72, ..of(Feature::Npt, "rsvd", Verdict::Fail) },
+        of(Feature::Vgif, "vgif", Verdict::Pass),
+        of(Feature::Virq, "virq", Verdict::Pass),
+        whole(Verdict::Crash, 325, 5),
+    ];
+    tests[3].known = Some("TCG has no LBR".into());
+    set("stock-10.2.2", tests)
+}
+
+fn patched() -> ResultSet {
+    let mut tests = vec![
+        of(Feature::Intercepts, "cr3", Verdict::Pass),
+        of(Feature::Intercepts, "exceptions", Verdict::Fail),
+        Row { flaky: true, ..of(Feature::Intercepts, "racy", Verdict::Timeout) },
+        of(Feature::Lbrv, "lbr0", Verdict::Skip),
+        Row { passed: 128, failed: 0, ..of(Feature::Npt, "rsvd", Verdict::Pass) },
+        of(Feature::Vgif, "vgif", Verdict::Fail),
+        of(Feature::Vnmi, "vnmi", Verdict::Pass),
+        whole(Verdict::Fail, 410, 1),
+    ];
+    tests[2].attempts = vec![Verdict::Pass, Verdict::Timeout];
+    tests[2].known = Some("waits for an exact count and may step over it".into());
+    set("patched-10.2.2", tests)
+}
+
+fn both_sides() -> Report {
+    let mut report = report(vec![part(stock()), part(patched())]);
+    report.comparisons = vec![
+        compare(Basis::Series, &stock(), &patched()),
+        compare(Basis::Recorded, &stock(), &stock()),
+    ];
+    report.unrecorded = vec![("patched-10.2.2".into(), "s".into())];
+    let vnmi = TestId { suite: "s".into(), config: "svm".into(), test: "vnmi".into() };
+    let reason = "TCG has no virtual NMI".into();
+    report.unexpected = vec![("patched-10.2.2".into(), vnmi, reason)];
+    report
+}
+
+#[test]
+fn a_run_on_both_sides() {
+    check("both-sides.txt", &text(&both_sides()));
+}
+
+#[test]
+fn as_data() {
+    check("both-sides.json", &json(&both_sides()).unwrap());
+    check("both-sides.xml", &junit(&both_sides()).unwrap());
+}
+
+#[test]
+fn a_run_that_is_as_recorded_and_a_suite_that_is_absent() {
+    let mut report = report(vec![part(stock())]);
+    report.comparisons = vec![compare(Basis::Recorded, &stock(), &stock())];
+    report.absent = vec![Absent { suite: "other".into(), why: "no tree: give --other DIR".into() }];
+    check("as-recorded.txt", &text(&report));
+}
+
+#[test]
+fn another_version_of_the_suite_with_many_new_tests() {
+    let mut now = stock();
+    now.suite.version = "v2".into();
+    now.tests.truncate(1);
+    now.tests.extend((0..25).map(|n| of(Feature::Msr, &format!("new{n:02}"), Verdict::Pass)));
+    let mut report = report(vec![part(now.clone())]);
+    report.comparisons = vec![compare(Basis::Recorded, &stock(), &now)];
+    check("new-version.txt", &text(&report));
+}
+
+#[test]
+fn nothing_ran() {
+    check("nothing-ran.txt", &text(&report(Vec::new())));
+}
+
+#[test]
+fn the_recorded_matrix_of_several_builds() {
+    check("recorded.txt", &recorded(&[stock(), patched(), set("stock-7.2", vec![])]));
+}
