@@ -8,6 +8,7 @@
 mod base;
 mod bisect;
 mod build;
+mod case;
 mod doctor;
 mod layout;
 mod report;
@@ -60,6 +61,7 @@ enum Command {
     Source(source::Args),
     Build(build::Args),
     Layout(layout::Args),
+    Case(case::Args),
     Series(series::Args),
     Bisect(bisect::Args),
     TestSvm(Box<test_svm::Args>),
@@ -83,6 +85,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Source(args) => source::run(env, &args),
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
+        Command::Case(args) => case::run(env, &args),
         Command::Series(args) => series::run(env, &args),
         Command::Bisect(args) => bisect::run(env, &args),
         Command::TestSvm(args) => test_svm::run(env, &args),

@@ -9,11 +9,13 @@
 //! watches it, and [`executor`] goes on behind a case that QEMU did not survive.
 
 pub mod boot;
+pub mod catalogue;
 pub mod decode;
 pub mod encode;
 pub mod executor;
 pub mod guest;
 pub mod ram;
+pub mod render;
 pub mod watch;
 pub mod world;
 pub mod written;
