@@ -71,8 +71,9 @@ pub fn side_by_side(expected: &Outcome, observed: &Outcome) -> String {
 
 /// The fields and registers on which the expectation says something.
 fn exit(expected: &Exit, observed: &Exit, text: &mut String) {
-    let vmcb = expected.vmcb.iter().map(|(f, e)| (f.name(), e, observed.vmcb.get(f)));
-    let host = expected.host.iter().map(|(r, e)| (r.slot_name(), e, observed.host.get(r)));
+    let vmcb = expected.vmcb.iter().map(|(f, e)| (f.name().to_owned(), e, observed.vmcb.get(f)));
+    let host = expected.host.iter();
+    let host = host.map(|(r, e)| (format!("L1's {}", r.slot_name()), e, observed.host.get(r)));
     for (name, e, o) in vmcb.chain(host) {
         let mark = if o.is_some_and(|o| o != e) { '!' } else { ' ' };
         let o = o.map_or_else(|| "-".to_owned(), |o| format!("{o:#x}"));

@@ -78,7 +78,7 @@ fn permissions() -> Vec<Draft> {
             .ends(),
         draft("another-page")
             .program(&[Insn::Load(0, PAGE)])
-            .mem(ENTRY, world::DATA + 0x6000 | FULL)
+            .mem(ENTRY, (world::DATA + 0x6000) | FULL)
             .mem(world::DATA + 0x6000, 0x1234)
             .run()
             .ends()
@@ -109,6 +109,12 @@ fn reserved() -> Vec<Draft> {
             "reserved-pml4e-bit-7",
             world::npt::PML4 + 8,
             world::npt::PDPT | FULL | LARGE,
+            1 << 39,
+        ),
+        level(
+            "reserved-pml4e-bit-8",
+            world::npt::PML4 + 8,
+            world::npt::PDPT | FULL | 1 << 8,
             1 << 39,
         ),
         level(
