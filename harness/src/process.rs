@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use crate::cache::Lock;
+use crate::cache::{Lock, NO_SPACE};
 use crate::error::Context;
 use crate::{Error, Kind, Result, interrupt};
 
@@ -220,7 +220,11 @@ pub fn failed(kind: Kind, command: &Command, out: &Output) -> Error {
     let text = String::from_utf8_lossy(&out.stderr);
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(5)..].join("\n  ");
-    Error::new(kind, format!("{} failed ({})\n  {tail}", show(command), out.status))
+    let message = format!("{} failed ({})\n  {tail}", show(command), out.status);
+    if text.contains("No space left on device") {
+        return Error::new(Kind::Harness, message).hint(NO_SPACE);
+    }
+    Error::new(kind, message)
 }
 
 /// The command as one would type it.

@@ -49,6 +49,10 @@ pub fn first(log: &str) -> Failure {
             return Failure { file: None, line: None, message: m.as_str().to_string() };
         }
     }
+    // A patch that meson, which ninja runs again, does not take.
+    if let Some(at) = log.lines().find(|l| l.contains(": ERROR: ")) {
+        return Failure { file: None, line: None, message: at.to_string() };
+    }
     // No compiler's words: after FAILED and the command comes what it printed.
     let printed = failed.iter().skip(2).take_while(|l| !l.starts_with('['));
     let mut printed: Vec<&str> =
@@ -59,13 +63,16 @@ pub fn first(log: &str) -> Failure {
     Failure { file: None, line: None, message: printed.join("\n  ") }
 }
 
+/// How tools that met a full disk say so, in lower case.
+const ENOSPC: &str = "no space left on device";
+
 /// The error for a build that failed.
 pub(super) fn explain(source: &Source, tree: &Tree, patches: &[Patch], applied: &Applied) -> Error {
     let log_file = tree.log("build");
     let log = fs::read(&log_file).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let whole = format!("the whole log: {}", log_file.display());
-    if log.contains("No space left on device") {
+    if log.to_ascii_lowercase().contains(ENOSPC) {
         return Error::new(Kind::Harness, "building QEMU: no space left on the device")
             .hint(format!("{NO_SPACE}\n  {whole}"));
     }

@@ -66,7 +66,7 @@ impl Flavour {
     /// What configure is given, but for paths of this machine.
     pub fn configure(self) -> Vec<&'static str> {
         let own: &[&str] = match self {
-            Flavour::Release => &["--disable-debug-info"],
+            Flavour::Release => &["--disable-debug-info", "--enable-trace-backends=nop"],
             Flavour::Debug => &["--enable-debug"],
             Flavour::Asan => &["--enable-asan", "--enable-ubsan"],
             Flavour::Gcov => &["--enable-gcov"],

@@ -25,7 +25,9 @@ pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
         return Ok(dir);
     }
     let mut tried = Vec::new();
-    if let Err(e) = apt::source(env, debian, base, &dir) {
+    if debian.apt
+        && let Err(e) = apt::source(env, debian, base, &dir)
+    {
         crate::interrupt::check()?;
         tried.push(format!("apt: {e}"));
     }
@@ -103,6 +105,12 @@ pub(super) fn accept(part: &Path, file: &File, dir: &Path) -> Result<()> {
 /// or with curl or wget.
 fn download(url: &str, part: &Path) -> Result<PathBuf> {
     let _ = fs::remove_file(part);
+    // A mirror on this machine.
+    if let Some(path) = url.strip_prefix("file:") {
+        let path = Path::new(path.strip_prefix("//").unwrap_or(path));
+        fs::copy(path, part).map_err(|e| io_error("copying", path, e))?;
+        return Ok(part.to_path_buf());
+    }
     let mut c = if Path::new("/usr/lib/apt/apt-helper").exists() {
         let mut c = Command::new("/usr/lib/apt/apt-helper");
         c.args(["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]);

@@ -95,7 +95,7 @@ fn with_nested(
         let part = git.clone().with_work_tree(dir.join(path)).with_index(scratch("nested-index"));
         part.run(["-c", "core.bigFileThreshold=1", "add", "--all", "."])?;
         let subtree = part.run(["write-tree"])?;
-        whole.run(["rm", "--cached", "--quiet", "--", path])?;
+        whole.run(["update-index", "--force-remove", "--", path])?;
         whole.run(["read-tree", &format!("--prefix={path}/"), &subtree])?;
     }
     whole.run(["write-tree"])

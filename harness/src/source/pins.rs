@@ -34,6 +34,8 @@ pub struct Upstream {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Debian {
+    /// Is the machine's apt, where there is one, asked first?
+    pub apt: bool,
     /// The mirror when the machine's own sources name none.
     pub mirror: String,
     /// Addresses of one file; `{mirror}`, `{directory}`, `{name}` and `{sha1}`
