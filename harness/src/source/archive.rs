@@ -61,7 +61,7 @@ fn drop_wrong(env: &Env, dir: &Path, base: &Base) -> Result<()> {
         if path.is_file()
             && let Err(e) = verify(&path, file)
         {
-            env.console.warn(format_args!("{e}; it is fetched again"));
+            env.console.warn(format_args!("{e}\n  it is fetched again"));
             fs::remove_file(&path).map_err(|e| io_error("removing", &path, e))?;
         }
     }
@@ -142,7 +142,7 @@ pub fn verify(path: &Path, file: &File) -> Result<()> {
         Kind::Setup,
         format!(
             "{} is not the pinned file\n  expected sha256 {} ({} bytes)\n  found    sha256 {sha256} \
-             ({size} bytes)\n ",
+             ({size} bytes)",
             path.display(),
             file.sha256,
             file.size
