@@ -32,3 +32,17 @@ fn the_default_run_has_ten_thousand_different_cases() {
     }
     assert!(different.len() >= 10_000, "only {} different cases", different.len());
 }
+
+#[test]
+fn no_case_is_open_before_anything_is_seen() {
+    let mut open = Vec::new();
+    for case in cases::all(SEED) {
+        for platform in svm_model::coverage::platforms_for(&case) {
+            let outcome = svm_model::model::run(&case, &platform);
+            if outcome.obs.first() == Some(&svm_model::outcome::Obs::Open) {
+                open.push(case.id.clone());
+            }
+        }
+    }
+    assert!(open.is_empty(), "{} cases tell nothing:\n{}", open.len(), open.join("\n"));
+}

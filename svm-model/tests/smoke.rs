@@ -61,7 +61,7 @@ fn an_undefined_instruction_reaches_its_stub() {
 #[test]
 fn a_nested_page_fault_tells_address_and_access() {
     let steps = [
-        Step::Mem { pa: world::npt::PT + 8, width: 8, value: world::DATA + 0x1000 | 0x65 },
+        Step::Mem { pa: world::npt::PT + 8, width: 8, value: (world::DATA + 0x1000) | 0x65 },
         Step::Vmrun(world::VMCB),
     ];
     let seen = last_exit(&case(&[Insn::Store(world::DATA + 0x1008)], &steps));

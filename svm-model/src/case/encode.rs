@@ -187,6 +187,11 @@ fn body(insn: &Insn, out: &mut impl Sink) {
         Insn::Lldt(gpr) => group(out, 0x00, 2, *gpr),
         Insn::Ltr(gpr) => group(out, 0x00, 3, *gpr),
         Insn::Int(vector) => out.put(&[0xcd, *vector]),
+        Insn::TaskJump(selector) => {
+            out.put(&[0xea, 0, 0, 0, 0]);
+            out.put(&selector.to_le_bytes());
+        }
+        Insn::Shr(gpr, count) => out.put(&[0x48 | gpr >> 3, 0xc1, 0xe8 | gpr & 7, *count]),
         Insn::Raw(bytes) => out.put(bytes),
         fixed => out.put(fixed_bytes(fixed)),
     }

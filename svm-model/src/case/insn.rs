@@ -70,6 +70,10 @@ pub enum Insn {
     Icebp,
     /// DIV ECX, with ECX cleared first: #DE.
     Divide,
+    /// JMP far to a task-state segment (EA, outside 64-bit mode).
+    TaskJump(u16),
+    /// SHR gpr, imm8.
+    Shr(Gpr, u8),
     /// FNOP.
     Fnop,
     /// UD2.

@@ -60,6 +60,7 @@ fn single_step(out: &mut Cases) {
         let case = draft(format!("icebp,exceptions={exceptions:#x}")).program(&[Insn::Icebp]);
         out.push(case.intercept_exceptions(exceptions).vmcb(Field::DR6, 0xffff_0ff0).done());
     }
+    out.push(draft("icebp,dr6").program(&[Insn::Icebp, Insn::Nop]).done());
 }
 
 fn breakpoints(out: &mut Cases) {
@@ -115,8 +116,9 @@ fn general_detect(out: &mut Cases) {
 /// Fixed bits of DR6 and DR7, and the halves that must be zero.
 fn values(out: &mut Cases) {
     for n in [6u8, 7] {
-        for value in [0u64, 0xffff_ffff, 0x1234_5678 & !0x2fff] {
-            let value = if n == 7 { value & !0x20ff } else { value };
+        for value in
+            if n == 6 { [0u64, 0xffff_0ff0, 0xffff_2ff5] } else { [0u64, 0x400, 0x5555_0700] }
+        {
             let id = format!("guest-dr{n}={value:#x}");
             let program = [Insn::Mov(1, value), Insn::WriteDr(n, 1), Insn::ReadDr(n, 0)];
             out.push(draft(id).program(&program).done());

@@ -20,10 +20,12 @@ pub(super) struct Row {
     pub(super) bit: u8,
     /// RAX that it is executed with.
     pub(super) rax: Option<u64>,
+    /// Whether RCX must be zero.
+    pub(super) rcx: bool,
 }
 
 fn row(name: &'static str, insn: Insn, bit: u8) -> Row {
-    Row { name, insn, field: Field::INTERCEPT_MISC1, bit, rax: None }
+    Row { name, insn, field: Field::INTERCEPT_MISC1, bit, rax: None, rcx: false }
 }
 
 fn row2(name: &'static str, insn: Insn, bit: u8) -> Row {
@@ -41,7 +43,7 @@ pub(super) fn rows() -> Vec<Row> {
         row("lldt", Insn::Lldt(0), 12),
         row("ltr", Insn::Ltr(0), 13),
         row("rdtsc", Insn::Rdtsc, 14),
-        row("rdpmc", Insn::Rdpmc, 15),
+        Row { rcx: true, ..row("rdpmc", Insn::Rdpmc, 15) },
         row("pushf", Insn::Pushf, 16),
         row("popf", Insn::Popf, 17),
         row("cpuid", Insn::Cpuid, 18),
@@ -64,10 +66,10 @@ pub(super) fn rows() -> Vec<Row> {
         row2("icebp", Insn::Icebp, 8),
         row2("wbinvd", Insn::Wbinvd, 9),
         row2("wbnoinvd", Insn::Wbnoinvd, 9),
-        Row { rax: Some(world::DATA), ..row2("monitor", Insn::Monitor, 10) },
-        Row { ..row2("mwait", Insn::Mwait, 11) },
-        row2("xsetbv", Insn::Xsetbv, 13),
-        row2("rdpru", Insn::Rdpru, 14),
+        Row { rax: Some(world::DATA), rcx: true, ..row2("monitor", Insn::Monitor, 10) },
+        Row { ..Row { rcx: true, ..row2("mwait", Insn::Mwait, 11) } },
+        Row { rax: Some(1), rcx: true, ..row2("xsetbv", Insn::Xsetbv, 13) },
+        Row { rcx: true, ..row2("rdpru", Insn::Rdpru, 14) },
         Row { field: Field::INTERCEPT_MISC3, ..row("invpcid", Insn::Invpcid(2), 2) },
     ]
 }
@@ -75,11 +77,16 @@ pub(super) fn rows() -> Vec<Row> {
 /// The program that executes a row's instruction.
 pub(super) fn program(row: &Row) -> Vec<Insn> {
     let rax = row.rax.map(|rax| Insn::Mov(0, rax));
-    rax.into_iter().chain([row.insn.clone(), Insn::Nop]).collect()
+    let rcx = row.rcx.then_some([Insn::Mov(1, 0), Insn::Mov(2, 0)]);
+    rax.into_iter().chain(rcx.into_iter().flatten()).chain([row.insn.clone(), Insn::Nop]).collect()
 }
 
 pub(super) fn cases(out: &mut Cases) {
     for row in rows() {
+        // Without its intercept VMMCALL raises #UD, whose stub ends in VMMCALL.
+        if row.name == "vmmcall" {
+            continue;
+        }
         matrix(out, &row);
         everything_else(out, &row);
     }
@@ -87,7 +94,10 @@ pub(super) fn cases(out: &mut Cases) {
     unsupported(out);
     exceptions_first(out);
     exceptions(out);
+    rare_exceptions(out);
     faults_and_intercepts(out);
+    armed(out);
+    task_switch(out);
 }
 
 fn draft(id: impl AsRef<str>) -> Draft {
@@ -116,9 +126,19 @@ fn named(draft: Draft, id: &str) -> Draft {
     case.cpu.needs.iter().fold(renamed, |d, f| d.needs(&[f]))
 }
 
+/// What executes without its intercept leads where no case can follow.
+const OPEN_WITHOUT: &[&str] = &["iret", "hlt", "skinit"];
+
 fn matrix(out: &mut Cases, row: &Row) {
     for intercepted in [false, true] {
+        if !intercepted && OPEN_WITHOUT.contains(&row.name) {
+            continue;
+        }
         for user in [false, true] {
+            // XSETBV at CPL 3: #GP or the intercept, the manual does not say.
+            if row.name == "xsetbv" && intercepted && user {
+                continue;
+            }
             let id = format!(
                 "{},intercept={},cpl={}",
                 row.name,
@@ -130,11 +150,9 @@ fn matrix(out: &mut Cases, row: &Row) {
         }
         // In the shadow of STI.
         let id = format!("{},intercept={},sti", row.name, on(intercepted));
-        let mut program = vec![Insn::Sti];
-        let mov = row.rax.map(|rax| Insn::Mov(0, rax));
-        let mut before: Vec<Insn> = mov.into_iter().collect();
-        before.append(&mut program);
-        before.extend([row.insn.clone(), Insn::Nop]);
+
+        let mut before = program(row);
+        before.insert(before.len() - 2, Insn::Sti);
         let case = draft(id).program(&before);
         let fields = base(row, intercepted).case();
         let case = fields.steps.into_iter().fold(case, Draft::step);
@@ -144,7 +162,7 @@ fn matrix(out: &mut Cases, row: &Row) {
 
 /// All intercepts but this instruction's: it runs as if none were set.
 fn everything_else(out: &mut Cases, row: &Row) {
-    if matches!(row.name, "vmrun" | "int" | "icebp") {
+    if matches!(row.name, "vmrun" | "int" | "icebp") || OPEN_WITHOUT.contains(&row.name) {
         return;
     }
     let words = [
@@ -243,7 +261,8 @@ fn exceptions_first(out: &mut Cases) {
     for (cr4, name) in [(0x120, "pce"), (0x20, "no-pce")] {
         for intercepted in [0, 1u64] {
             let id = format!("rdpmc,{name},cpl=3,intercept={intercepted}");
-            let case = draft(id).user().program(&[Insn::Rdpmc]).vmcb(Field::CR4, cr4);
+            let program = [Insn::Mov(1, 0), Insn::Rdpmc];
+            let case = draft(id).user().program(&program).vmcb(Field::CR4, cr4);
             out.push(case.intercept(Field::INTERCEPT_MISC1, intercepted << 15).done());
         }
     }
@@ -302,6 +321,9 @@ fn exceptions(out: &mut Cases) {
         for intercepted in [0u64, 1, 2] {
             // 2: every vector but this one.
             let bits = [0, 1 << vector, !(1 << vector) & 0xffff_ffff][intercepted as usize];
+            if *name == "vmmcall" && intercepted != 1 {
+                continue;
+            }
             for user in [false, true] {
                 let id = format!(
                     "exception,{name},intercept={intercepted},cpl={}",
@@ -331,6 +353,80 @@ fn exceptions(out: &mut Cases) {
     }
     let icebp = draft("icebp,exceptions-intercepted").program(&[Insn::Icebp]);
     out.push(icebp.vmcb(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
+}
+
+/// #OF, which 64-bit mode does not have, and #AC, which needs CPL 3.
+fn rare_exceptions(out: &mut Cases) {
+    for overflow in [0u64, 1 << 11] {
+        for intercepted in [0u64, 1 << 4] {
+            let id = format!(
+                "exception,of,flag={},intercept={}",
+                on(overflow != 0),
+                on(intercepted != 0)
+            );
+            let case = draft(id).program(&[Insn::Into, Insn::Nop]).vmcb(Field::CS_ATTRIB, 0xc9b);
+            let case = case.vmcb(Field::RFLAGS, 2 | overflow);
+            out.push(case.intercept_exceptions(intercepted).done());
+        }
+    }
+    for am in [0u64, 1 << 18] {
+        for ac in [0u64, 1 << 18] {
+            for offset in [0, 1, 4] {
+                for intercepted in [0u64, 1 << 17] {
+                    let id = format!(
+                        "exception,ac,am={},ac={},offset={offset},intercept={}",
+                        on(am != 0),
+                        on(ac != 0),
+                        on(intercepted != 0)
+                    );
+                    let case = draft(id).user().program(&[Insn::Load(0, world::DATA + offset)]);
+                    let case = case.vmcb(Field::CR0, 0x8001_0033 | am).vmcb(Field::RFLAGS, 2 | ac);
+                    out.push(case.intercept_exceptions(intercepted).done());
+                }
+            }
+        }
+    }
+}
+
+/// MWAIT behind MONITOR, under each of its two intercepts.
+fn armed(out: &mut Cases) {
+    for bits in 0..4u64 {
+        for armed in [false, true] {
+            let id = format!(
+                "mwait,armed={},intercept={},armed-intercept={}",
+                on(armed),
+                bits & 1,
+                bits >> 1
+            );
+            let mut program = vec![Insn::Mov(0, world::DATA), Insn::Mov(1, 0), Insn::Mov(2, 0)];
+            program.extend(armed.then_some(Insn::Monitor));
+            program.push(Insn::Mwait);
+            let case = draft(id).needs(&[CpuFeature::Monitor]).program(&program);
+            if armed && bits == 0 {
+                continue;
+            }
+            out.push(case.intercept(Field::INTERCEPT_MISC2, bits << 11).done());
+        }
+    }
+}
+
+/// A far jump to a task-state segment in protected mode without paging.
+fn task_switch(out: &mut Cases) {
+    for selector in [0x38u16, 0x3b] {
+        for flags in [2u64, 0x1_0002] {
+            let id = format!("task-switch,selector={selector:#x},rflags={flags:#x}");
+            let case = draft(id).program(&[Insn::TaskJump(selector)]).fields(&[
+                (Field::EFER, 0x1000),
+                (Field::CR0, 0x33),
+                (Field::CR4, 0),
+                (Field::CS_ATTRIB, 0xc9b),
+                (Field::RFLAGS, flags),
+            ]);
+            let tss = 0x0000_8900_0000_0067 | (world::DATA & 0xff_ffff) << 16;
+            let case = case.poke(world::L2_GDT + 0x38, tss);
+            out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 29).done());
+        }
+    }
 }
 
 /// A fault on the way to an instruction, and that instruction's intercept.

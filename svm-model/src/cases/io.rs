@@ -16,6 +16,13 @@ pub(super) fn cases(out: &mut Cases) {
     sizes(out);
     strings(out);
     privilege(out);
+    for low in [1, 0x7e, 0xfff] {
+        let case = draft(format!("base-low={low:#x}")).program(&[io(false, 1, 0x7e)]);
+        let case = case
+            .intercept(Field::INTERCEPT_MISC1, IOIO_PROT)
+            .vmcb(Field::IOPM_BASE_PA, world::IOPM | low);
+        out.push(bit(case, 0x7e).done());
+    }
 }
 
 fn draft(id: impl AsRef<str>) -> Draft {

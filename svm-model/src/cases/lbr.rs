@@ -82,6 +82,11 @@ fn records(out: &mut Cases) {
     }
     let own = draft("branch,guest-enables", true).vmcb(Field::VIRT_EXT, 1);
     out.push(own.program(&padded(&[Insn::Wrmsr(DEBUGCTL, 1), Insn::Jump(target)])).done());
+    for debugctl in [0u64, 1] {
+        let case = draft(format!("single-step,debugctl={debugctl}"), true).vmcb(Field::VIRT_EXT, 1);
+        let case = case.vmcb(Field::DBGCTL, debugctl).vmcb(Field::RFLAGS, 0x102);
+        out.push(case.program(&[Insn::Nop, Insn::Nop]).done());
+    }
     let host = draft("branch,host-keeps", true).vmcb(Field::VIRT_EXT, 1).vmcb(Field::DBGCTL, 1);
     let host = host.program(&padded(&[Insn::Jump(target)])).run();
     out.push(

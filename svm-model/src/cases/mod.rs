@@ -24,12 +24,14 @@ pub mod random;
 mod registers;
 mod shadow;
 mod tlb;
+mod tsc;
 mod virq;
 mod vmexit;
 mod vmload;
 mod vmrun;
 mod vmrun_load;
 mod vmrun_pairs;
+mod vnmi;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -73,6 +75,8 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "npt-walk", build: |out, _| nested_walk::cases(out) },
     Family { name: "pause", build: |out, _| pause::cases(out) },
     Family { name: "lbr", build: |out, _| lbr::cases(out) },
+    Family { name: "vnmi", build: |out, _| vnmi::cases(out) },
+    Family { name: "tsc", build: |out, _| tsc::cases(out) },
     Family { name: "tlb", build: |out, _| tlb::cases(out) },
     Family { name: "debug", build: |out, _| debug::cases(out) },
     Family { name: "random", build: random::cases },

@@ -65,15 +65,7 @@ fn efer(out: &mut Cases) {
     }
     let lme = draft("efer,lme").step(Step::Wrmsr(EFER, 0x1c00)).step(Step::Rdmsr(EFER)).run();
     out.push(lme.case());
-    for insn in [
-        Insn::Vmload,
-        Insn::Vmsave,
-        Insn::Stgi,
-        Insn::Clgi,
-        Insn::Invlpga,
-        Insn::Vmmcall,
-        Insn::Skinit,
-    ] {
+    for insn in [Insn::Vmload, Insn::Vmsave, Insn::Stgi, Insn::Clgi, Insn::Invlpga, Insn::Vmmcall] {
         for svme in [0xd00, 0x1d00] {
             for rax in [world::VMCB2, 8] {
                 let id = format!("l1-{insn:?},efer={svme:#x},rax={rax:#x}").to_lowercase();

@@ -36,6 +36,7 @@ pub(super) fn cases(out: &mut Cases) {
     off(out);
     not_a_page_fault(out);
     gmet(out);
+    gmet_user(out);
 }
 
 fn draft(id: impl AsRef<str>) -> Draft {
@@ -290,7 +291,7 @@ fn gmet(out: &mut Cases) {
             for us in [false, true] {
                 for nx in [false, true] {
                     for (name, program) in ACCESSES {
-                        let faults = nx || us == enable;
+                        let faults = nx || us == (enable && offered);
                         if !fetchable(name, faults) {
                             continue;
                         }
@@ -315,6 +316,20 @@ fn gmet(out: &mut Cases) {
                     }
                 }
             }
+        }
+    }
+}
+
+/// User code: the fetch needs the nested user bit, GMET or not.
+fn gmet_user(out: &mut Cases) {
+    for enable in [false, true] {
+        for us in [false, true] {
+            let id = format!("npt/gmet-user,enable={},us={}", on(enable), on(us));
+            let case = Draft::new(Gmet, id).needs(&[CpuFeature::Npt, CpuFeature::Gmet]).user();
+            let case =
+                case.program(&[Insn::Nop]).vmcb(Field::NESTED_CTL, 1 | u64::from(enable) << 3);
+            let entry = 0x80_0000 | 0xe3 | u64::from(us) << 2;
+            out.push(case.poke(world::npt::PD + 4 * 8, entry).done());
         }
     }
 }

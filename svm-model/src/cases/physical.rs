@@ -52,6 +52,9 @@ fn interrupts(out: &mut Cases) {
         let program: &[Insn] =
             if sti { &[Insn::Nop, Insn::Sti, Insn::Nop, Insn::Nop] } else { &[Insn::Nop] };
         for intercept in [false, true] {
+            if sti && intercept {
+                continue;
+            }
             let id = format!("intr,guest-sti={},intercept={}", on(sti), on(intercept));
             let case = draft(id).program(program).raise(Event::Intr(0x51));
             let case = case.intercept(Field::INTERCEPT_MISC1, intercept.into());
@@ -129,6 +132,11 @@ fn init(out: &mut Cases) {
     out.push(case.intercept(Field::INTERCEPT_MISC1, 8).run().case());
     let case = draft("init,again").program(&[Insn::Nop]).clgi().raise(Event::Init);
     out.push(case.intercept(Field::INTERCEPT_MISC1, 8).run().run().case());
+    for gif in [false, true] {
+        let case = draft(format!("init,not-intercepted,gif={}", on(gif))).program(&[Insn::Nop]);
+        let case = if gif { case } else { case.clgi() };
+        out.push(case.raise(Event::Init).run().case());
+    }
     let case = draft("init,held").clgi().raise(Event::Init).step(Step::ReadCr(0));
     out.push(case.case());
 }
@@ -136,6 +144,11 @@ fn init(out: &mut Cases) {
 fn smi(out: &mut Cases) {
     let case = draft("smi,intercepted").program(&[Insn::Nop]).clgi().raise(Event::Smi);
     out.push(case.intercept(Field::INTERCEPT_MISC1, 4).run().case());
+    for gif in [false, true] {
+        let case = draft(format!("smi,not-intercepted,gif={}", on(gif))).program(&[Insn::Nop]);
+        let case = if gif { case } else { case.clgi() };
+        out.push(case.raise(Event::Smi).run().case());
+    }
     let case = draft("smi,held").clgi().raise(Event::Smi).step(Step::ReadCr(0));
     out.push(case.case());
 }

@@ -114,6 +114,34 @@ fn privilege(out: &mut Cases) {
         ]);
         out.push(case.done());
     }
+    for cpl in 0..4 {
+        let case = draft(format!("v86,cpl={cpl}")).fields(&[
+            (Field::EFER, 0x1000),
+            (Field::CR0, 0x11),
+            (Field::CR4, 0),
+            (Field::CR3, 0),
+            (Field::RFLAGS, 0x2_0002),
+            (Field::CS_ATTRIB, 0x0f3),
+            (Field::CS_BASE, world::L2_CODE),
+            (Field::RIP, 0),
+            (Field::CPL, cpl),
+        ]);
+        out.push(case.done());
+    }
+    // Paged real mode: legacy tables of 4 MiB pages in the window.
+    let tables = (0..4).fold(draft("paged-real-mode"), |case, n| {
+        case.poke(world::DATA + 8 * n, (2 * n) << 22 | 0xe7 | ((2 * n + 1) << 22 | 0xe7) << 32)
+    });
+    let paged = tables.fields(&[
+        (Field::EFER, 0x1000),
+        (Field::CR0, 0x8001_0010),
+        (Field::CR4, 0x10),
+        (Field::CR3, world::DATA),
+        (Field::CS_ATTRIB, 0x09b),
+        (Field::CS_BASE, world::L2_CODE),
+        (Field::RIP, 0),
+    ]);
+    out.push(paged.done());
     for insn in [Insn::Ud2, Insn::Hlt, Insn::Invd, Insn::Nop] {
         let name = format!("{insn:?}").to_lowercase();
         out.push(draft(format!("cpl=3,{name}")).user().program(&[insn]).done());

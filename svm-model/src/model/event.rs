@@ -5,7 +5,7 @@ use super::regs::dr;
 use super::vmexit::{NextRip, Reason};
 use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
-use crate::rules::{RuleId, event_injection as inj, intercepts as i, lbrv};
+use crate::rules::{RuleId, debug, event_injection as inj, intercepts as i, lbrv};
 use crate::vmcb::{Field, exit};
 
 /// What kind of event, as delivery and EXITINTINFO tell them apart.
@@ -112,7 +112,9 @@ impl Machine<'_> {
             match self.through_idt(&event) {
                 Ok(()) => {
                     self.set_delivering(None);
-                    self.r.shadow = false;
+                    if self.t.does(inj::ENDS_SHADOW) {
+                        self.r.shadow = false;
+                    }
                     return Ok(());
                 }
                 Err(Stop::Raise(second)) => event = self.escalate(event, second)?,
@@ -123,7 +125,7 @@ impl Machine<'_> {
 
     /// The event that a second fault during delivery makes (vol. 2, 8.2.9).
     fn escalate(&mut self, event: Event, second: Event) -> Flow<Event> {
-        if self.t.rule(inj::INTERMEDIATE_INTERCEPT, self.exception_intercepted(&second)) {
+        if self.t.does(inj::INTERMEDIATE_INTERCEPT) {
             self.intercept_exception(&second)?;
         }
         if self.t.rule(inj::TRIPLE_FAULT, event.vector == 8 && event.kind == Kind::Exception) {
@@ -143,10 +145,11 @@ impl Machine<'_> {
     fn shutdown<T>(&mut self) -> Flow<T> {
         let wanted = self.intercepts(Field::INTERCEPT_MISC1, 31);
         self.set_delivering(None);
-        if self.t.rule(i::SHUTDOWN, wanted) {
+        if wanted && self.t.does(i::SHUTDOWN) {
             // The guest state is undefined after a shutdown; only the reason is told.
             let stop = self.exit(Reason::new(exit::SHUTDOWN, NextRip::None));
-            self.open_fields |= super::vmexit::GUEST_STATE;
+            self.open_fields |= super::vmexit::GUEST_STATE | super::vmexit::bit(Field::EXITINTINFO);
+            self.open_host = super::vmexit::SHUTDOWN_HOST;
             return stop;
         }
         Err(Stop::Open)
@@ -163,19 +166,18 @@ impl Machine<'_> {
         if let Some(address) = event.address {
             self.r.cr2 = address;
         }
+        // Which records an exception or interrupt leaves is not described.
+        self.open_branches |= self.r.branches.debugctl & 1 != 0;
+        if event.vector == 1 && event.kind == Kind::Icebp && !self.t.does(debug::ICEBP_DB) {
+            self.r.dr6 |= dr::DR6_BS;
+        }
         if event.vector == 1 && event.kind == Kind::Exception {
             self.r.dr6 |= event.dr6;
             self.r.dr7 &= !dr::DR7_GD;
-            let recording = self.r.branches.debugctl & 1 != 0;
-            if recording && self.t.does(lbrv::DB_CLEARS) {
+            if self.open_branches && self.t.does(lbrv::DB_CLEARS) {
                 self.r.branches.debugctl &= !1;
             }
         }
-    }
-
-    fn exception_intercepted(&self, event: &Event) -> bool {
-        matches!(event.kind, Kind::Exception | Kind::SoftException)
-            && self.intercepts(Field::INTERCEPT_EXCEPTIONS, event.vector & 31)
     }
 
     /// Exits if the exception is intercepted.
@@ -208,7 +210,9 @@ impl Machine<'_> {
         let error = event.error.map(u64::from);
         let info1 = if self.t.does(i::EXCP_ERROR) { error } else { error.map(|e| !e) };
         let info2 = if self.t.does(i::EXCP_PF_CR2) { event.address } else { Some(0) };
-        self.exit(Reason {
+        // Whether the intercept precedes the clearing of DR7.GD is open.
+        let detect = event.vector == 1 && event.dr6 == dr::DR6_BD;
+        let stop = self.exit(Reason {
             info1,
             info2,
             data_fault: event.vector == 14 && !event.fetch,
@@ -217,7 +221,11 @@ impl Machine<'_> {
                 exit::EXCP + u64::from(event.vector),
                 if soft { NextRip::SoftException } else { NextRip::None },
             )
-        })
+        });
+        if detect {
+            self.open_fields |= super::vmexit::bit(Field::DR7);
+        }
+        stop
     }
 
     /// What EVENTINJ asks for, as an event.
@@ -252,7 +260,7 @@ fn exception_rule(vector: u8) -> Option<RuleId> {
         1 => i::EXCP_DB,
         3 => i::EXCP_BP,
         4 => i::EXCP_OF,
-        5 => i::EXCP_BR,
+
         6 => i::EXCP_UD,
         7 => i::EXCP_NM,
         8 => i::EXCP_DF,

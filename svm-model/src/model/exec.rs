@@ -3,12 +3,13 @@
 use super::event::Event;
 use super::fetch::Fetched;
 use super::paging::Access;
-use super::regs::{dr, flag};
+use super::regs::{cr0, dr, flag};
 use super::{Flow, Machine, Stop};
 use crate::case::insn::Insn;
 use crate::case::world;
 use crate::outcome::L2Event;
 use crate::rules::{debug, lbrv};
+use crate::vmcb::Field;
 
 impl Machine<'_> {
     /// Executes the instruction at RIP.
@@ -23,7 +24,7 @@ impl Machine<'_> {
         }
         self.sti = false;
         match fetched {
-            Fetched::Move(gpr, value) => self.r.gpr[usize::from(gpr & 15)] = value,
+            Fetched::Move(gpr, value) => self.set_gpr(gpr, value),
             Fetched::Insn(insn) => self.execute(insn)?,
             Fetched::Stub(vector) => self.stub(vector)?,
         }
@@ -93,8 +94,8 @@ impl Machine<'_> {
             Clgi, Cli, Clts, Cpuid, Divide, Fnop, Hlt, Icebp, In, Int, Int3, Into, Invd, Invlpg,
             Invlpga, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, Ltr, Monitor, Mov, Mwait,
             Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr, Rdpmc, Rdpru, Rdtsc, Rdtscp, ReadCr, ReadDr,
-            Rsm, Sgdt, Sidt, Skinit, Sldt, Smsw, Stgi, Sti, Store, Str, StringIo, Ud2, Vmload,
-            Vmmcall, Vmrun, Vmsave, Wbinvd, Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xsetbv,
+            Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw, Stgi, Sti, Store, Str, StringIo, TaskJump,
+            Ud2, Vmload, Vmmcall, Vmrun, Vmsave, Wbinvd, Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xsetbv,
         };
         match *insn {
             Mov(gpr, value) => {
@@ -107,11 +108,21 @@ impl Machine<'_> {
                 self.set_gpr(gpr, value);
                 Ok(())
             }
-            Store(address) => self.data_write(address, self.r.gpr[0]),
+            Store(address) => {
+                let value = self.operand(0)?;
+                self.data_write(address, value)
+            }
             Jump(address) => self.jump(address),
             Ud2 => Err(self.ud()),
             Raw(_) => Err(Stop::Open),
             Divide => self.divide(),
+            Shr(gpr, count) => {
+                let place = usize::from(gpr & 15);
+                self.r.gpr[place] >>= count & 63;
+                self.unknown[place] >>= count & 63;
+                self.open_flags = true;
+                Ok(())
+            }
             Fnop => self.fnop(),
             Vmrun | Vmload | Vmsave | Vmmcall | Stgi | Clgi | Invlpga | Skinit => {
                 self.svm_instruction(insn)
@@ -133,7 +144,8 @@ impl Machine<'_> {
             Sti | Cli | Pushf | Popf | Iret => self.flag_instruction(insn),
             Int(vector) => self.software_interrupt(vector),
             Int3 => self.software_exception(3),
-            Into => Err(if self.r.mode64() { self.ud() } else { Stop::Open }),
+            TaskJump(selector) => self.task_jump(selector),
+            Into => self.overflow(),
             Icebp => self.icebp(),
             Cpuid | Rsm | Invd | Wbinvd | Wbnoinvd | Pause | Hlt | Rdtsc | Rdtscp | Rdpmc
             | Monitor | Mwait | Xsetbv | Rdpru => self.plain_instruction(insn),
@@ -144,6 +156,13 @@ impl Machine<'_> {
 
     pub(super) fn set_gpr(&mut self, gpr: u8, value: u64) {
         self.r.gpr[usize::from(gpr & 15)] = value;
+        self.unknown[usize::from(gpr & 15)] = 0;
+    }
+
+    /// A register's value as an operand; open where the model does not know it.
+    pub(super) fn operand(&self, gpr: u8) -> Flow<u64> {
+        let gpr = usize::from(gpr & 15);
+        if self.unknown[gpr] == 0 { Ok(self.r.gpr[gpr]) } else { Err(Stop::Open) }
     }
 
     fn data_address(&mut self, linear: u64, access: Access) -> Flow<u64> {
@@ -153,10 +172,31 @@ impl Machine<'_> {
         if !self.r.canonical(linear) {
             return Err(self.gp(0));
         }
+        let aligned = self.r.cr0 & cr0::AM != 0 && self.r.rflags & flag::AC != 0 && self.r.cpl == 3;
+        if aligned && linear & 7 != 0 {
+            return Err(Stop::Raise(Event::coded(17, 0)));
+        }
         if linear & 0xfff > 0xff8 {
             return Err(Stop::Open);
         }
-        self.translate(linear, access)
+        let pa = self.translate(linear, access)?;
+        self.through_tlb(linear, pa)
+    }
+
+    /// What an earlier translation of the same page makes of this one: stale
+    /// translations that nobody dropped may or may not be used.
+    fn through_tlb(&mut self, linear: u64, pa: u64) -> Flow<u64> {
+        let Some(guest) = &self.guest else { return Ok(pa) };
+        let asid = guest.ctl.get(Field::GUEST_ASID);
+        let (page, frame) = (linear & !0xfff, pa & !0xfff);
+        match self.used.iter().find(|(a, p, _)| (*a, *p) == (asid, page)) {
+            Some((_, _, before)) if *before != frame => Err(Stop::Open),
+            Some(_) => Ok(pa),
+            None => {
+                self.used.push((asid, page, frame));
+                Ok(pa)
+            }
+        }
     }
 
     fn data_read(&mut self, linear: u64) -> Flow<u64> {

@@ -53,7 +53,8 @@ impl Machine<'_> {
 
     fn gate(&mut self, event: &Event) -> Flow<Gate> {
         let soft = matches!(event.kind, Kind::SoftInterrupt | Kind::SoftException);
-        let external = u32::from(!matches!(event.kind, Kind::SoftInterrupt | Kind::SoftException));
+        // EXT: the event came from outside the processor.
+        let external = u32::from(matches!(event.kind, Kind::Interrupt | Kind::Nmi));
         let error = u32::from(event.vector) << 3 | 2 | external;
         let offset = u64::from(event.vector) * GATE;
         if offset + GATE - 1 > u64::from(self.r.idtr.limit) {
@@ -110,6 +111,7 @@ impl Machine<'_> {
         let r = &mut self.r;
         if r.cpl != 0 {
             r.ss = Segment { selector: 0, ..r.ss };
+            self.null_ss = true;
         }
         r.cs = Segment { selector: gate.selector, attrib: 0xa9b, limit: u32::MAX, base: 0 };
         r.cpl = 0;

@@ -25,7 +25,10 @@ impl Machine<'_> {
         self.io_allowed()?;
         self.io_map(port, size, direction)?;
         // What a port answers is no matter of SVM; OUT to an unused port does nothing.
-        if input { Err(Stop::Open) } else { Ok(()) }
+        if input {
+            self.unknown[0] = !0;
+        }
+        Ok(())
     }
 
     pub(super) fn string_io(
@@ -62,11 +65,10 @@ impl Machine<'_> {
 
     fn io_map(&mut self, port: u16, size: u8, details: u64) -> Flow {
         let wanted = self.intercepts(Field::INTERCEPT_MISC1, 27);
-        let Some(guest) = &self.guest else { return Ok(()) };
-        let map = guest.ctl.get(Field::IOPM_BASE_PA) & !0xfff;
-        if !self.t.rule(r::IOIO_PROT, wanted) {
+        if self.guest.is_none() || !self.t.rule(r::IOIO_PROT, wanted) {
             return Ok(());
         }
+        let map = self.map_base(Field::IOPM_BASE_PA);
         let bits = self.mem.read(map + u64::from(port) / 8, 2) >> (port % 8);
         let first = self.t.rule(r::IOIO_BIT, bits & 1 == 1);
         let more = size > 1 && self.t.rule(r::IOIO_SPAN, bits & ((1 << size) - 1) & !1 != 0);

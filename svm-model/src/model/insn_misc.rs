@@ -8,8 +8,13 @@ use super::vmexit::{NextRip, Reason};
 use super::{Flow, Machine, Stop};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
-use crate::rules::{decode_assists as da, intercepts as r, pause_filter as p, virq};
+use crate::rules::{
+    decode_assists as da, intercepts as r, pause_filter as p, tsc_scale as tsc, virq,
+};
 use crate::vmcb::{Field, exit};
+
+/// EXITINFO2 of a task switch: a far jump caused it.
+const TASK_BY_JUMP: u64 = 1 << 38;
 
 impl Machine<'_> {
     /// Raises #GP for a privileged instruction outside CPL 0.
@@ -34,7 +39,7 @@ impl Machine<'_> {
         match insn {
             Insn::Cpuid => {
                 self.intercept(&i::CPUID)?;
-                Err(Stop::Open)
+                self.forget(&[0, 1, 2, 3])
             }
             Insn::Rsm => {
                 self.intercept(&i::RSM)?;
@@ -55,20 +60,30 @@ impl Machine<'_> {
                 self.offered(CpuFeature::Rdtscp)?;
                 self.tsd()?;
                 self.intercept(&i::RDTSCP)?;
-                Err(Stop::Open)
+                self.unknown[1] = !0;
+                self.read_tsc(tsc::OFFSET_RDTSCP)
             }
             Insn::Rdpmc => self.rdpmc(),
             Insn::Monitor => {
                 self.offered(CpuFeature::Monitor)?;
                 self.privileged()?;
-                self.intercept(&i::MONITOR)
+                if self.operand(1)? != 0 {
+                    return Err(self.gp(0));
+                }
+                self.intercept(&i::MONITOR)?;
+                self.armed = true;
+                Ok(())
             }
             Insn::Mwait => self.mwait(),
             Insn::Xsetbv => self.xsetbv(),
             Insn::Rdpru => {
                 self.offered(CpuFeature::Rdpru)?;
                 self.intercept(&i::RDPRU)?;
-                Err(Stop::Open)
+                if self.operand(1)? != 0 {
+                    return Err(Stop::Open);
+                }
+                self.open_flags = true;
+                self.forget(&[0, 2])
             }
             _ => Err(Stop::Open),
         }
@@ -85,7 +100,27 @@ impl Machine<'_> {
     fn rdtsc(&mut self) -> Flow {
         self.tsd()?;
         self.intercept(&i::RDTSC)?;
-        Err(Stop::Open)
+        self.read_tsc(tsc::OFFSET)
+    }
+
+    /// EDX:EAX become a time stamp below 2^48 plus the guest's offset.
+    pub(super) fn read_tsc(&mut self, rule: crate::rules::RuleId) -> Flow {
+        let offset = self.guest.as_ref().map_or(0, |g| g.ctl.get(Field::TSC_OFFSET));
+        if offset << 16 != 0 {
+            // Low bits of the offset carry into what the model does not know.
+            return self.forget(&[0, 2]);
+        }
+        let high = if self.t.does(rule) { offset >> 32 } else { 0 };
+        self.set_gpr(0, 0);
+        self.set_gpr(2, high);
+        (self.unknown[0], self.unknown[2]) = (0xffff_ffff, 0xffff);
+        Ok(())
+    }
+
+    /// Registers get values that no case can rely on.
+    fn forget(&mut self, gprs: &[usize]) -> Flow {
+        gprs.iter().for_each(|gpr| self.unknown[*gpr] = !0);
+        Ok(())
     }
 
     fn rdpmc(&mut self) -> Flow {
@@ -94,14 +129,25 @@ impl Machine<'_> {
             return Err(self.gp(0));
         }
         self.intercept(&i::RDPMC)?;
-        Err(Stop::Open)
+        if self.operand(1)? != 0 {
+            return Err(Stop::Open);
+        }
+        self.forget(&[0, 2])
     }
 
     fn mwait(&mut self) -> Flow {
         self.offered(CpuFeature::Monitor)?;
         self.privileged()?;
+        if self.operand(1)? != 0 {
+            return Err(self.gp(0));
+        }
+        let armed = self.armed && self.intercepts(Field::INTERCEPT_MISC2, 12);
+        if self.t.rule(r::MWAIT_ARMED, armed) {
+            return self.exit(Reason::new(exit::MWAIT_ARMED, NextRip::Instruction));
+        }
         self.intercept(&i::MWAIT)?;
-        Err(Stop::Open)
+        // Without an armed monitor it goes on at once.
+        if self.armed { Err(Stop::Open) } else { Ok(()) }
     }
 
     fn xsetbv(&mut self) -> Flow {
@@ -110,9 +156,14 @@ impl Machine<'_> {
             let intercepted = self.intercepts(Field::INTERCEPT_MISC2, 13);
             return Err(if intercepted { Stop::Open } else { self.ud() });
         }
+        if self.r.cpl != 0 && self.intercepts(Field::INTERCEPT_MISC2, 13) {
+            // So is the order of the intercept and #GP.
+            return Err(Stop::Open);
+        }
         self.privileged()?;
         self.intercept(&i::XSETBV)?;
-        Err(Stop::Open)
+        let x87_alone = self.operand(0)? == 1 && self.operand(1)? == 0 && self.operand(2)? == 0;
+        if x87_alone { Ok(()) } else { Err(Stop::Open) }
     }
 
     fn pause(&mut self) -> Flow {
@@ -120,7 +171,7 @@ impl Machine<'_> {
         let Some(guest) = &mut self.guest else { return Ok(()) };
         let count = guest.ctl.get(Field::PAUSE_FILTER_COUNT);
         let t = &mut *self.t;
-        if count != 0
+        if !t.rule(p::ZERO, count == 0)
             && t.rule(p::NEEDS_INTERCEPT, wanted)
             && t.rule(p::SUPPORTED, self.platform.features.has(CpuFeature::PauseFilter))
         {
@@ -145,7 +196,7 @@ impl Machine<'_> {
         // HLT ends at once if something can be taken at the next boundary.
         self.r.shadow = false;
         let wakes = self.virtual_interrupt_ready();
-        if self.t.rule(virq::HLT_WAKES, wakes) { Ok(()) } else { Err(Stop::Open) }
+        if wakes && self.t.does(virq::HLT_WAKES) { Ok(()) } else { Err(Stop::Open) }
     }
 
     pub(super) fn invlpg(&mut self, address: u64) -> Flow {
@@ -193,6 +244,35 @@ impl Machine<'_> {
         self.intercept(&i::ICEBP)?;
         let event = Event { return_rip: Some(self.next_rip), ..Event::new(1, Kind::Icebp) };
         Err(Stop::Raise(event))
+    }
+
+    /// INTO: #UD in 64-bit mode, #OF where OF is set.
+    pub(super) fn overflow(&mut self) -> Flow {
+        if self.r.mode64() {
+            return Err(self.ud());
+        }
+        if self.r.rflags & flag::OF == 0 { Ok(()) } else { self.software_exception(4) }
+    }
+
+    /// A far jump to an available task-state segment, in protected mode.
+    pub(super) fn task_jump(&mut self, selector: u16) -> Flow {
+        let offset = u64::from(selector & !7);
+        if self.r.long_mode() || self.guest.is_none() || offset + 7 > u64::from(self.r.gdtr.limit) {
+            return Err(Stop::Open);
+        }
+        let at = self.translate(self.r.gdtr.base + offset, Access::SYSTEM_READ)?;
+        let available = self.mem.word(at) >> 40 & 0xff == 0x89;
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 29);
+        if !(available && wanted && self.t.does(r::TASK_SWITCH)) {
+            return Err(Stop::Open);
+        }
+        let resume = (self.r.rflags & flag::RF) << 32;
+        let info2 = if self.t.does(r::TASK_SWITCH_INFO) { TASK_BY_JUMP | resume } else { 0 };
+        self.exit(Reason {
+            info1: Some(selector.into()),
+            info2: Some(info2),
+            ..Reason::new(exit::TASK_SWITCH, NextRip::None)
+        })
     }
 
     /// DIV by a register that is zero.

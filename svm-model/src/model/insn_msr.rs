@@ -4,11 +4,12 @@
 use super::regs::{cr0, efer};
 use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
-use crate::rules::{lbrv, msr as r, npt, tsc_scale};
+use crate::rules::{lbrv, msr as r, npt, tsc_scale, vmrun};
 use crate::vmcb::{Field, exit};
 
 /// MSR numbers.
 pub(super) mod number {
+    pub(in crate::model) const TSC: u32 = 0x10;
     pub(in crate::model) const SYSENTER_CS: u32 = 0x174;
     pub(in crate::model) const SYSENTER_ESP: u32 = 0x175;
     pub(in crate::model) const SYSENTER_EIP: u32 = 0x176;
@@ -66,10 +67,7 @@ impl Machine<'_> {
         if !self.t.rule(r::PROT, wanted) {
             return Ok(());
         }
-        let Some(map) = self.guest.as_ref().map(|g| g.ctl.get(Field::MSRPM_BASE_PA) & !0xfff)
-        else {
-            return Ok(());
-        };
+        let map = self.map_base(Field::MSRPM_BASE_PA);
         let (rule, base) = match msr {
             0..=0x1fff => (r::MAP_RANGE0, 0),
             0xc000_0000..=0xc000_1fff => (r::MAP_RANGE1, 0x800),
@@ -90,6 +88,12 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// The base of a permission map.
+    pub(super) fn map_base(&mut self, field: Field) -> u64 {
+        let base = self.guest.as_ref().map_or(0, |g| g.ctl.get(field));
+        if self.t.does(vmrun::MAP_BASE_LOW) { base & !0xfff } else { base }
+    }
+
     fn msr_exit(&mut self, write: bool) -> Flow {
         let info = u64::from(self.t.rule(r::INFO1, write));
         self.exit_permission(exit::MSR, info, None)
@@ -106,9 +110,12 @@ impl Machine<'_> {
         let msr = self.r.gpr[1] as u32;
         self.msr_privileged()?;
         self.msr_map(msr, false)?;
+        if msr == number::TSC {
+            return self.read_tsc(tsc_scale::OFFSET_MSR);
+        }
         let value = self.read_msr(msr)?;
-        self.r.gpr[0] = value & 0xffff_ffff;
-        self.r.gpr[2] = value >> 32;
+        self.set_gpr(0, value & 0xffff_ffff);
+        self.set_gpr(2, value >> 32);
         Ok(())
     }
 
@@ -116,6 +123,9 @@ impl Machine<'_> {
         let msr = self.r.gpr[1] as u32;
         let value = self.r.gpr[2] << 32 | self.r.gpr[0] & 0xffff_ffff;
         self.msr_privileged()?;
+        if !self.t.does(r::BEFORE_GP) {
+            self.write_msr(msr, value)?;
+        }
         self.msr_map(msr, true)?;
         self.write_msr(msr, value)
     }
@@ -144,8 +154,11 @@ impl Machine<'_> {
             number::KERNEL_GS_BASE => h.kernel_gs_base,
             number::TSC_RATIO => {
                 self.tsc_ratio_offered()?;
-                self.t.does(tsc_scale::RATIO_RESET);
-                self.msr.tsc_ratio
+                if self.t.does(tsc_scale::RATIO_RESET) {
+                    self.msr.tsc_ratio
+                } else {
+                    !self.msr.tsc_ratio
+                }
             }
             number::VM_CR if self.t.does(r::VM_CR_READ) => self.msr.vm_cr,
             number::IGNNE if self.t.does(r::IGNNE) => self.msr.ignne,
@@ -249,14 +262,14 @@ impl Machine<'_> {
         }
         let disables = value & vm_cr::SVMDIS != 0 && self.msr.vm_cr & vm_cr::SVMDIS == 0;
         let enabled = self.r.efer & efer::SVME != 0;
-        let locked = self.msr.vm_cr & vm_cr::LOCK != 0;
-        let mut kept = 0;
-        if self.t.rule(r::VM_CR_LOCK, locked) {
-            kept = vm_cr::LOCK | vm_cr::SVMDIS;
-        } else if disables && self.t.rule(r::VM_CR_SVMDIS, enabled) {
+        if disables && self.t.rule(r::VM_CR_SVMDIS, enabled) {
             return Err(self.gp(0));
         }
-        self.msr.vm_cr = self.msr.vm_cr & kept | value & !kept;
+        if value & vm_cr::LOCK != 0 {
+            // Only a reset undoes it: no case goes there.
+            return Err(Stop::Open);
+        }
+        self.msr.vm_cr = value;
         Ok(())
     }
 
@@ -282,8 +295,9 @@ impl Machine<'_> {
         if !super::checks::pat_valid(value) {
             return Err(self.gp(0));
         }
-        self.t.does(npt::GPAT_WRITE);
-        self.r.pat = value;
+        if self.guest.is_none() || self.t.does(npt::GPAT_WRITE) {
+            self.r.pat = value;
+        }
         Ok(())
     }
 }

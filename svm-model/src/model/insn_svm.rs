@@ -7,14 +7,14 @@ use super::{Flow, Machine, Stop};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
 use crate::rules::{decode_assists as da, intercepts as r, tlb_asid, vgif, vmload_vmsave as vl};
+use crate::vmcb::Field;
 
 impl Machine<'_> {
     pub(super) fn svm_instruction(&mut self, insn: &Insn) -> Flow {
         match insn {
             Insn::Vmmcall => {
                 self.intercept(&i::VMMCALL)?;
-                self.t.does(r::VMMCALL_UD);
-                Err(self.ud())
+                if self.t.does(r::VMMCALL_UD) { Err(self.ud()) } else { Ok(()) }
             }
             Insn::Vmrun => self.guest_vmrun(),
             Insn::Vmload => self.vmload_or_save(false),
@@ -36,7 +36,8 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         self.privileged()?;
-        let bad = self.r.gpr[0] & 0xfff != 0 || !self.physical(self.r.gpr[0]);
+        let rax = self.operand(0)?;
+        let bad = rax & 0xfff != 0 || !self.physical(rax);
         if bad {
             let first = self.supported(CpuFeature::AddrChk);
             if self.t.rule(vl::ADDR_BEFORE_INTERCEPT, first) {
@@ -107,14 +108,19 @@ impl Machine<'_> {
             let info = self.decoded(da::INVLPGA, self.r.gpr[0]);
             self.intercept_with(&i::INVLPGA, info)?;
         }
-        // Translations are not modelled as cached: dropping one shows nowhere.
-        Ok(())
+        let canonical = self.r.canonical(self.operand(0)?);
+        if !canonical && !self.t.does(tlb_asid::INVLPGA_NONCANONICAL) {
+            return Err(self.gp(0));
+        }
+        if self.t.does(tlb_asid::INVLPGA_OK) { Ok(()) } else { Err(self.ud()) }
     }
 
     fn skinit(&mut self) -> Flow {
         self.offered(CpuFeature::Skinit)?;
         self.privileged()?;
-        self.intercept(&i::SKINIT)?;
+        if self.intercepts(Field::INTERCEPT_MISC2, 6) {
+            self.intercept(&i::SKINIT)?;
+        }
         Err(Stop::Open)
     }
 }

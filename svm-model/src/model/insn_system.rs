@@ -70,7 +70,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn write_cr(&mut self, n: u8, gpr: u8) -> Flow {
-        let value = self.r.gpr[usize::from(gpr & 15)];
+        let value = self.operand(gpr)?;
         self.cr_exists(n)?;
         self.privileged()?;
         let illegal = self.cr_value_illegal(n, value);
@@ -168,7 +168,7 @@ impl Machine<'_> {
 
     pub(super) fn lmsw(&mut self, gpr: u8) -> Flow {
         self.privileged()?;
-        let word = self.r.gpr[usize::from(gpr & 15)] & 0xf;
+        let word = self.operand(gpr)? & 0xf;
         // LMSW cannot clear PE.
         let value = self.r.cr0 & !0xe | word;
         let info = self.cr_other_info();
@@ -254,7 +254,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn write_dr(&mut self, n: u8, gpr: u8) -> Flow {
-        let value = self.r.gpr[usize::from(gpr & 15)];
+        let value = self.operand(gpr)?;
         // The order of this #GP and the intercept shows only where both apply.
         let high = matches!(n, 4..=7) && value >> 32 != 0;
         if high && self.r.cpl == 0 && self.intercepts(Field::INTERCEPT_DR_WRITE, n) {

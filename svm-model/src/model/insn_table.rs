@@ -63,13 +63,13 @@ impl Machine<'_> {
                 Ok(())
             }
             Insn::Lldt(gpr) => {
-                let selector = self.r.gpr[usize::from(gpr & 15)] as u16;
+                let selector = self.operand(gpr)? as u16;
                 self.intercept(&i::LLDT)?;
                 if selector & !3 != 0 {
                     return Err(Stop::Open);
                 }
                 self.r.hidden.ldtr.selector = selector;
-                Err(Stop::Open)
+                Ok(())
             }
             Insn::Ltr(gpr) => self.ltr(gpr),
             _ => Err(Stop::Open),
@@ -82,7 +82,7 @@ impl Machine<'_> {
     }
 
     fn ltr(&mut self, gpr: u8) -> Flow {
-        let selector = self.r.gpr[usize::from(gpr & 15)] as u16;
+        let selector = self.operand(gpr)? as u16;
         self.intercept(&i::LTR)?;
         if selector & !3 == 0 {
             return Err(self.gp(0));

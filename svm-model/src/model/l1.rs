@@ -48,9 +48,7 @@ impl Machine<'_> {
 
     /// An instruction of a step, interrupts held; whether it completed.
     fn l1_bare(&mut self, insn: &Insn, rax: Option<u64>) -> Flow<bool> {
-        if let Some(rax) = rax {
-            self.r.gpr[0] = rax;
-        }
+        self.prepare(rax.unwrap_or(0))?;
         for load in encode::loads(insn).iter() {
             self.set_gpr(load.gpr, load.value);
         }
@@ -62,7 +60,7 @@ impl Machine<'_> {
             }
             Err(stop) => return Err(stop),
         };
-        self.physical_in_host(false)?;
+        self.physical_in_host(self.l1_rflags & flag::IF != 0)?;
         Ok(done)
     }
 
@@ -83,6 +81,7 @@ impl Machine<'_> {
         for n in 0..16u8 {
             self.r.gpr[usize::from(n)] = world::gpr(n);
         }
+        self.unknown = [0; 16];
         self.r.gpr[0] = rax;
         self.r.gpr[4] = world::L1_STACK;
         self.r.rflags = self.l1_rflags & flag::ALL & !flag::VM | flag::FIXED;
@@ -94,10 +93,6 @@ impl Machine<'_> {
     }
 
     fn l1_instruction(&mut self, insn: &Insn, rax: u64) -> Flow {
-        self.prepare(rax)?;
-        if self.r.rflags & flag::IF != 0 && self.r.shadow {
-            return Err(Stop::Open);
-        }
         let stays = matches!(
             insn,
             Insn::Vmload
@@ -116,8 +111,7 @@ impl Machine<'_> {
         if !stays {
             return Err(Stop::Open);
         }
-        self.l1_bare(insn, Some(rax))?;
-        self.physical_in_host(self.l1_rflags & flag::IF != 0)
+        self.l1(insn, Some(rax))
     }
 
     fn l1_vmrun(&mut self, rax: u64) -> Flow {
@@ -145,8 +139,14 @@ impl Machine<'_> {
         if self.open_fields != 0 {
             vmcb.forget_mask(self.open_fields);
         }
-        let exit =
-            Exit { vmcb, host: self.host_state(), l2_log: core::mem::take(&mut self.l2_log) };
+        let mut host = self.host_state();
+        host.forget_mask(self.open_host);
+        for (register, gpr) in [(HostReg::L2Rbx, 3), (HostReg::L2Rcx, 1), (HostReg::L2Rdx, 2)] {
+            if self.unknown[gpr] != 0 {
+                host.forget(register);
+            }
+        }
+        let exit = Exit { vmcb, host, l2_log: core::mem::take(&mut self.l2_log) };
         self.obs.push(Obs::Exit(alloc::boxed::Box::new(exit)));
     }
 

@@ -109,6 +109,20 @@ struct Machine<'a> {
     obs: Vec<Obs>,
     /// VMCB fields that the manual leaves open after the last #VMEXIT.
     open_fields: u128,
+    /// Host registers, likewise.
+    open_host: u128,
+    /// SS was loaded with a null selector by a stack switch: its hidden part is open.
+    null_ss: bool,
+    /// Bits of general registers that the model does not know.
+    unknown: [u64; 16],
+    /// An instruction has left status flags that the model does not compute.
+    open_flags: bool,
+    /// An event was delivered while last-branch recording was on.
+    open_branches: bool,
+    /// MONITOR has armed the monitor.
+    armed: bool,
+    /// Translations that the guest has used: ASID, linear page, system-physical page.
+    used: Vec<(u64, u64, u64)>,
     budget: u32,
 }
 
@@ -131,6 +145,13 @@ impl<'a> Machine<'a> {
             l2_log: Vec::new(),
             obs: Vec::with_capacity(4),
             open_fields: 0,
+            open_host: 0,
+            null_ss: false,
+            unknown: [0; 16],
+            open_flags: false,
+            open_branches: false,
+            armed: false,
+            used: Vec::new(),
             budget: BUDGET,
         }
     }

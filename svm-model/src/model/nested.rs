@@ -1,6 +1,7 @@
 //! The nested walk and its faults (15.25).
 
 use super::paging::{Access, fault, pte};
+use super::regs::cr0;
 use super::vmexit::{NextRip, Reason};
 use super::{Flow, Machine};
 use crate::cpu::CpuFeature;
@@ -139,8 +140,10 @@ impl Machine<'_> {
 
     fn nested_refuses(&mut self, access: NestedAccess, walked: &Walked) -> bool {
         let gmet = self.guest.as_ref().is_some_and(|g| g.gmet);
+        let host_wp_clear = self.guest.as_ref().is_some_and(|g| g.host.cr0 & cr0::WP == 0);
         let t = &mut *self.t;
-        let write = access.write && t.rule(npt::WRITE, !walked.writable);
+        let writable = walked.writable || host_wp_clear && !t.does(npt::WP_HOST);
+        let write = access.write && t.rule(npt::WRITE, !writable);
         let user =
             if gmet { gmet_refuses(t, access, walked) } else { t.rule(npt::USER, !walked.user) };
         let nx = access.exec && t.rule(npt::NX, walked.nx);
@@ -183,8 +186,7 @@ impl Machine<'_> {
 
 fn gmet_refuses(t: &mut super::Trace, access: NestedAccess, walked: &Walked) -> bool {
     if !access.exec {
-        t.does(gmet::DATA);
-        return false;
+        return !t.does(gmet::DATA) && !walked.user;
     }
     if access.guest_user {
         t.rule(gmet::USER_FETCH, !walked.user)

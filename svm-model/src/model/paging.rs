@@ -142,7 +142,11 @@ impl Machine<'_> {
         for (n, level) in levels.iter().enumerate() {
             let index = linear >> level.shift & ((1 << level.bits) - 1);
             let entry_gpa = table + index * u64::from(level.size);
-            let entry_pa = self.translate_nested(entry_gpa, NestedAccess::table(access))?;
+            let entry_pa = if self.t.does(npt::CR3_GPA) {
+                self.translate_nested(entry_gpa, NestedAccess::table(access))?
+            } else {
+                entry_gpa
+            };
             let entry = self.mem.read(entry_pa, level.size);
             if entry & pte::P == 0 {
                 return Err(self.page_fault(linear, access, user, 0));

@@ -7,7 +7,7 @@ use super::regs::flag;
 use super::vmexit::{NextRip, Reason};
 use super::{Flow, Machine, Stop};
 use crate::outcome::Obs;
-use crate::rules::{event_injection as inj, intercepts as i, vgif, virq as v, vnmi};
+use crate::rules::{intercepts as i, vgif, virq as v, vnmi};
 use crate::vmcb::{Field, exit};
 
 /// Physical events that wait, and what holds them.
@@ -48,24 +48,31 @@ impl Pending {
 impl Machine<'_> {
     /// The boundary before the next instruction of the guest.
     pub(super) fn boundary(&mut self) -> Flow {
-        if self.pending.any() {
-            self.physical_in_guest()?;
-        }
         let Some(guest) = &self.guest else { return Err(Stop::Open) };
-        if guest.int_ctl & (int_ctl::V_IRQ | int_ctl::V_NMI) != 0 {
+        let waiting = guest.int_ctl & (int_ctl::V_IRQ | int_ctl::V_NMI) != 0;
+        let physical = self.pending.any();
+        if physical && waiting && !self.t.does(v::PHYSICAL_FIRST) {
             self.virtual_in_guest()?;
         }
-        Ok(())
+        if physical {
+            self.physical_in_guest()?;
+        }
+        if waiting { self.virtual_in_guest() } else { Ok(()) }
     }
 
     fn physical_in_guest(&mut self) -> Flow {
+        let virtual_clear = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
+        if virtual_clear && !self.t.does(vgif::VGIF_NOT_PHYSICAL) {
+            return Ok(());
+        }
         let gif = self.gif;
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
             let wanted = self.intercepts(Field::INTERCEPT_MISC1, 2);
             if self.t.rule(i::SMI, wanted) {
                 return self.exit(Reason::new(exit::SMI, NextRip::None));
             }
-            return Err(Stop::Open);
+            self.pending.smi = false;
+            self.obs.push(Obs::L1Smi);
         }
         if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
             let wanted = self.intercepts(Field::INTERCEPT_MISC1, 3);
@@ -75,6 +82,7 @@ impl Machine<'_> {
                 }
                 return self.exit(Reason::new(exit::INIT, NextRip::None));
             }
+            self.obs.push(Obs::L1Reset);
             return Err(Stop::Open);
         }
         if self.pending.nmi && !self.pending.nmi_blocked && self.t.rule(vgif::HOLDS_NMI, gif) {
@@ -106,14 +114,16 @@ impl Machine<'_> {
         let class = u64::from(vector >> 4);
         let in_service = self.pending.in_service.map_or(0, |v| u64::from(v >> 4));
         let priority = self.t.rule(v::TPR_PHYSICAL, class > self.r.tpr) && class > in_service;
-        let taken = self.t.rule(vgif::HOLDS_INTR, gif)
-            && self.t.rule(i::INTR_IF, governing)
-            && priority
-            && !self.r.shadow;
+        let taken =
+            self.t.rule(vgif::HOLDS_INTR, gif) && self.t.rule(i::INTR_IF, governing) && priority;
         if !taken {
             return Ok(());
         }
         let wanted = self.intercepts(Field::INTERCEPT_MISC1, 0);
+        if self.r.shadow {
+            // Whether a shadow holds an exit for INTR, the manual does not say.
+            return if wanted { Err(Stop::Open) } else { Ok(()) };
+        }
         if self.t.rule(i::INTR, wanted) {
             if !self.t.does(i::INTR_EXIT) {
                 self.pending.take(vector);
@@ -130,24 +140,28 @@ impl Machine<'_> {
 
     fn virtual_in_guest(&mut self) -> Flow {
         let Some(guest) = &self.guest else { return Ok(()) };
-        let blocked = guest.vgif && !guest.int(int_ctl::V_GIF);
-        let vgif = guest.vgif;
+        if !self.gif && self.t.does(vgif::HOLDS_VINTR) {
+            return Ok(());
+        }
+        let (vgif, blocked) = (guest.vgif, guest.vgif && !guest.int(int_ctl::V_GIF));
+        let nmi = guest.vnmi && guest.int(int_ctl::V_NMI);
+        if nmi && !(vgif && self.t.rule(vnmi::VGIF_BLOCKS, blocked)) {
+            self.virtual_nmi()?;
+        }
         if vgif && self.t.rule(vgif::VGIF_BLOCKS_VIRQ, blocked) {
             return Ok(());
         }
-        if !self.gif {
-            self.t.does(vgif::HOLDS_VINTR);
-            return Ok(());
-        }
-        self.virtual_nmi()?;
         self.virtual_interrupt()
     }
 
     fn virtual_nmi(&mut self) -> Flow {
-        let Some(guest) = self.guest.as_mut().filter(|g| g.vnmi && g.int(int_ctl::V_NMI)) else {
-            return Ok(());
-        };
-        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) {
+        let held = self.r.shadow || !self.interrupts_on() && !self.t.does(vnmi::IGNORES_IF);
+        let Some(guest) = &mut self.guest else { return Ok(()) };
+        if self.r.shadow {
+            // Whether a shadow holds a virtual NMI, the manual does not say.
+            return Err(Stop::Open);
+        }
+        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || held {
             return Ok(());
         }
         guest.int_ctl &= !int_ctl::V_NMI;
@@ -199,7 +213,6 @@ impl Machine<'_> {
             Some(_) => {}
             None => self.pending.nmi_blocked = true,
         }
-        self.t.does(inj::NMI_BLOCKS);
     }
 
     /// What L1 takes now, with interrupts allowed or not.
@@ -208,9 +221,13 @@ impl Machine<'_> {
             return Ok(());
         }
         let gif = self.gif;
-        if self.pending.smi || self.pending.init {
-            let rule = if self.pending.smi { vgif::HOLDS_SMI } else { vgif::HOLDS_INIT };
-            return if self.t.rule(rule, gif) { Err(Stop::Open) } else { Ok(()) };
+        if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
+            self.pending.smi = false;
+            self.obs.push(Obs::L1Smi);
+        }
+        if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
+            self.obs.push(Obs::L1Reset);
+            return Err(Stop::Open);
         }
         if self.pending.nmi && self.t.rule(vgif::HOLDS_NMI, gif) && !self.pending.nmi_blocked {
             self.pending.nmi = false;

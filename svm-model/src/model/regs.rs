@@ -11,6 +11,7 @@ pub(super) mod cr0 {
     pub(in crate::model) const TS: u64 = 1 << 3;
     pub(in crate::model) const ET: u64 = 1 << 4;
     pub(in crate::model) const WP: u64 = 1 << 16;
+    pub(in crate::model) const AM: u64 = 1 << 18;
     pub(in crate::model) const NW: u64 = 1 << 29;
     pub(in crate::model) const CD: u64 = 1 << 30;
     pub(in crate::model) const PG: u64 = 1 << 31;
@@ -52,6 +53,7 @@ pub(super) mod flag {
     pub(in crate::model) const FIXED: u64 = 1 << 1;
     pub(in crate::model) const TF: u64 = 1 << 8;
     pub(in crate::model) const IF: u64 = 1 << 9;
+    pub(in crate::model) const OF: u64 = 1 << 11;
     pub(in crate::model) const IOPL: u64 = 3 << 12;
     pub(in crate::model) const NT: u64 = 1 << 14;
     pub(in crate::model) const RF: u64 = 1 << 16;

@@ -6,9 +6,10 @@ use super::regs::{self, Branches, cr0, dr, flag};
 use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{
-    decode_assists as da, event_injection as inj, lbrv, npt, nrip, pause_filter, tlb_asid, vgif,
-    virq, vmexit as x, vnmi,
+    decode_assists as da, event_injection as inj, lbrv, msr, npt, nrip, pause_filter, tlb_asid,
+    vgif, virq, vmexit as x, vnmi,
 };
+use crate::snapshot::HostReg;
 use crate::vmcb::Field;
 
 /// A field's place in a mask.
@@ -27,6 +28,13 @@ pub(super) const GUEST_STATE: u128 = {
     }
     mask
 };
+
+/// Host registers that are as open after a shutdown as the guest's state.
+pub(super) const SHUTDOWN_HOST: u128 = 1 << HostReg::Cr2 as u32
+    | 1 << HostReg::Dr6 as u32
+    | 1 << HostReg::L2Rbx as u32
+    | 1 << HostReg::L2Rcx as u32
+    | 1 << HostReg::L2Rdx as u32;
 
 /// Which exits save a next RIP (15.7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +77,22 @@ impl Machine<'_> {
         let Some(guest) = self.guest.take() else { return Err(Stop::Open) };
         let pa = guest.vmcb_pa;
         self.open_fields = 0;
+        self.open_host = 0;
+        if self.null_ss {
+            self.open_fields |= bit(Field::SS_ATTRIB) | bit(Field::SS_LIMIT) | bit(Field::SS_BASE);
+        }
+        if self.open_branches {
+            self.open_fields |= bit(Field::BR_FROM)
+                | bit(Field::BR_TO)
+                | bit(Field::LASTEXCPFROM)
+                | bit(Field::LASTEXCPTO);
+        }
+        if self.open_flags {
+            self.open_fields |= bit(Field::RFLAGS);
+        }
+        if self.unknown[0] != 0 {
+            self.open_fields |= bit(Field::RAX);
+        }
         self.save_reason(&guest, &reason);
         self.save_event(&guest);
         self.save_bytes(pa, &reason);
@@ -114,6 +138,9 @@ impl Machine<'_> {
             return;
         }
         let Some(event) = guest.delivering else { return };
+        if !self.t.does(inj::FAULT_KEEPS_RIP) {
+            self.r.rip = 0;
+        }
         let info = self.exitintinfo(&event);
         if self.t.does(inj::FAULT_SETS_EXITINTINFO) {
             self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, info);
@@ -209,8 +236,7 @@ impl Machine<'_> {
     fn save_virtual(&mut self, guest: &Guest) {
         let pa = guest.vmcb_pa;
         let shadow = self.t.rule(x::SAVE_SHADOW, self.r.shadow);
-        let int_state = guest.ctl.get(Field::INT_STATE) & !1 | u64::from(shadow);
-        self.mem.set_field(pa, Field::INT_STATE, int_state);
+        self.mem.set_field(pa, Field::INT_STATE, shadow.into());
         let int_ctl = self.saved_int_ctl(guest);
         self.mem.set_field(pa, Field::INT_CTL, int_ctl);
         if !self.t.does(virq::INTCTL_KEPT) {
@@ -295,6 +321,9 @@ impl Machine<'_> {
         }
         if guest.nested && t.does(npt::GPAT_HOST) {
             r.pat = host.pat;
+        }
+        if !t.does(msr::STAR_GUEST) {
+            r.hidden.star = host.hidden.star;
         }
         if guest.lbrv && t.does(lbrv::HOST) {
             r.branches = guest.host_branches;

@@ -3,9 +3,9 @@
 use super::intercepts as i;
 use super::nested::NestedAccess;
 use super::paging::Access;
-use super::regs::{self, Hidden, Segment, cr4, efer, sign_extend};
+use super::regs::{self, Hidden, Segment, efer, sign_extend};
 use super::vmexit::{NextRip, Reason};
-use super::{Flow, Machine};
+use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::vmload_vmsave as r;
 use crate::vmcb::{Field, Image, exit};
@@ -16,14 +16,17 @@ impl Machine<'_> {
             return Err(self.ud());
         }
         self.privileged()?;
-        let rax = self.r.gpr[0];
+        let rax = self.operand(0)?;
         let first = self.supported(CpuFeature::AddrChk);
         let bad = self.address_bad(rax);
         if self.guest.is_some() {
             if bad && self.t.rule(r::ADDR_BEFORE_INTERCEPT, first) {
                 return Err(self.gp(0));
             }
-            self.intercept(if save { &i::VMSAVE } else { &i::VMLOAD })?;
+            let vls = self.guest.as_ref().is_some_and(|g| g.vls && g.nested);
+            if !vls || self.t.does(r::VLS_INTERCEPT_WINS) {
+                self.intercept(if save { &i::VMSAVE } else { &i::VMLOAD })?;
+            }
         }
         if bad {
             return Err(self.gp(0));
@@ -46,7 +49,10 @@ impl Machine<'_> {
     /// Where the block is: system-physical, or guest-physical if virtualised.
     fn vmload_address(&mut self, rax: u64, save: bool) -> Flow<u64> {
         let Some(guest) = &self.guest else { return Ok(rax) };
-        let (vls, nested, mode64) = (guest.vls, guest.nested, self.r.mode64());
+        let (vls, nested) = (guest.vls, guest.nested);
+        if vls && !self.r.mode64() {
+            return Err(Stop::Open);
+        }
         let forced = |code| Reason::new(code, NextRip::Instruction);
         let code = if save { exit::VMSAVE } else { exit::VMLOAD };
         if !vls {
@@ -55,18 +61,19 @@ impl Machine<'_> {
         if self.t.rule(r::VLS_NEEDS_NPT, !nested) {
             return self.exit(forced(code));
         }
-        if self.t.rule(r::VLS_MODE, !mode64) {
-            return self.exit(forced(code));
-        }
+
         if !self.t.does(r::VLS_TRANSLATES) {
             return Ok(rax);
         }
         let access = if save { Access::SYSTEM_WRITE } else { Access::SYSTEM_READ };
-        self.translate_nested(rax, NestedAccess::last(access, false))
+        match self.translate_nested(rax, NestedAccess::last(access, false)) {
+            Err(_) if !self.t.does(r::VLS_NPF) => Err(Stop::Open),
+            result => result,
+        }
     }
 
     fn load_hidden(&mut self, v: &Image) {
-        let la57 = self.r.cr4 & cr4::LA57 != 0;
+        let la57 = self.supported(CpuFeature::La57);
         let t = &mut *self.t;
         let canonical = t.does(r::CANONICAL);
         let extend = |base: u64| if canonical { sign_extend(base, la57) } else { base };

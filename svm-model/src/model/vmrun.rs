@@ -1,15 +1,26 @@
 //! VMRUN: its operand, the switch to the guest, the guest's course (15.5).
 
+use super::event::{Event, Kind};
 use super::guest::{Guest, int_ctl};
-use super::regs::{self, Regs, Segment, Table, cr0, dr, efer, flag, sign_extend};
+use super::regs::{self, Regs, Table, cr0, dr, efer, flag, sign_extend};
+use super::vmexit::bit;
 use super::{Flow, Machine, Stop};
 use crate::case::world;
 use crate::cpu::CpuFeature;
 use crate::rules::{
-    event_injection, gmet, lbrv, npt, vgif, vmexit as x, vmload_vmsave as vls, vmrun as r,
-    vmrun_state as s, vnmi,
+    event_injection as inj, gmet, lbrv, npt, tlb_asid, vgif, vmexit as x, vmload_vmsave as vls,
+    vmrun as r, vmrun_state as s, vnmi,
 };
 use crate::vmcb::{Field, Image, exit};
+
+/// What a refused VMRUN reports nothing of.
+const INVALID_OPEN: u128 = bit(Field::EXITINFO1)
+    | bit(Field::EXITINFO2)
+    | bit(Field::EXITINTINFO)
+    | bit(Field::NRIP)
+    | bit(Field::INSN_LEN)
+    | bit(Field::INSN_BYTES_0)
+    | bit(Field::INSN_BYTES_8);
 
 impl Machine<'_> {
     /// VMRUN in L1: comes back after #VMEXIT, or raises an exception.
@@ -28,6 +39,11 @@ impl Machine<'_> {
         let rax = if self.t.does(s::VMCB_OWN_PAGE) { rax } else { world::VMCB2 };
         let v = self.mem.image(rax);
         self.open_fields = 0;
+        self.open_host = 0;
+        self.null_ss = false;
+        self.open_flags = false;
+        self.open_branches = false;
+        self.armed = false;
         self.budget = super::BUDGET;
         if !self.consistent(&v) {
             return self.refuse(rax);
@@ -43,9 +59,7 @@ impl Machine<'_> {
     /// #VMEXIT(VMEXIT_INVALID): nothing of the guest has been loaded.
     fn refuse(&mut self, vmcb: u64) -> Flow {
         self.mem.set_field(vmcb, Field::EXITCODE, exit::INVALID);
-        if self.t.does(r::INVALID_INFO) {
-            self.mem.set_field(vmcb, Field::EXITINTINFO, 0);
-        }
+
         if self.t.does(r::INVALID_EVENTINJ) {
             self.mem.set_field(vmcb, Field::EVENTINJ, 0);
         }
@@ -55,8 +69,7 @@ impl Machine<'_> {
         if self.t.does(r::INVALID_GIF) {
             self.gif = false;
         }
-        self.open_fields =
-            super::vmexit::bit(Field::EXITINFO1) | super::vmexit::bit(Field::EXITINFO2);
+        self.open_fields = INVALID_OPEN;
         if self.t.does(x::HOST_DR7) {
             self.r.dr7 = dr::DR7_ONES;
         }
@@ -70,8 +83,23 @@ impl Machine<'_> {
         self.load_guest(&v);
         self.guest = Some(self.activate(vmcb_pa, v, host, host_branches));
         self.load_features();
+        self.flush();
         if self.t.does(s::SETS_GIF) {
             self.gif = true;
+        }
+    }
+
+    /// Drops the translations that TLB_CONTROL names.
+    fn flush(&mut self) {
+        let Some(guest) = &self.guest else { return };
+        let asid = guest.ctl.get(Field::GUEST_ASID);
+        match guest.ctl.get(Field::TLB_CONTROL) {
+            1 if self.t.does(tlb_asid::FLUSH_ALL) => self.used.clear(),
+            3 | 7 if self.t.does(tlb_asid::FLUSH_ASID) => self.used.retain(|(a, ..)| *a != asid),
+            0 if self.t.does(tlb_asid::NEW_ASID) => {}
+            // A broken rule lets every ASID see the translations of the others.
+            0 => self.used.iter_mut().for_each(|(a, ..)| *a = asid),
+            _ => {}
         }
     }
 
@@ -117,16 +145,20 @@ impl Machine<'_> {
             r.ss = regs::SS.load(v);
             r.ds = regs::DS.load(v);
         }
-        if t.does(s::BASE_CANONICAL) {
-            let la57 = v.get(Field::CR4) & regs::cr4::LA57 != 0;
-            let extend = |s: &mut Segment| s.base = sign_extend(s.base, la57);
-            [&mut r.es, &mut r.cs, &mut r.ss, &mut r.ds].into_iter().for_each(extend);
-        }
+
         if t.does(s::LOAD_TABLES) {
             r.gdtr =
                 Table { limit: v.get(Field::GDTR_LIMIT) as u32, base: v.get(Field::GDTR_BASE) };
             r.idtr =
                 Table { limit: v.get(Field::IDTR_LIMIT) as u32, base: v.get(Field::IDTR_BASE) };
+        }
+        if t.does(s::BASE_CANONICAL) {
+            let la57 = self.platform.features.has(CpuFeature::La57);
+            let extend = |base: &mut u64| *base = sign_extend(*base, la57);
+            [&mut r.es, &mut r.cs, &mut r.ss, &mut r.ds]
+                .into_iter()
+                .for_each(|s| extend(&mut s.base));
+            [&mut r.gdtr, &mut r.idtr].into_iter().for_each(|t| extend(&mut t.base));
         }
         self.load_control_registers(v);
         self.load_general(v);
@@ -212,11 +244,22 @@ impl Machine<'_> {
         }
     }
 
+    /// Delivers what EVENTINJ asks for, ahead of all that is pending.
+    fn inject_first(&mut self, event: Event) -> Flow {
+        if !self.t.does(inj::BEFORE_PENDING) {
+            self.boundary()?;
+        }
+        let masked = event.kind == Kind::Interrupt && !self.interrupts_on();
+        if masked && !self.t.does(inj::IGNORES_IF) {
+            return Ok(());
+        }
+        if self.t.does(inj::DELIVERED) { self.inject(event) } else { Ok(()) }
+    }
+
     /// Delivers what EVENTINJ asks for, then executes until #VMEXIT.
     fn run_guest(&mut self) -> Flow {
         if let Some(event) = self.injected() {
-            self.t.does(event_injection::DELIVERED);
-            self.inject(event)?;
+            self.inject_first(event)?;
         }
         loop {
             self.budget = self.budget.checked_sub(1).ok_or(Stop::Open)?;

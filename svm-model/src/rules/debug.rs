@@ -4,9 +4,6 @@ use super::table::rules;
 
 rules! { Debug after super::tlb_asid::END;
     TF_TRAP = "debug.tf", "vol. 2, 13.1.4", two, "With RFLAGS.TF set an instruction ends in #DB with DR6.BS set.";
-    TF_VMEXIT = "debug.tf-vmexit", "15.12.2", one, "An instruction intercept comes before the single-step trap of that instruction.";
-    TF_VMRUN = "debug.tf-vmrun", "15.5.1", one, "A single-step trap pending for VMRUN itself is taken by the host after #VMEXIT.",
-        silent("kvm-unit-tests svm_test_singlestep and vol. 2, 13.1.4", "TF is set for VMRUN in the host; the trap belongs to the host's instruction stream");
     TF_INJECT = "debug.tf-inject", "vol. 2, 8.5", one, "Delivery of an event clears TF.";
     ICEBP_DB = "debug.icebp", "vol. 3, INT1", one, "INT1 raises a #DB that leaves DR6 as it was.";
     EXEC_BREAKPOINT = "debug.exec-breakpoint", "vol. 2, 13.1.3", two, "An enabled execution breakpoint raises #DB before the instruction, unless RF is set.";
@@ -14,6 +11,4 @@ rules! { Debug after super::tlb_asid::END;
     DE_ALIAS = "debug.dr4-dr5", "vol. 2, 13.1.1.5", two, "DR4 and DR5 raise #UD with CR4.DE set, and alias DR6 and DR7 otherwise.";
     DR6_FIXED = "debug.dr6-fixed", "vol. 2, 13.1.1.3", one, "Reserved bits of DR6 and DR7 read as their fixed values.";
     DR_WRITE_HIGH = "debug.dr-write-high", "vol. 2, 13.1.1", two, "Writing DR6 or DR7 with a bit set among 63:32 raises #GP.";
-    HOST_NO_BREAKPOINTS = "debug.host-breakpoints", "15.6", one, "Breakpoints that the guest enabled do not trigger in the host.";
-    GUEST_DR7 = "debug.guest-dr7", "15.5.1", one, "Breakpoints that the host enabled do not trigger in the guest.";
 }

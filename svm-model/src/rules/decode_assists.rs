@@ -10,6 +10,6 @@ rules! { DecodeAssists after super::nrip::END;
     INVLPG = "decode.invlpg", "15.33.3", two, "An intercepted INVLPG has its linear address in EXITINFO1.";
     INVLPGA = "decode.invlpga", "15.33.3", two, "An intercepted INVLPGA has its linear address in EXITINFO1.";
     BYTES = "decode.bytes", "15.33.4", two, "A data nested page fault or intercepted data #PF saves the instruction's bytes, 15 where they can be fetched.";
-    BYTES_FETCH = "decode.bytes-fetch", "15.33.4", two, "Where the fault was the fetch itself the byte count is zero.";
+    BYTES_FETCH = "decode.bytes-fetch", "15.33.4", one, "Where the fault was the fetch itself the byte count is zero.";
     BYTES_OTHERS = "decode.bytes-others", "15.33.4", one, "Other exits save a byte count of zero.";
 }

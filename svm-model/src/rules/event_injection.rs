@@ -18,7 +18,7 @@ rules! { EventInjection after super::intercepts::END;
     IGNORES_IF = "eventinj.ignores-if", "15.20", one, "An injected INTR is delivered whatever RFLAGS.IF and the interrupt shadow say.";
     BEFORE_PENDING = "eventinj.before-pending", "15.20", one, "The injected event is delivered before a pending interrupt is taken.";
     NMI_BLOCKS = "eventinj.nmi-blocks", "15.20", one, "An injected NMI blocks further NMIs until IRET.";
-    DEBUG_TRAP = "eventinj.shadow-cleared", "15.20", one, "Delivery ends an interrupt shadow that VMRUN loaded.",
+    ENDS_SHADOW = "eventinj.shadow-cleared", "15.20", one, "Delivery of an event ends an interrupt shadow.",
         silent("vol. 2, 8.5", "the shadow covers one instruction boundary, and delivery passes it");
     FAULT_SETS_EXITINTINFO = "exitintinfo.delivery-fault", "15.7.2", one, "An intercept taken while an event was being delivered reports the event in EXITINTINFO.";
     FAULT_KEEPS_RIP = "exitintinfo.rip", "15.7.2", one, "Such an exit saves the state as before the delivery began.";
@@ -28,6 +28,6 @@ rules! { EventInjection after super::intercepts::END;
     TYPE_SOFT = "exitintinfo.type-soft", "15.7.2", one, "TYPE 4 reports a software interrupt (INTn).";
     ERROR_CODE = "exitintinfo.error-code", "15.7.2", two, "EV and the error code report what delivery would have pushed.";
     DOUBLE_FAULT = "exitintinfo.double-fault", "15.12.9", two, "Two contributory exceptions, or a page fault and one, become a #DF, which is what the intercept of #DF sees.";
-    INTERMEDIATE_INTERCEPT = "exitintinfo.first-exception-intercept", "15.12", two, "The intercept of the second exception is checked before the two become a #DF.";
+    INTERMEDIATE_INTERCEPT = "exitintinfo.first-exception-intercept", "15.12", one, "The intercept of the second exception is checked before the two become a #DF.";
     TRIPLE_FAULT = "exitintinfo.triple-fault", "15.14.3", two, "A fault while #DF is delivered is a shutdown.";
 }

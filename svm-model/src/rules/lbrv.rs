@@ -10,7 +10,5 @@ rules! { Lbrv after super::decode_assists::END;
     SHARED = "lbrv.shared", "15.23.1", one, "Without it, the guest runs with the host's DEBUGCTL and records, and the VMCB fields are left.";
     DEBUGCTL_RESERVED = "lbrv.debugctl-reserved", "vol. 2, 13.1.1.6", two, "Writing a reserved bit of DEBUGCTL raises #GP.";
     RECORDS = "lbrv.records", "vol. 2, 13.1.1.7", two, "With DEBUGCTL.LBR set a taken branch records its source and target.";
-    DB_CLEARS = "lbrv.db-clears", "vol. 2, 13.1.1.6", two, "A delivered #DB clears DEBUGCTL.LBR.";
-    EXCEPTION_RECORDS = "lbrv.exception-records", "vol. 2, 13.1.1.7", one, "An exception moves the last branch to the last-exception records and records its own.";
-    HOST_RECORDS = "lbrv.host-records", "15.23.1", one, "The guest's branches do not show in the host's records.";
+    DB_CLEARS = "lbrv.db-clears", "vol. 2, 13.1.1.6", one, "A delivered #DB clears DEBUGCTL.LBR.";
 }

@@ -8,5 +8,4 @@ rules! { PauseFilter after super::tsc_scale::END;
     ZERO = "pause.zero", "15.14.4", two, "A count of zero makes every PAUSE exit.";
     NEEDS_INTERCEPT = "pause.needs-intercept", "15.14.4", two, "Without the PAUSE intercept the count does nothing.";
     LOADED = "pause.loaded", "15.14.4", one, "VMRUN loads the internal counter; the VMCB field does not change.";
-    THRESHOLD = "pause.threshold", "15.14.4", two, "With a threshold, PAUSEs further apart than it reset the counter.";
 }

@@ -5,7 +5,6 @@ use super::table::rules;
 rules! { TlbAsid after super::pause_filter::END;
     FLUSH_ALL = "tlb.flush-all", "15.16.1", one, "TLB_CONTROL 1 drops every translation before the guest runs.";
     FLUSH_ASID = "tlb.flush-asid", "15.16.1", one, "TLB_CONTROL 3 drops the translations of the guest's ASID.";
-    FLUSH_NONGLOBAL = "tlb.flush-asid-nonglobal", "15.16.1", one, "TLB_CONTROL 7 drops the non-global translations of the guest's ASID.";
     FLUSH_UNSUPPORTED = "tlb.flushbyasid-unsupported", "15.16.1", two, "TLB_CONTROL 3 and 7 are reserved where CPUID offers no flush by ASID.";
     KEPT = "tlb.field-kept", "15.16.1", one, "The processor does not write TLB_CONTROL back.";
     NEW_ASID = "tlb.new-asid", "15.16", one, "A guest ASID not used before starts without translations.";
@@ -13,6 +12,5 @@ rules! { TlbAsid after super::pause_filter::END;
     INVLPGA_OK = "tlb.invlpga", "15.16.2", one, "INVLPGA drops one translation of the ASID in ECX.";
     INVLPGA_NONCANONICAL = "tlb.invlpga-noncanonical", "INVLPGA", one, "INVLPGA of a non-canonical address does nothing.",
         silent("vol. 3, INVLPGA and INVLPG", "the page lists no exception for the address");
-    HOST_ASID = "tlb.host-asid", "15.6", one, "#VMEXIT returns to ASID 0, whose translations the guest's do not disturb.";
     ASID_KEPT = "tlb.asid-kept", "15.16", one, "The processor does not write GUEST_ASID.";
 }

@@ -6,10 +6,7 @@ rules! { TscScale after super::lbrv::END;
     OFFSET = "tsc.offset", "15.30.5", one, "RDTSC in the guest returns the TSC plus TSC_OFFSET.";
     OFFSET_RDTSCP = "tsc.offset-rdtscp", "15.30.5", one, "RDTSCP in the guest includes TSC_OFFSET.";
     OFFSET_MSR = "tsc.offset-msr", "15.30.5", one, "RDMSR of the TSC in the guest includes TSC_OFFSET.";
-    OFFSET_ENDS = "tsc.offset-host", "15.6", one, "#VMEXIT ends the offset.";
     RATIO_SUPPORTED = "tsc.ratio-supported", "15.30.5", two, "The TSC ratio MSR raises #GP where CPUID does not offer it.";
     RATIO_RESERVED = "tsc.ratio-reserved", "15.30.5", two, "Bits 63:40 of the TSC ratio are reserved; writing one raises #GP.";
     RATIO_RESET = "tsc.ratio-reset", "15.30.5", one, "The ratio is 1.0 (bit 32) at reset.";
-    RATIO_SCALES = "tsc.ratio-scales", "15.30.5", one, "The guest's TSC is scaled by the ratio before the offset is added.";
-    RATIO_HOST = "tsc.ratio-host", "15.30.5", one, "The ratio does not change the host's own TSC.";
 }

@@ -9,10 +9,9 @@ rules! { Vgif after super::event_injection::END;
     CLGI_UD = "gif.clgi-ud", "CLGI", two, "CLGI with EFER.SVME clear raises #UD.";
     HOLDS_INTR = "gif.holds-intr", "15.17", two, "With GIF clear a maskable interrupt stays pending.";
     HOLDS_NMI = "gif.holds-nmi", "15.17", two, "With GIF clear an NMI stays pending.";
-    HOLDS_SMI = "gif.holds-smi", "15.17", one, "With GIF clear an SMI stays pending.";
-    HOLDS_INIT = "gif.holds-init", "15.17", one, "With GIF clear an INIT stays pending.";
+    HOLDS_SMI = "gif.holds-smi", "15.17", two, "With GIF clear an SMI stays pending.";
+    HOLDS_INIT = "gif.holds-init", "15.17", two, "With GIF clear an INIT stays pending.";
     HOLDS_VINTR = "gif.holds-vintr", "15.17", one, "With GIF clear no virtual interrupt is taken.";
-    STGI_NO_SHADOW = "gif.stgi-immediate", "15.17", one, "What became pending under a clear GIF is taken after STGI.";
     GUEST_CLGI_REAL = "gif.guest-clgi", "15.17", two, "A guest's CLGI or STGI that is neither intercepted nor virtualised acts on GIF itself.";
     VGIF_SUPPORTED = "vgif.supported", "15.33.2", two, "V_GIF_ENABLE has an effect only where CPUID offers virtual GIF.";
     VGIF_STGI = "vgif.stgi", "15.33.2", one, "With virtual GIF enabled, an unintercepted STGI in the guest sets V_GIF and leaves GIF.";
@@ -21,5 +20,4 @@ rules! { Vgif after super::event_injection::END;
     VGIF_NOT_PHYSICAL = "vgif.physical-untouched", "15.33.2", one, "A clear V_GIF does not hold physical interrupts.";
     VGIF_SAVED = "vgif.saved", "15.33.2", one, "#VMEXIT writes V_GIF back.";
     VGIF_INTERCEPT_WINS = "vgif.intercept-wins", "15.33.2", one, "An STGI or CLGI intercept is taken although virtual GIF is enabled.";
-    VGIF_STGI_WINDOW = "vgif.stgi-window", "15.33.2", one, "A virtual interrupt that V_GIF held is taken after the guest's STGI.";
 }

@@ -27,7 +27,5 @@ rules! { VmloadVmsave after super::vnmi::END;
         silent("Linux KVM nested.c", "15.33.1 says that the feature needs nested paging; KVM intercepts the instructions for a guest that enables it without");
     VLS_TRANSLATES = "vls.translates", "15.33.1", one, "A virtualised VMLOAD or VMSAVE treats rAX as guest-physical and goes through the nested tables.";
     VLS_INTERCEPT_WINS = "vls.intercept-wins", "15.33.1", one, "The VMLOAD and VMSAVE intercepts are taken although virtualisation is enabled.";
-    VLS_NPF = "vls.npf", "15.33.1", two, "A virtualised access that the nested tables forbid exits with a nested page fault.";
-    VLS_MODE = "vls.long-mode", "15.33.1", two, "Outside 64-bit long mode a virtualised VMLOAD or VMSAVE exits instead.",
-        silent("15.33.1 and Linux KVM svm.c", "the feature is defined for 64-bit mode; where it cannot act the processor falls back to the exit");
+    VLS_NPF = "vls.npf", "15.33.1", one, "A virtualised access that the nested tables forbid exits with a nested page fault.";
 }

@@ -12,8 +12,6 @@ rules! { VmrunChecks after 0;
     INVALID_EVENTINJ = "vmrun.invalid-eventinj", "VMRUN", one, "VMEXIT_INVALID clears EVENTINJ like every #VMEXIT.";
     INVALID_SAVE_AREA = "vmrun.invalid-save-area", "15.5.1", one, "VMEXIT_INVALID leaves the state-save area as it was.",
         silent("Linux KVM nested.c", "the refused state was never loaded, so there is no current guest state to write back; KVM returns before it touches the save area");
-    INVALID_INFO = "vmrun.invalid-info", "15.5.1", one, "VMEXIT_INVALID reports zero in EXITINTINFO.",
-        silent("Linux KVM nested.c", "no event was being delivered when the checks failed, so there is none to report");
     VMRUN_INTERCEPT = "vmrun.intercept-set", "15.5.1", two, "The VMRUN intercept must be set.";
     ASID_ZERO = "vmrun.asid-zero", "15.5.1", two, "Guest ASID 0 is the host's and is refused.";
     EFER_SVME = "vmrun.efer-svme", "15.5.1", two, "Guest EFER.SVME clear is refused.";

@@ -10,8 +10,5 @@ rules! { Vnmi after super::virq::END;
     IRET_UNMASKS = "vnmi.iret-unmasks", "15.21.10", one, "IRET in the guest clears V_NMI_MASK.";
     IGNORES_IF = "vnmi.ignores-if", "15.21.10", one, "A virtual NMI is taken whatever RFLAGS.IF says.";
     VGIF_BLOCKS = "vnmi.vgif-blocks", "15.21.10", two, "With virtual GIF enabled, a clear V_GIF holds virtual NMIs.";
-    SHADOW_BLOCKS = "vnmi.shadow", "15.21.10", two, "An interrupt shadow holds virtual NMIs.";
     EVENTINJ_MASKS = "vnmi.eventinj-masks", "15.21.10", one, "Injecting an NMI through EVENTINJ sets V_NMI_MASK.";
-    INJECT_MASKED_WAITS = "vnmi.inject-not-masked", "15.21.10", one, "EVENTINJ delivers an NMI although V_NMI_MASK is set.";
-    PHYSICAL = "vnmi.physical", "15.21.10", one, "A physical NMI still takes the NMI intercept.";
 }
