@@ -16,6 +16,7 @@ pub mod bisect;
 pub mod build;
 pub mod cache;
 pub mod checkpatch;
+pub mod ci;
 pub mod conformance;
 pub mod console;
 pub mod diff;

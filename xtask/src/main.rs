@@ -9,6 +9,7 @@ mod base;
 mod bisect;
 mod build;
 mod case;
+mod ci;
 mod doctor;
 mod layout;
 mod report;
@@ -66,6 +67,7 @@ enum Command {
     Bisect(bisect::Args),
     TestSvm(Box<test_svm::Args>),
     Report(report::Args),
+    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
@@ -90,6 +92,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Bisect(args) => bisect::run(env, &args),
         Command::TestSvm(args) => test_svm::run(env, &args),
         Command::Report(args) => report::run(env, &args),
+        Command::Ci(args) => ci::run(env, &args),
     }
 }
 
