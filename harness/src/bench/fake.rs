@@ -79,7 +79,7 @@ impl Bench for Fake {
 impl Fake {
     fn verdict(&mut self, name: &str) -> Verdict {
         self.runs += 1;
-        let flaky = if self.runs % 2 == 0 { Verdict::Fail } else { Verdict::Pass };
+        let flaky = if self.runs.is_multiple_of(2) { Verdict::Fail } else { Verdict::Pass };
         Verdict::ALL.into_iter().find(|v| v.name() == name).unwrap_or(flaky)
     }
 }

@@ -139,7 +139,7 @@ pub fn verify(
         }
     };
     let mut all = Vec::new();
-    for number in request.from..=request.to {
+    for (number, point) in points.iter().enumerate().take(request.to + 1).skip(request.from) {
         let patch = &series.patches[number - 1];
         console.step(format_args!("{number}/{} {}", series.patches.len(), patch.entry.title));
         let mut verified = Verified {
@@ -149,7 +149,7 @@ pub fn verify(
             notes: Vec::new(),
             faults: Vec::new(),
         };
-        match bench.build(&points[number])? {
+        match bench.build(point)? {
             Step::Broken(why) => verified.faults.push(Fault::Broken { why }),
             Step::Built(qemu) => {
                 let after = measure(bench, *qemu, request)?;
