@@ -16,7 +16,10 @@ use crate::qemu::Qemu;
 use crate::{Result, Verdict};
 
 /// Every suite, in the order in which reports list them.
-pub const SUITES: &[(&str, Open)] = &[("kvm-unit-tests", crate::kut::open)];
+pub const SUITES: &[(&str, Open)] = &[
+    ("kvm-unit-tests", crate::kut::open),
+    (crate::conformance::suite::NAME, crate::conformance::suite::open),
+];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
 pub const WHOLE: &str = "whole";

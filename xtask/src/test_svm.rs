@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATTERN", help_heading = "What to run")]
     unit: Vec<String>,
     /// Only this test, TEST or UNIT/TEST; * and ? are wildcards, and !PATTERN leaves out
-    #[arg(long, value_name = "PATTERN", help_heading = "What to run")]
+    #[arg(long, alias = "case", value_name = "PATTERN", help_heading = "What to run")]
     test: Vec<String>,
     /// Only tests of this feature
     #[arg(long, value_name = "FEATURE", help_heading = "What to run")]

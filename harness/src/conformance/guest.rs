@@ -7,7 +7,7 @@ use object::read::elf::ElfFile64;
 use object::{Object, ObjectSegment};
 
 use crate::error::Context;
-use crate::{Error, Kind, Result, process};
+use crate::{Error, Kind, Result, hash, process};
 
 /// Where the ROM ends: the top of 4 GiB.
 const ROM_END: u64 = 1 << 32;
@@ -21,6 +21,8 @@ pub struct Guest {
     pub segments: Vec<(u64, Vec<u8>)>,
     /// The ROM below 4 GiB, with the reset vector, as a file for `-bios`.
     pub rom: PathBuf,
+    /// Digest of all of it.
+    pub digest: String,
 }
 
 /// Builds the guest of the checkout `repo` with cargo; nothing happens if it is built.
@@ -66,7 +68,9 @@ pub fn load(elf: &Path) -> Result<Guest> {
     if std::fs::read(&path).ok().as_deref() != Some(&rom) {
         crate::cache::write_atomic(&path, &rom)?;
     }
-    Ok(Guest { segments, rom: path })
+    let parts = segments.iter().map(|(_, data)| data.as_slice()).chain([rom.as_slice()]);
+    let digest = hash::of_parts(parts);
+    Ok(Guest { segments, rom: path, digest })
 }
 
 fn rom_image(at: u64, data: &[u8]) -> Vec<u8> {

@@ -16,6 +16,7 @@ pub mod executor;
 pub mod guest;
 pub mod ram;
 pub mod render;
+pub mod suite;
 pub mod watch;
 pub mod world;
 pub mod written;
