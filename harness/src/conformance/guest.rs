@@ -9,6 +9,8 @@ use object::{Object, ObjectSegment};
 use crate::error::Context;
 use crate::{Error, Kind, Result, hash, process};
 
+/// Its sources, in the checkout.
+pub const FOLDER: &str = "harness/guest";
 /// Where the ROM ends: the top of 4 GiB.
 const ROM_END: u64 = 1 << 32;
 /// The ROM's size: what real mode reaches after reset.
@@ -30,7 +32,7 @@ pub struct Guest {
 /// # Errors
 /// Build, when it does not compile; Harness on I/O failures.
 pub fn build(repo: &Path) -> Result<Guest> {
-    let source = repo.join("harness/guest");
+    let source = repo.join(FOLDER);
     let target = repo.join("target/guest");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

@@ -16,7 +16,7 @@ use super::render;
 use crate::error::Context;
 use crate::qemu::Qemu;
 use crate::suite::{
-    Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
+    Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
 };
 use crate::{Error, Kind, Result, Verdict, cache, hash, run};
 
@@ -41,8 +41,16 @@ pub struct Conformance {
 /// Builds the guest and collects the cases; it needs nothing but this repository.
 ///
 /// # Errors
-/// Build, when the guest does not compile.
+/// Build, when the guest does not compile; set-up, when the suite is required
+/// and the checkout has no guest.
 pub fn open(options: &Options) -> Result<Opened> {
+    if !options.checkout.join(guest::FOLDER).is_dir() {
+        let why = format!("no {} in this checkout", guest::FOLDER);
+        if options.require.contains(NAME) {
+            return Err(Error::new(Kind::Setup, format!("{NAME} is required, but there is {why}")));
+        }
+        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
+    }
     let guest = guest::build(&options.checkout)?;
     let mut entries = catalogue::all();
     entries.sort_by_key(|e| e.case.cpu.without);
