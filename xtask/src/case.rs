@@ -28,6 +28,9 @@ enum What {
         /// Only those of this feature
         #[arg(long)]
         feature: Option<Feature>,
+        /// Also the generated ones, of which the model alone says something
+        #[arg(long)]
+        generated: bool,
         /// Only those whose id contains this
         text: Option<String>,
     },
@@ -77,7 +80,7 @@ impl FromStr for On {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     match &args.what {
-        What::List { feature, text } => list(*feature, text.as_deref()),
+        What::List { feature, generated, text } => list(*feature, *generated, text.as_deref()),
         What::Show { id } => show(&catalogue::find(id)?),
         What::Run { id, on, accel, base } => {
             let entry = catalogue::find(id)?;
@@ -90,11 +93,12 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     }
 }
 
-fn list(feature: Option<Feature>, text: Option<&str>) -> Result<ExitCode> {
+fn list(feature: Option<Feature>, generated: bool, text: Option<&str>) -> Result<ExitCode> {
     let wanted = |e: &Entry| {
         feature.is_none_or(|f| e.case.feature == f) && text.is_none_or(|t| e.case.id.contains(t))
     };
-    let entries: Vec<Entry> = catalogue::all().into_iter().filter(wanted).collect();
+    let more = generated.then(catalogue::generated).into_iter().flatten();
+    let entries: Vec<Entry> = catalogue::all().into_iter().chain(more).filter(wanted).collect();
     for entry in &entries {
         println!("{:<48} {:<16} {}", entry.case.id, entry.case.feature, entry.authority());
     }
