@@ -74,6 +74,13 @@ pub mod state {
     pub const FULL: u32 = 8;
     /// The CPU has no SVM, or SVM is locked off.
     pub const NO_SVM: u32 = 9;
+    /// The case has halted the CPU, and nothing wakes it. This and the next two
+    /// come from the executor `c`, which can tell.
+    pub const HALTED: u32 = 10;
+    /// The case does not come to an end.
+    pub const RUNAWAY: u32 = 11;
+    /// The case has shut the CPU down.
+    pub const SHUTDOWN: u32 = 12;
 }
 
 /// Opcodes of a case. A case is a 4-byte length, then that many bytes of
@@ -146,6 +153,10 @@ pub mod obs {
     /// VMRUN came back: [`super::HOST`] quadwords, the VMCB's two parts, then L2's
     /// log: entries (1), each vector (1), error code (4), RIP (8).
     pub const EXIT: u8 = 7;
+    /// The executor cannot tell what happens from here on; the case is over.
+    pub const OPEN: u8 = 8;
+    /// GIF right after the exit before it, where the executor can see it: 1 byte.
+    pub const GIF: u8 = 9;
 }
 
 /// Registers in [`obs::EXIT`], in this order.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use harness::build::{self, Flavour, Spec, patch};
 use harness::conformance::boot::Machine;
+use harness::conformance::c::{self, InProcess};
 use harness::conformance::catalogue::{self, Entry};
 use harness::conformance::executor::{LIMIT, QemuExecutor, Ran};
 use harness::conformance::{guest, render};
@@ -43,7 +44,8 @@ enum What {
     Run {
         /// The case
         id: String,
-        /// model, qemu:stock, qemu:patched or qemu:PATH
+        /// model, qemu:stock, qemu:patched, qemu:PATH, or c:SOURCE:BUILD, QEMU's C code in
+        /// process, from a source tree and a folder in which it is configured and built
         #[arg(long, default_value = "qemu:stock")]
         on: On,
         /// QEMU's accelerator: tcg, or kvm on an AMD host with nested virtualisation
@@ -60,6 +62,7 @@ enum On {
     Stock,
     Patched,
     Binary(PathBuf),
+    C { source: PathBuf, build: PathBuf },
 }
 
 impl FromStr for On {
@@ -70,12 +73,20 @@ impl FromStr for On {
             "model" => Ok(On::Model),
             "qemu" | "qemu:stock" => Ok(On::Stock),
             "qemu:patched" => Ok(On::Patched),
-            other => match other.strip_prefix("qemu:") {
-                Some(path) if !path.is_empty() => Ok(On::Binary(path.into())),
-                _ => Err("one of model, qemu:stock, qemu:patched, qemu:PATH".into()),
-            },
+            other => other_place(other).ok_or_else(|| {
+                "one of model, qemu:stock, qemu:patched, qemu:PATH, c:SOURCE:BUILD".into()
+            }),
         }
     }
+}
+
+/// `qemu:PATH` or `c:SOURCE:BUILD`.
+fn other_place(s: &str) -> Option<On> {
+    if let Some(path) = s.strip_prefix("qemu:") {
+        return (!path.is_empty()).then(|| On::Binary(path.into()));
+    }
+    let (source, build) = s.strip_prefix("c:")?.split_once(':')?;
+    Some(On::C { source: source.into(), build: build.into() })
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
@@ -87,7 +98,11 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             print!("{}", render::case(&entry.case));
             match on {
                 On::Model => on_model(&entry),
-                on => on_qemu(&entry, machine(env, on, accel, base)?),
+                On::C { source, build } => {
+                    let program = c::build(env, source, build)?;
+                    on_qemu(&entry, QemuExecutor::in_process(InProcess { program, limit: LIMIT }))
+                }
+                on => on_qemu(&entry, QemuExecutor::new(machine(env, on, accel, base)?)),
             }
         }
     }
@@ -138,8 +153,7 @@ fn machine(env: &Env, on: &On, accel: &str, base: &BaseArgs) -> Result<Machine> 
     Ok(Machine { qemu, accel: accel.to_owned(), firmware, guest, limit: LIMIT })
 }
 
-fn on_qemu(entry: &Entry, machine: Machine) -> Result<ExitCode> {
-    let mut executor = QemuExecutor::new(machine);
+fn on_qemu(entry: &Entry, mut executor: QemuExecutor) -> Result<ExitCode> {
     let platform = executor.platform(entry.case.cpu.without)?;
     let expected = entry.expected(&platform);
     let mut code = ExitCode::FAILURE;

@@ -76,32 +76,36 @@ impl Machine {
         for (pa, bytes) in &self.guest.segments {
             ram.write(*pa, bytes)?;
         }
-        let mut words = tempfile::tempfile()
-            .doing(Kind::Harness, || "making a file for QEMU's stderr".into())?;
-        let mut command = self.command(cpu, ram);
-        let stderr = words.try_clone().doing(Kind::Harness, || "copying a descriptor".into())?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let starting = || format!("starting {}", process::show(&command));
-        let name = starting();
-        let mut running = process::spawn(&mut command).doing(Kind::Harness, || name.clone())?;
-        let pid = Pid::from_child(running.child());
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).doing(Kind::Harness, || name.clone())?;
-        let mut watch = Watch::new(pid, self.limit);
-        loop {
-            let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-            if poll(&mut fds, Some(&POLL)).is_ok_and(|ready| ready > 0) {
-                break;
-            }
-            interrupt::check()?;
-            let done = ram.u32(MAILBOX + header::DONE)?;
-            if let Some(why) = watch.stalled(done, Instant::now()) {
-                return Ok(Ended::Stalled(why));
-            }
-        }
-        let status = running.wait().doing(Kind::Harness, || name)?;
-        interrupt::check()?;
-        Ok(ended(status, &mut words))
+        watched(self.command(cpu, ram), ram, self.limit)
     }
+}
+
+/// Runs what works on a batch in `ram`, and waits for its end.
+pub(super) fn watched(mut command: Command, ram: &Ram, limit: Duration) -> Result<Ended> {
+    let mut words =
+        tempfile::tempfile().doing(Kind::Harness, || "making a file for QEMU's stderr".into())?;
+    let stderr = words.try_clone().doing(Kind::Harness, || "copying a descriptor".into())?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    let starting = || format!("starting {}", process::show(&command));
+    let name = starting();
+    let mut running = process::spawn(&mut command).doing(Kind::Harness, || name.clone())?;
+    let pid = Pid::from_child(running.child());
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).doing(Kind::Harness, || name.clone())?;
+    let mut watch = Watch::new(pid, limit);
+    loop {
+        let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+        if poll(&mut fds, Some(&POLL)).is_ok_and(|ready| ready > 0) {
+            break;
+        }
+        interrupt::check()?;
+        let done = ram.u32(MAILBOX + header::DONE)?;
+        if let Some(why) = watch.stalled(done, Instant::now()) {
+            return Ok(Ended::Stalled(why));
+        }
+    }
+    let status = running.wait().doing(Kind::Harness, || name)?;
+    interrupt::check()?;
+    Ok(ended(status, &mut words))
 }
 
 fn ended(status: ExitStatus, words: &mut File) -> Ended {

@@ -10,7 +10,7 @@ pub fn outcome(bytes: &mut Reader<'_>) -> Option<Outcome> {
     let mut outcome = Outcome::default();
     loop {
         match observation(bytes)? {
-            Some(obs) => outcome.obs.push(obs),
+            Some(seen) => add(&mut outcome, seen),
             None => return Some(outcome),
         }
     }
@@ -19,14 +19,29 @@ pub fn outcome(bytes: &mut Reader<'_>) -> Option<Outcome> {
 /// The observations of a case that did not end, as far as they go.
 pub fn partial(mut bytes: Reader<'_>) -> Outcome {
     let mut outcome = Outcome::default();
-    while let Some(Some(obs)) = observation(&mut bytes) {
-        outcome.obs.push(obs);
+    while let Some(Some(seen)) = observation(&mut bytes) {
+        add(&mut outcome, seen);
     }
     outcome
 }
 
-fn observation(bytes: &mut Reader<'_>) -> Option<Option<Obs>> {
-    Some(Some(match bytes.u8()? {
+/// What one tag of the output tells.
+enum Seen {
+    Obs(Obs),
+    /// GIF behind the exit before it.
+    Gif(bool),
+}
+
+fn add(outcome: &mut Outcome, seen: Seen) {
+    match (seen, outcome.obs.last_mut()) {
+        (Seen::Obs(obs), _) => outcome.obs.push(obs),
+        (Seen::Gif(gif), Some(Obs::Exit(exit))) => exit.host.set(HostReg::Gif, gif.into()),
+        (Seen::Gif(_), _) => {}
+    }
+}
+
+fn observation(bytes: &mut Reader<'_>) -> Option<Option<Seen>> {
+    Some(Some(Seen::Obs(match bytes.u8()? {
         obs::END => return Some(None),
         obs::EXCEPTION => {
             let (vector, has_error, error) = (bytes.u8()?, bytes.u8()?, bytes.u32()?);
@@ -38,8 +53,10 @@ fn observation(bytes: &mut Reader<'_>) -> Option<Option<Obs>> {
         obs::RESET => Obs::L1Reset,
         obs::VALUE => Obs::Value(bytes.u64()?),
         obs::EXIT => Obs::Exit(Box::new(exit(bytes)?)),
+        obs::OPEN => Obs::Open,
+        obs::GIF => return Some(Some(Seen::Gif(bytes.u8()? != 0))),
         _ => return None,
-    }))
+    })))
 }
 
 fn exit(bytes: &mut Reader<'_>) -> Option<Exit> {

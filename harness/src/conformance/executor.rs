@@ -8,7 +8,9 @@ use svm_model::outcome::Outcome;
 use svm_model::wire::{self, MAILBOX, Reader, header, state};
 
 use super::boot::{Ended, Machine};
+use super::c::InProcess;
 use super::ram::{self, Ram};
+use super::watch::{HALTED, RUNAWAY};
 use super::{decode, encode, world};
 use crate::{Error, Kind, Result};
 
@@ -33,10 +35,19 @@ pub enum Ran {
     Killed(i32),
 }
 
-/// Runs cases in the guest, many a boot.
+/// What runs a batch that lies in RAM.
+#[derive(Debug)]
+enum Place {
+    /// A machine, with the guest in it.
+    Machine(Machine),
+    /// QEMU's C code in a process of its own.
+    C(InProcess),
+}
+
+/// Runs cases in the guest, or on QEMU's C code, many a boot.
 #[derive(Debug)]
 pub struct QemuExecutor {
-    machine: Machine,
+    place: Place,
     /// What each CPU that was booted offers, by what it was booted without.
     platforms: Vec<(CpuSet, Platform)>,
 }
@@ -44,7 +55,12 @@ pub struct QemuExecutor {
 impl QemuExecutor {
     /// On that machine.
     pub fn new(machine: Machine) -> Self {
-        QemuExecutor { machine, platforms: Vec::new() }
+        QemuExecutor { place: Place::Machine(machine), platforms: Vec::new() }
+    }
+
+    /// On QEMU's C code: the executor `c`.
+    pub fn in_process(c: InProcess) -> Self {
+        QemuExecutor { place: Place::C(c), platforms: Vec::new() }
     }
 
     /// What the CPU offers when it is booted without those features.
@@ -147,7 +163,10 @@ impl QemuExecutor {
             ram.write(pa, &bytes)?;
         }
         batch.write(&ram)?;
-        let end = self.machine.boot(&cpu_argument(without), &ram)?;
+        let end = match &self.place {
+            Place::Machine(machine) => machine.boot(&cpu_argument(without), &ram)?,
+            Place::C(c) => c.boot(without, &ram)?,
+        };
         if ram.u64(MAILBOX + header::MAGIC)? != wire::MAGIC
             || ram.u32(MAILBOX + header::VERSION)? != wire::VERSION
         {
@@ -166,7 +185,12 @@ pub fn cpu_argument(without: CpuSet) -> String {
 fn verdict(ram: &Ram, end: Ended, partial: &[u8]) -> Result<Option<Ran>> {
     let seen = || decode::partial(Reader(partial));
     Ok(match end {
-        Ended::ByGuest => check_state(ram)?.map(|why| Ran::Crashed(why, seen())),
+        Ended::ByGuest => match ram.u32(MAILBOX + header::STATE)? {
+            state::HALTED => Some(Ran::TimedOut(HALTED.to_owned(), seen())),
+            state::RUNAWAY => Some(Ran::TimedOut(RUNAWAY.to_owned(), seen())),
+            state::SHUTDOWN => Some(Ran::Crashed("the guest's CPU shut down".into(), seen())),
+            _ => check_state(ram)?.map(|why| Ran::Crashed(why, seen())),
+        },
         Ended::Stalled(why) => Some(Ran::TimedOut(why.to_owned(), seen())),
         Ended::Died(why) => Some(Ran::Crashed(why, seen())),
         Ended::Killed(signal) => Some(Ran::Killed(signal)),
@@ -217,7 +241,7 @@ fn read_platform(ram: &Ram) -> Result<Platform> {
     Ok(Platform { features, phys_bits: word(0, 0)? as u8, asids: word(1, 1)? })
 }
 
-const fn register(reg: CpuidReg) -> u64 {
+pub(super) const fn register(reg: CpuidReg) -> u64 {
     match reg {
         CpuidReg::Eax => 0,
         CpuidReg::Ebx => 1,

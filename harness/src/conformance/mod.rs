@@ -7,8 +7,10 @@
 //! [`guest`] builds the guest, [`world`] lays out the memory that cases start
 //! from, [`ram`] is the file that QEMU has for RAM, [`boot`] runs one QEMU and
 //! watches it, and [`executor`] goes on behind a case that QEMU did not survive.
+//! [`c`] puts QEMU's C code in the place of guest and QEMU, in a process of its own.
 
 pub mod boot;
+pub mod c;
 pub mod catalogue;
 pub mod decode;
 pub mod encode;

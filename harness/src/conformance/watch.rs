@@ -9,6 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
+/// What is said of a case that goes on and on.
+pub const RUNAWAY: &str = "it runs and does not come to an end";
+/// What is said of a case that has come to rest too early.
+pub const HALTED: &str = "it has halted, and nothing wakes it";
+
 /// Looks at one QEMU.
 #[derive(Debug)]
 pub struct Watch {
@@ -36,11 +41,11 @@ impl Watch {
             return None;
         }
         if used.saturating_sub(self.used) >= self.limit {
-            return Some("it runs and does not come to an end");
+            return Some(RUNAWAY);
         }
         match self.idle {
             Some((since, at)) if !awake && at == used => {
-                (now - since >= self.limit).then_some("it has halted, and nothing wakes it")
+                (now - since >= self.limit).then_some(HALTED)
             }
             _ => {
                 self.idle = (!awake).then_some((now, used));

@@ -1,0 +1,115 @@
+//! QEMU's C code in process, and what becomes of it when things go wrong.
+//!
+//! `SVM_CEXEC=PATH cargo test -p harness --features c-tests`, with the program
+//! that `cargo xtask case run ID --on c:SOURCE:BUILD` builds.
+
+use harness::conformance::c::InProcess;
+use harness::conformance::executor::{LIMIT, QemuExecutor, Ran};
+use svm_model::Feature;
+use svm_model::case::{Case, Cpu, Insn, Step, world};
+use svm_model::cpu::{CpuFeature, CpuSet};
+use svm_model::outcome::{Exit, Obs};
+use svm_model::snapshot::HostReg;
+use svm_model::vmcb::{Field, exit};
+
+fn executor() -> QemuExecutor {
+    let program = std::env::var_os("SVM_CEXEC").expect("SVM_CEXEC must name the program");
+    QemuExecutor::in_process(InProcess { program: program.into(), limit: LIMIT })
+}
+
+fn run(cases: &[Case]) -> Vec<Ran> {
+    let mut out: Vec<Option<Ran>> = cases.iter().map(|_| None).collect();
+    let cases: Vec<&Case> = cases.iter().collect();
+    let mut emit = |n: usize, ran| {
+        out[n] = Some(ran);
+        Ok(())
+    };
+    executor().run(&cases, &mut emit).unwrap_or_else(|e| panic!("{e}"));
+    out.into_iter().map(|ran| ran.expect("each case is run")).collect()
+}
+
+fn case(program: &[Insn], steps: &[Step]) -> Case {
+    Case {
+        id: "case".into(),
+        feature: Feature::VmrunChecks,
+        cpu: Cpu::default(),
+        program: program.to_vec(),
+        steps: steps.to_vec(),
+    }
+}
+
+fn vmrun(program: &[Insn]) -> Case {
+    case(program, &[Step::Vmrun(world::VMCB)])
+}
+
+fn only_exit(ran: &Ran) -> &Exit {
+    match ran {
+        Ran::Outcome(outcome) => match outcome.obs.as_slice() {
+            [Obs::Exit(exit)] => exit,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_program_runs_to_its_vmmcall() {
+    let ran = run(&[vmrun(&[Insn::Mov(2, 7), Insn::Nop]), vmrun(&[])]);
+    let exit = only_exit(&ran[0]);
+    assert_eq!(exit.vmcb.get(Field::EXITCODE), Some(exit::VMMCALL));
+    assert_eq!(exit.vmcb.get(Field::RIP), Some(world::L2_CODE + 11));
+    assert_eq!(exit.host.get(HostReg::L2Rdx), Some(7));
+    assert_eq!(exit.host.get(HostReg::Gif), Some(0));
+    assert_eq!(only_exit(&ran[1]).vmcb.get(Field::RIP), Some(world::L2_CODE));
+}
+
+#[test]
+fn nothing_of_a_case_is_left_for_the_next() {
+    let spoil = case(
+        &[Insn::Store(world::VMCB + 0x400)],
+        &[
+            Step::Mem { pa: world::NPT, width: 8, value: 0 },
+            Step::WriteCr(8, 5),
+            Step::Rflags(0x302),
+            Step::Vmrun(world::VMCB),
+        ],
+    );
+    let ran = run(&[vmrun(&[]), spoil, vmrun(&[])]);
+    assert_eq!(ran[0], ran[2]);
+    assert_ne!(ran[0], ran[1]);
+}
+
+#[test]
+fn what_the_shim_lacks_is_open() {
+    let ran = run(&[vmrun(&[Insn::In { size: 1, port: 0x80 }]), vmrun(&[])]);
+    let Ran::Outcome(outcome) = &ran[0] else { panic!("{:?}", ran[0]) };
+    assert_eq!(outcome.obs, [Obs::Open]);
+    only_exit(&ran[1]);
+}
+
+#[test]
+fn a_case_that_halts_or_loops_costs_itself_alone() {
+    let here = Insn::Jump(world::L2_CODE);
+    let ran = run(&[vmrun(&[Insn::Hlt]), vmrun(&[]), vmrun(&[here]), vmrun(&[])]);
+    assert!(matches!(&ran[0], Ran::TimedOut(why, _) if why.contains("halted")), "{:?}", ran[0]);
+    assert!(matches!(&ran[2], Ran::TimedOut(why, _) if why.contains("runs")), "{:?}", ran[2]);
+    only_exit(&ran[1]);
+    only_exit(&ran[3]);
+}
+
+#[test]
+fn features_come_and_go() {
+    let mut executor = executor();
+    let vgif = CpuSet::of(&[CpuFeature::Vgif]);
+    let all = executor.platform(CpuSet::NONE).unwrap().features;
+    let less = executor.platform(vgif).unwrap().features;
+    assert!(all.includes(CpuSet::of(&[CpuFeature::Svm, CpuFeature::Npt, CpuFeature::Vgif])));
+    assert_eq!(all.minus(less), vgif);
+}
+
+#[test]
+fn a_program_that_dies_is_a_crash() {
+    let mut executor =
+        QemuExecutor::in_process(InProcess { program: "false".into(), limit: LIMIT });
+    assert!(executor.platform(CpuSet::NONE).unwrap_err().to_string().contains("does not come up"));
+}
