@@ -51,7 +51,7 @@ impl Machine<'_> {
         let cr4 = v.get(Field::CR4);
         let long = v.get(Field::EFER) & efer::LME != 0 && cr0 & cr0::PG != 0;
         let cr4_reserved = !self.cr4_valid();
-        let beyond = cr3 & 0x000f_ffff_ffff_ffff >> self.platform.phys_bits.min(52) != 0;
+        let beyond = (cr3 & 0x000f_ffff_ffff_ffff) >> self.platform.phys_bits.min(52) != 0;
         let cet = cr4 & cr4::CET != 0;
         let t = &mut *self.t;
         t.rule(r::CR0_CD_NW, cr0 & (cr0::CD | cr0::NW) == cr0::NW)

@@ -66,7 +66,7 @@ impl Machine<'_> {
             Insn::Rdpmc => self.rdpmc(),
             Insn::Monitor => {
                 self.offered(CpuFeature::Monitor)?;
-                self.privileged()?;
+                self.monitor_user()?;
                 if self.operand(1)? != 0 {
                     return Err(self.gp(0));
                 }
@@ -135,9 +135,14 @@ impl Machine<'_> {
         self.forget(&[0, 2])
     }
 
+    /// MONITOR and MWAIT outside CPL 0 are #UD while MonMwaitUserEn is clear.
+    fn monitor_user(&mut self) -> Flow {
+        if self.r.cpl == 0 { Ok(()) } else { Err(self.ud()) }
+    }
+
     fn mwait(&mut self) -> Flow {
         self.offered(CpuFeature::Monitor)?;
-        self.privileged()?;
+        self.monitor_user()?;
         if self.operand(1)? != 0 {
             return Err(self.gp(0));
         }

@@ -122,7 +122,7 @@ impl Machine<'_> {
         let wanted = self.intercepts(Field::INTERCEPT_MISC1, 0);
         if self.r.shadow {
             // Whether a shadow holds an exit for INTR, the manual does not say.
-            return if wanted { Err(Stop::Open) } else { Ok(()) };
+            return if wanted || masking { Err(Stop::Open) } else { Ok(()) };
         }
         if self.t.rule(i::INTR, wanted) {
             if !self.t.does(i::INTR_EXIT) {
