@@ -14,8 +14,11 @@
 //! ```
 
 pub mod claim;
+mod cover;
+pub mod export;
 pub mod lint;
 pub mod record;
+mod revision;
 pub mod verify;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,6 @@
 //! `cargo xtask series`.
 
+mod export;
 mod lint;
 mod verify;
 
@@ -24,6 +25,7 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Export(export::Args),
     Lint(lint::Args),
     Verify(Box<verify::Args>),
 }
@@ -54,6 +56,7 @@ impl Which {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     match &args.command {
+        Command::Export(args) => export::run(env, args),
         Command::Lint(args) => lint::run(env, args),
         Command::Verify(args) => verify::run(env, args),
     }

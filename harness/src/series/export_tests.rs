@@ -1,0 +1,147 @@
+use super::*;
+use crate::Verdict;
+use crate::fixtures::{row, set};
+use crate::mail::{Mail, split};
+use crate::review::{assemble, input};
+use crate::series::tests::{entry, write_series};
+use crate::testing::Tree;
+
+const X: &str = "target/i386/x.c";
+
+/// A series of two patches on a tiny tree.
+fn setup() -> (Tree, Series) {
+    let tree = Tree::new(&[(X, "int a;\nint b;\n")]);
+    let first = tree.mail("[PATCH] x: \u{e9}one", X, "int a;\n", "int aa;\n");
+    let second = tree.mail_on("[PATCH] x: two", X, "int aa;\nint b;\n", "int b;\n", "int bb;\n");
+    let dir = tree.env.repo.join("patches");
+    std::fs::create_dir(&dir).unwrap();
+    let toml = entry("0001-a.patch", "x: \u{e9}one") + &entry("0002-b.patch", "x: two");
+    let text = |mail: &Mail| String::from_utf8(mail.to_patch()).unwrap();
+    write_series(&dir, &toml, &[("0001-a.patch", &text(&first)), ("0002-b.patch", &text(&second))]);
+    let series = Series::load(&dir).unwrap();
+    (tree, series)
+}
+
+fn request(tree: &Tree) -> Request {
+    Request {
+        version: 2,
+        signoff: Some("S <s@example.org>".into()),
+        sender: "S <s@example.org>".into(),
+        directory: tree.env.repo.join("out"),
+        ..Request::default()
+    }
+}
+
+fn measured() -> Vec<crate::results::ResultSet> {
+    let on = |build: &str, verdict| {
+        let mut set = set(build, vec![row("svm", "a", verdict)]);
+        set.build.qemu = "10.2.2".into();
+        set
+    };
+    let mut other = on("stock-7.2", Verdict::Crash);
+    other.build.qemu = "7.2.22".into();
+    vec![on("stock-10.2.2", Verdict::Fail), on("patched-10.2.2", Verdict::Pass), other]
+}
+
+#[test]
+fn what_is_exported_is_read_again_as_the_same_series() {
+    let (tree, series) = setup();
+    let files =
+        export(&tree.env.repo, &series, &tree.source, &measured(), &request(&tree)).unwrap();
+    let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["v2-0000-cover-letter.patch", "v2-0001-x-one.patch", "v2-0002-x-two.patch"]);
+    let mbox: Vec<u8> = files.iter().flat_map(|f| std::fs::read(f).unwrap()).collect();
+    let mails = split(&mbox).iter().map(|m| Mail::parse(m).unwrap()).collect();
+    let found = input::Found { mails, ..input::Found::default() };
+    let series_again = assemble::assemble(found, false);
+    assert_eq!((series_again.faults.len(), series_again.version), (0, 2));
+    for ((_, mail), patch) in series_again.patches.iter().zip(&series.patches) {
+        assert_eq!(mail.diff, patch.mail.diff);
+        assert_eq!(mail.subject.title, patch.mail.subject.title);
+        let signed = format!("{}\n\nSigned-off-by: S <s@example.org>", patch.mail.message);
+        assert_eq!(mail.message, signed);
+        assert!(mail.remarks.contains("1 file changed"), "{}", mail.remarks);
+    }
+    let cover = series_again.cover.unwrap();
+    assert!(cover.message.contains("stock-10.2.2") && cover.message.contains("patched-10.2.2"));
+    assert!(!cover.message.contains("stock-7.2"), "{}", cover.message);
+    assert!(cover.message.contains("x: two") && cover.message.contains(X), "{}", cover.message);
+    assert!(cover.message.is_ascii() || cover.message.contains("x: \u{e9}one"));
+}
+
+#[test]
+fn a_directory_with_patches_in_it_is_refused() {
+    let (tree, series) = setup();
+    let request = request(&tree);
+    export(&tree.env.repo, &series, &tree.source, &[], &request).unwrap();
+    let e = export(&tree.env.repo, &series, &tree.source, &[], &request).unwrap_err();
+    assert_eq!(e.kind(), Kind::Usage);
+    assert!(e.to_string().contains("--output-directory"), "{e}");
+}
+
+#[test]
+fn notes_say_what_changed_since_a_revision() {
+    let (tree, series) = setup();
+    let repo = &tree.env.repo;
+    let git = |args: &[&str]| {
+        let mut c = Command::new("git");
+        c.arg("-C").arg(repo).args(["-c", "user.name=T", "-c", "user.email=t@example.org"]);
+        process::stdout(Kind::Harness, c.args(args)).unwrap()
+    };
+    git(&["init", "-q"]);
+    git(&["add", "patches"]);
+    git(&["commit", "-qm", "one"]);
+    git(&["tag", "sent"]);
+    let second = std::fs::read_to_string(&series.patches[1].path).unwrap();
+    std::fs::write(&series.patches[1].path, second.replace("+int bb;", "+int bbb;")).unwrap();
+    let first = std::fs::read_to_string(&series.patches[0].path).unwrap();
+    std::fs::write(&series.patches[0].path, first.replace("It does", "It did")).unwrap();
+    let series = Series::load(&series.dir).unwrap();
+    let request = Request { since: Some("sent".into()), ..request(&tree) };
+    let files = export(repo, &series, &tree.source, &[], &request).unwrap();
+    let text = |n: usize| std::fs::read_to_string(&files[n]).unwrap();
+    assert!(
+        text(0).contains(
+            "Changes since v1:\n- reworded: x: \u{e9}one\n- changed: x: two\n- 0 patches"
+        ),
+        "{}",
+        text(0)
+    );
+    assert!(text(1).contains("---\nv2: message reworded, no change of code\n"), "{}", text(1));
+    assert!(text(2).contains("---\nv2: changed\n"), "{}", text(2));
+    let none = Request { since: Some("nowhere".into()), directory: repo.join("o2"), ..request };
+    let e = export(repo, &series, &tree.source, &[], &none).unwrap_err();
+    assert_eq!(e.kind(), Kind::Usage);
+}
+
+#[test]
+fn a_signature_goes_behind_trailers_and_is_not_doubled() {
+    let s = Some("S <s@e>");
+    assert_eq!(
+        signed("M.\n\nFixes: 01 (\"x\")", s),
+        "M.\n\nFixes: 01 (\"x\")\nSigned-off-by: S <s@e>"
+    );
+    assert_eq!(signed("M.", s), "M.\n\nSigned-off-by: S <s@e>");
+    let once = signed("M.", s);
+    assert_eq!(signed(&once, s), once);
+    assert_eq!(signed("M.", None), "M.");
+}
+
+#[test]
+fn recipients_are_lists_and_people() {
+    let text = "A B <a@example.org> (maintainer:X86 TCG CPUs)\n\
+                list@example.org (open list:All patches CC here)\n\n";
+    let r = parse_recipients(text);
+    assert_eq!(
+        (r.to.join(","), r.cc.join(",")),
+        ("list@example.org".into(), "A B <a@example.org>".into())
+    );
+    assert_eq!(r.headers(), "To: list@example.org\nCc: A B <a@example.org>\n");
+}
+
+#[test]
+fn long_and_foreign_headers_are_folded_and_encoded() {
+    let text = header(&"word ".repeat(30));
+    assert!(text.lines().all(|l| l.len() <= 78) && text.contains("\n word"));
+    assert_eq!(header("J\u{e9} <j@e>"), "=?UTF-8?q?J=C3=A9?= <j@e>");
+}
