@@ -13,6 +13,7 @@ mod ci;
 mod doctor;
 mod layout;
 mod report;
+mod review;
 mod series;
 mod source;
 mod suites;
@@ -65,6 +66,7 @@ enum Command {
     Case(case::Args),
     Series(series::Args),
     Bisect(bisect::Args),
+    Review(Box<review::Args>),
     TestSvm(Box<test_svm::Args>),
     Report(report::Args),
     Ci(ci::Args),
@@ -90,6 +92,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Case(args) => case::run(env, &args),
         Command::Series(args) => series::run(env, &args),
         Command::Bisect(args) => bisect::run(env, &args),
+        Command::Review(args) => review::run(env, &args),
         Command::TestSvm(args) => test_svm::run(env, &args),
         Command::Report(args) => report::run(env, &args),
         Command::Ci(args) => ci::run(env, &args),

@@ -3,6 +3,8 @@
 //! In any file, a line `svm/a = pass` is a test and its verdict; `flaky` is a
 //! verdict that is another one each time; `#error` does not compile.
 
+use std::collections::BTreeSet;
+
 use super::{Bench, Point, Step};
 use crate::build::patch::Patch;
 use crate::build::{self, Flavour, Spec};
@@ -50,6 +52,30 @@ impl Bench for Fake {
         let digest = hash::of_parts([&text]);
         let path = text.into();
         Ok(Step::Built(Box::new(Qemu { build, path, digest, firmware: Vec::new() })))
+    }
+
+    fn features(&mut self, qemu: &Qemu) -> Result<BTreeSet<String>> {
+        let text = qemu.path.to_str().unwrap_or_default();
+        Ok(text.lines().filter_map(|l| l.strip_prefix("cpu ")).map(str::to_string).collect())
+    }
+
+    /// The test's file says which line of the tree it needs.
+    fn companion(
+        &mut self,
+        tip: &Point,
+        test: &str,
+        qemus: &[&Qemu],
+    ) -> Result<Option<Vec<Verdict>>> {
+        let patches: Vec<Patch> =
+            tip.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+        let applied = build::apply::apply(&tip.spec.source, &patches)?;
+        let text = self.git.run(["show", &format!("{}:{test}", applied.tip())])?;
+        let Some(needed) = text.lines().find_map(|l| l.strip_prefix("needs ")) else {
+            return Ok(None);
+        };
+        let has = |q: &&Qemu| q.path.to_str().unwrap_or_default().lines().any(|l| l == needed);
+        let verdict = |q: &&Qemu| if has(q) { Verdict::Pass } else { Verdict::Fail };
+        Ok(Some(qemus.iter().map(verdict).collect()))
     }
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {

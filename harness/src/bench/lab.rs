@@ -1,13 +1,15 @@
 //! The real bench: the build cache and the suites of this machine.
 
-use super::{Bench, Point, Step};
+use std::collections::BTreeSet;
+
+use super::{Bench, Point, Step, ask, companion};
 use crate::qemu::{Qemu, Side};
 use crate::results::ResultSet;
 use crate::select::Selection;
 use crate::source::range::Range;
 use crate::suite::{Absent, Options};
 use crate::test_svm::{self, Request};
-use crate::{Env, Kind, Result, build};
+use crate::{Env, Kind, Result, Verdict, build};
 
 /// Builds with [`crate::build`] and measures as `test-svm` does.
 pub struct Lab<'a> {
@@ -54,6 +56,19 @@ impl Bench for Lab<'_> {
         };
         let side = if point.spec.patches.is_empty() { Side::Stock } else { Side::Patched };
         Ok(Step::Built(Box::new(Qemu::built(side, &built)?)))
+    }
+
+    fn features(&mut self, qemu: &Qemu) -> Result<BTreeSet<String>> {
+        ask::features(qemu)
+    }
+
+    fn companion(
+        &mut self,
+        tip: &Point,
+        test: &str,
+        qemus: &[&Qemu],
+    ) -> Result<Option<Vec<Verdict>>> {
+        companion::run(self.env, tip, test, qemus)
     }
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {

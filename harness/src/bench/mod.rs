@@ -3,18 +3,24 @@
 //! `series verify`, `bisect` and `review` walk along such a row; what they make
 //! of it is theirs, and knows nothing of compilers.
 
+mod ask;
+mod companion;
+mod flips;
 mod lab;
 
 #[cfg(test)]
 pub(crate) mod fake;
 
-use crate::Result;
+use std::collections::BTreeSet;
+
 use crate::build::Spec;
 use crate::qemu::Qemu;
 use crate::results::{ResultSet, Row};
 use crate::select::Selection;
 use crate::suite::TestId;
+use crate::{Result, Verdict};
 
+pub use flips::{Measured, changed, flips, only};
 pub use lab::Lab;
 
 /// One QEMU of a row.
@@ -42,6 +48,25 @@ pub trait Bench {
     /// # Errors
     /// Anything but a source that does not build.
     fn build(&mut self, point: &Point) -> Result<Step>;
+
+    /// The names of the CPU features that `-cpu max` offers under TCG, as QEMU's
+    /// `-cpu` takes them.
+    ///
+    /// # Errors
+    /// When the binary cannot be asked.
+    fn features(&mut self, qemu: &Qemu) -> Result<BTreeSet<String>>;
+
+    /// How a test that a series itself brings ends on each of `qemus`; none
+    /// when it is of a kind that cannot be run here. `tip` has the test.
+    ///
+    /// # Errors
+    /// When it does not build, as Build.
+    fn companion(
+        &mut self,
+        tip: &Point,
+        test: &str,
+        qemus: &[&Qemu],
+    ) -> Result<Option<Vec<Verdict>>>;
 
     /// The verdicts of the selected tests, one set a suite. What has a verdict
     /// is not measured again unless there are fewer attempts than `repeat`.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::bench::fake::{self, Fake};
 use crate::bench::{along, fake::spread};
@@ -29,6 +31,14 @@ impl Bench for Row {
         let build = fixtures::set("patched-1", Vec::new()).build;
         let (path, firmware) = (point.name.clone().into(), Vec::new());
         Ok(Step::Built(Box::new(Qemu { build, path, digest: String::new(), firmware })))
+    }
+
+    fn features(&mut self, _: &Qemu) -> Result<BTreeSet<String>> {
+        Ok(BTreeSet::new())
+    }
+
+    fn companion(&mut self, _: &Point, _: &str, _: &[&Qemu]) -> Result<Option<Vec<Verdict>>> {
+        Ok(None)
     }
 
     fn measure(&mut self, qemu: &Qemu, _: &Selection, _: u32) -> Result<Vec<ResultSet>> {

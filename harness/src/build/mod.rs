@@ -10,6 +10,7 @@ pub mod flags;
 pub mod patch;
 pub mod tree;
 
+mod aside;
 mod ninja;
 mod store;
 
@@ -23,6 +24,7 @@ use crate::{Env, Error, Kind, Result, process};
 use patch::Patch;
 use tree::Tree;
 
+pub use aside::aside;
 pub use flags::Flavour;
 pub use store::Built;
 
@@ -96,7 +98,7 @@ pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
     env.console.step(format_args!("building QEMU {}", describe(&wanted)));
     tree.checkout(applied.tip())?;
     ninja::configure(env, &tree, configure_args(env, spec, &compiler)?)?;
-    if !ninja::ninja(env, &tree)? {
+    if !ninja::ninja(env, &tree, flags::TARGET)? {
         return Err(diagnose::explain(&spec.source, &tree, &patches, &applied));
     }
     let built = wanted.keep(env, &tree.build().join(flags::TARGET))?;

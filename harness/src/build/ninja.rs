@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::flags::TARGET;
 use super::tree::Tree;
 use crate::cache::{io_error, write_atomic};
 use crate::error::Context;
@@ -42,14 +41,14 @@ pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result
     write_atomic(&stamp_file, stamp.as_bytes())
 }
 
-/// Builds the target; the log is whole even when it fails.
+/// Builds a target; the log is whole even when it fails.
 ///
 /// # Errors
 /// Harness, when ninja cannot be run; Interrupted. A failed build is `false`.
-pub(super) fn ninja(env: &Env, tree: &Tree) -> Result<bool> {
+pub(super) fn ninja(env: &Env, tree: &Tree, target: &str) -> Result<bool> {
     let program = ["ninja", "ninja-build", "samu"].into_iter().find_map(crate::setup::find_tool);
     let mut c = Command::new(program.unwrap_or_else(|| "ninja".into()));
-    c.arg("-C").arg(tree.build()).arg(TARGET).env("NINJA_STATUS", "[%f/%t] ");
+    c.arg("-C").arg(tree.build()).arg(target).env("NINJA_STATUS", "[%f/%t] ");
     let status = logged(env, tree, clean(&mut c), &tree.log("build"), |line| {
         if let Some((done, total, what)) = progress(line) {
             env.console.progress(done, total, what);

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Series;
 use super::claim::{self, Claim};
-use crate::bench::{Bench, Point, Step, rows};
+use crate::bench::{Bench, Measured, Point, Step, flips, rows};
 use crate::console::Console;
-use crate::diff::{Basis, Change, Flip, compare};
+use crate::diff::{Change, Flip};
 use crate::qemu::Qemu;
 use crate::results::{ResultSet, Row};
 use crate::select::Selection;
@@ -112,12 +112,6 @@ pub struct Verified {
     pub faults: Vec<Fault>,
 }
 
-/// A point's verdicts.
-struct Measured {
-    qemu: Qemu,
-    sets: Vec<ResultSet>,
-}
-
 /// Walks along `points`, which are those of `series`. Each patch is told to
 /// `seen` as soon as it is verified.
 ///
@@ -153,7 +147,7 @@ pub fn verify(
             Step::Broken(why) => verified.faults.push(Fault::Broken { why }),
             Step::Built(qemu) => {
                 let after = measure(bench, *qemu, request)?;
-                let flips = flips(bench, &before, &after, request.repeat)?;
+                let flips = flips(bench, &before, &after)?;
                 judge(&mut verified, &patch.entry.flips, &before.sets, &after.sets, flips);
                 before = after;
             }
@@ -167,48 +161,6 @@ pub fn verify(
 fn measure(bench: &mut dyn Bench, qemu: Qemu, request: &Request) -> Result<Measured> {
     let sets = bench.measure(&qemu, &request.selection, request.repeat)?;
     Ok(Measured { qemu, sets })
-}
-
-/// Attempts at a verdict that may be an accident.
-const ATTEMPTS: u32 = 3;
-
-/// What changed. A test that got worse is tried again on both sides, since a
-/// busy machine makes tests time out.
-fn flips(
-    bench: &mut dyn Bench,
-    before: &Measured,
-    after: &Measured,
-    repeat: u32,
-) -> Result<Vec<Flip>> {
-    let mut flips = changed(&before.sets, &after.sets);
-    let worse = |f: &&mut Flip| matches!(f.change, Change::Regressed | Change::Gone);
-    for flip in flips.iter_mut().filter(worse) {
-        let what = only(&flip.id);
-        let repeat = repeat.max(ATTEMPTS);
-        let old = bench.measure(&before.qemu, &what, repeat)?;
-        let new = bench.measure(&after.qemu, &what, repeat)?;
-        let wavers = |sets: &[ResultSet]| rows(sets).any(|(_, row)| row.wavers());
-        if wavers(&old) || wavers(&new) {
-            flip.change = Change::Flaky;
-        }
-    }
-    Ok(flips)
-}
-
-/// Exactly one test.
-fn only(id: &TestId) -> Selection {
-    let tests = vec![format!("{}/{}", id.config, id.test)];
-    Selection { tests, suites: vec![id.suite.clone()], ..Selection::default() }
-}
-
-fn changed(before: &[ResultSet], after: &[ResultSet]) -> Vec<Flip> {
-    let mut flips = Vec::new();
-    for new in after {
-        if let Some(old) = before.iter().find(|s| s.suite.name == new.suite.name) {
-            flips.extend(compare(Basis::Series, old, new).flips);
-        }
-    }
-    flips
 }
 
 /// Holds what changed against what was claimed.

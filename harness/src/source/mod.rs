@@ -106,6 +106,11 @@ pub fn pinned(env: &Env, pins: &Pins, version: Option<&str>) -> Result<Source> {
     Ok(source)
 }
 
+/// A pinned version that is in the cache already.
+pub fn known(env: &Env, version: &str) -> Option<Source> {
+    cached(&env.cache.path(format!("source/{version}")))
+}
+
 /// What the record of a finished source says, if it is one.
 fn cached(home: &Path) -> Option<Source> {
     let record = fs::read(home.join(".git").join(RECORD)).ok()?;

@@ -1,0 +1,70 @@
+//! A reply to the list: plain text, quoted subjects, wrapped, nothing that a
+//! mail reader would not show.
+
+use std::fmt::Write;
+
+use super::words;
+use crate::review::{Builds, Outcome, Review};
+
+/// Where a list's mails are wrapped.
+const WIDTH: usize = 72;
+
+/// The reply.
+pub fn markdown(review: &Review) -> String {
+    let mut out = String::new();
+    let version = if review.version > 1 { format!(" v{}", review.version) } else { String::new() };
+    let total = review.patches.len();
+    let _ = writeln!(out, "> [PATCH{version} 0/{total}] {}\n", review.title);
+    let built =
+        review.patches.iter().filter(|p| matches!(p.builds, Builds::Yes | Builds::Unchanged));
+    let sentence = format!(
+        "I applied the series to {}, built it at {} of {total} patches and compared the SVM tests before and after.",
+        review.base,
+        built.count()
+    );
+    out += &wrapped(&sentence, "");
+    for line in review.faults.iter().map(words::fault).chain(words::coverage(review)) {
+        out += &wrapped(&line, "- ");
+    }
+    out.push('\n');
+    for patch in &review.patches {
+        let lines = words::patch(patch);
+        if lines.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "> [PATCH{version} {}/{total}] {}\n", patch.number, patch.title);
+        for line in lines {
+            out += &wrapped(&line, "- ");
+        }
+        out.push('\n');
+    }
+    for companion in &review.companions {
+        out += &wrapped(&words::companion(companion), "- ");
+    }
+    let conclusion = words::conclusion(review);
+    let capital = conclusion.chars().next().map(|c| c.to_uppercase().to_string());
+    let rest: String = conclusion.chars().skip(1).collect();
+    out += &wrapped(&format!("{}{rest}.", capital.unwrap_or_default()), "");
+    if review.outcome() == Outcome::Good && review.unmeasured.is_none() {
+        out += "\nTested-by: \n";
+    }
+    out
+}
+
+/// `text` in lines of [`WIDTH`], the first behind `mark`, the others behind as
+/// many spaces. Words that are longer stay whole.
+fn wrapped(text: &str, mark: &str) -> String {
+    let mut out = String::new();
+    let mut line = mark.to_string();
+    let indent = " ".repeat(mark.len());
+    for word in text.split_whitespace() {
+        if line.len() + word.len() + 1 > WIDTH && line.len() > mark.len() {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line.clone_from(&indent);
+        }
+        line += word;
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+    out
+}

@@ -1,0 +1,194 @@
+//! What every report says in the same words.
+
+use crate::review::assemble::Fault;
+use crate::review::claims::Remark;
+use crate::review::{
+    Applies, Builds, Companion, CompanionVerdict, Flipped, Outcome, PatchReview, Review,
+};
+
+/// A fault of the whole series.
+pub(super) fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::Missing { number, of, elsewhere } => {
+            let elsewhere = elsewhere.map_or(String::new(), |v| {
+                format!(" (v{v} has one; --reroll takes it from there)")
+            });
+            format!("patch {number} of {of} is missing{elsewhere}")
+        }
+        Fault::Twice { number, titles } => {
+            format!("there are {} different patches {number}: {}", titles.len(), titles.join("; "))
+        }
+        Fault::Damaged { why } => format!("a mail cannot be read: {why}"),
+    }
+}
+
+/// What is to be said about one patch; each entry is one line.
+pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
+    let mut lines: Vec<String> = patch.oddities.iter().map(|o| format!("the mail: {o}")).collect();
+    match &patch.applies {
+        Applies::Cleanly => {}
+        Applies::Untried => lines.push("not tried: one before it does not apply".into()),
+        Applies::Merged => lines.push("applies only with a three-way merge".into()),
+        Applies::Fuzzily { context } => {
+            lines.push(format!("applies with fuzz: {context} lines of context match"));
+        }
+        Applies::Refused { why } => lines.push(format!("DOES NOT APPLY: {why}")),
+    }
+    match &patch.builds {
+        Builds::Yes | Builds::Untried => {}
+        Builds::Unchanged => lines.push("builds; the binary is the same as before".into()),
+        Builds::No { why } => {
+            let why: Vec<&str> = why.lines().map(str::trim).take(3).collect();
+            lines.push(format!("DOES NOT BUILD: {}", why.join(": ")));
+        }
+    }
+    for c in &patch.checkpatch {
+        let at = c.at.as_ref().map_or(String::new(), |at| format!("{at}: "));
+        let word =
+            if c.severity == crate::checkpatch::Severity::Error { "ERROR" } else { "warning" };
+        lines.push(format!("checkpatch: {at}{word}: {}", c.what));
+    }
+    lines.extend(flips(&patch.flips));
+    let (gained, lost) = &patch.features;
+    if !gained.is_empty() {
+        lines.push(format!("-cpu max offers from here on: {}", gained.join(", ")));
+    }
+    if !lost.is_empty() {
+        lines.push(format!("-cpu max NO LONGER offers: {}", lost.join(", ")));
+    }
+    lines.extend(patch.remarks.iter().map(remark));
+    lines
+}
+
+/// Families of tests change together; more than this are counted.
+const SHOWN: usize = 8;
+
+fn flips(flips: &[Flipped]) -> Vec<String> {
+    let (worse, rest): (Vec<_>, Vec<_>) = flips.iter().partition(|f| f.worse);
+    let mut lines: Vec<String> = worse.into_iter().map(flip).collect();
+    lines.extend(rest.iter().take(SHOWN).map(|f| flip(f)));
+    if rest.len() > SHOWN {
+        lines.push(format!("and {} more tests change", rest.len() - SHOWN));
+    }
+    lines
+}
+
+fn flip(f: &Flipped) -> String {
+    let name = |v: &Option<crate::Verdict>| v.map_or("not there", |v| v.name());
+    let mark = match (f.flaky, f.worse) {
+        (true, _) => "flaky: ",
+        (_, true) => "WORSE: ",
+        _ => "",
+    };
+    let why = f.why.as_ref().filter(|_| f.to != Some(crate::Verdict::Pass));
+    let why = why.map_or(String::new(), |w| format!(": {w}"));
+    let earlier: Vec<String> = f.or_earlier.iter().map(u32::to_string).collect();
+    let earlier = match earlier.is_empty() {
+        true => String::new(),
+        false => format!(" (or at patch {}, which does not build)", earlier.join(", ")),
+    };
+    format!("{mark}{} {} -> {}{earlier}{why}", f.test, name(&f.from), name(&f.to))
+}
+
+fn remark(remark: &Remark) -> String {
+    match remark {
+        Remark::FixesForm { value } => {
+            format!("`Fixes: {value}` is not of the form: Fixes: 0123456789ab (\"title\")")
+        }
+        Remark::FixesSeen => "the message says Fixes:, and a test passes from here on".into(),
+        Remark::FixesUnseen => {
+            "the message says Fixes:; none of the tests that ran shows the bug".into()
+        }
+        Remark::BitOffered { bit, feature } => {
+            format!("the message names {bit}: -cpu max offers {feature} from here on")
+        }
+        Remark::BitUnchanged { bit, feature } => {
+            format!("the message names {bit}: what -cpu max offers of {feature} does not change")
+        }
+        Remark::Unannounced { feature } => {
+            format!("-cpu max offers {feature} from here on, which the message does not mention")
+        }
+        Remark::TestPasses { test } => format!("the message names {test}: it passes from here on"),
+        Remark::TestFails { test, verdict } => {
+            format!("the message names {test}: it ends with {verdict} here")
+        }
+    }
+}
+
+/// A test that the series brings.
+pub(super) fn companion(c: &Companion) -> String {
+    let what = match &c.verdict {
+        CompanionVerdict::Good { fixed } => {
+            format!("fails without the fix, passes from patch {fixed} on")
+        }
+        CompanionVerdict::TooEarly { fixed } => format!(
+            "WRONG ORDER: it comes with patch {} and fails until patch {fixed}; it belongs behind that",
+            c.patch
+        ),
+        CompanionVerdict::PassesWithout => "passes without the series, too: it shows no bug".into(),
+        CompanionVerdict::FailsWith => "FAILS with the whole series".into(),
+        CompanionVerdict::NotRun => "was not run: it is of a kind that needs another set-up".into(),
+    };
+    format!("{} {what}", c.file)
+}
+
+/// One line that sums it up.
+pub(super) fn conclusion(review: &Review) -> String {
+    let patch = |f: &dyn Fn(&PatchReview) -> bool| {
+        let found = review.patches.iter().find(|p| f(p));
+        found.map_or(String::new(), |p| format!("patch {} (`{}`)", p.number, p.title))
+    };
+    match review.outcome() {
+        Outcome::Incomplete => {
+            let all: Vec<String> = review.faults.iter().map(fault).collect();
+            format!("the series is not whole: {}", all.join("; "))
+        }
+        Outcome::DoesNotApply => {
+            let at = patch(&|p| matches!(p.applies, Applies::Refused { .. }));
+            let fits = match review.fits.is_empty() {
+                true => "; it fits no other base that is on this machine either".to_string(),
+                false => format!("; it applies to {}", review.fits.join(" and to ")),
+            };
+            format!("{at} does not apply to {}{fits}", review.base)
+        }
+        Outcome::DoesNotBuild => {
+            let at = patch(&|p| matches!(p.builds, Builds::No { .. }));
+            let tip = review.patches.last().is_some_and(|p| !matches!(p.builds, Builds::No { .. }));
+            let tip =
+                if tip { "; the whole series does, so this shows only when bisecting" } else { "" };
+            format!("{at} does not build{tip}")
+        }
+        Outcome::Regression => {
+            let at = patch(&|p| p.flips.iter().any(|f| f.worse));
+            let count: usize =
+                review.patches.iter().map(|p| p.flips.iter().filter(|f| f.worse).count()).sum();
+            let tests = if count == 1 { "a test".into() } else { format!("{count} tests") };
+            format!("{tests} got worse, first at {at}")
+        }
+        Outcome::BadTest => "a test that the series brings is not in order".into(),
+        Outcome::Style => {
+            format!("checkpatch finds errors, first in {}", patch(&|p| p.errors().next().is_some()))
+        }
+        Outcome::Untrue => {
+            let at = patch(&|p| p.remarks.iter().any(Remark::is_objection));
+            format!("a message does not say what was seen, first in {at}")
+        }
+        Outcome::Good => "nothing to object".into(),
+    }
+}
+
+/// What ran, and what did not.
+pub(super) fn coverage(review: &Review) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(why) = &review.unmeasured {
+        lines.push(format!("no suite ran: {why}"));
+    }
+    for s in &review.suites {
+        lines.push(format!(
+            "{}: {} of {} tests pass before, {} of {} with the series",
+            s.name, s.before.0, s.before.1, s.after.0, s.after.1
+        ));
+    }
+    lines.extend(review.absent.iter().map(|a| format!("{} did not run: {}", a.suite, a.why)));
+    lines
+}

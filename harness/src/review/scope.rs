@@ -1,0 +1,63 @@
+//! What a series touches, as far as the SVM suites care. Pure.
+
+use crate::mail::Mail;
+
+/// Parts of QEMU that decide how an SVM guest runs under TCG.
+const PARTS: [&str; 12] = [
+    "target/i386/",
+    "accel/tcg/",
+    "tcg/",
+    "include/exec/",
+    "include/tcg/",
+    "include/accel/",
+    "include/hw/core/",
+    "include/hw/i386/",
+    "hw/i386/",
+    "hw/intc/",
+    "hw/core/cpu",
+    "system/",
+];
+
+/// The files of a series that the suites could notice.
+pub fn relevant(mails: &[Mail]) -> Vec<&str> {
+    let paths = mails.iter().flat_map(Mail::paths);
+    let mut paths: Vec<&str> =
+        paths.filter(|p| PARTS.iter().any(|part| p.starts_with(part))).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+/// Tests in QEMU's own tree that a patch adds or changes.
+pub fn tests(mail: &Mail) -> Vec<&str> {
+    let is_test = |p: &&str| {
+        let code = [".c", ".S", ".py", ".sh"].iter().any(|end| p.ends_with(end));
+        p.starts_with("tests/") && code
+    };
+    mail.paths().into_iter().filter(is_test).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(paths: &[&str]) -> Mail {
+        let diff: String =
+            paths.iter().map(|p| format!("--- a/{p}\n+++ b/{p}\n@@ -1 +1 @@\n-a\n+b\n")).collect();
+        Mail::parse(format!("Subject: [PATCH] x\n\nM.\n---\n{diff}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn svm_is_where_the_guest_runs_and_not_elsewhere() {
+        let none = mail(&["hw/arm/virt.c", "docs/x.rst", "tests/qtest/x-test.c", "target/arm/a.c"]);
+        assert!(relevant(&[none]).is_empty());
+        let some = mail(&["docs/x.rst", "target/i386/tcg/x.c", "accel/tcg/y.c"]);
+        assert_eq!(relevant(&[some]), ["accel/tcg/y.c", "target/i386/tcg/x.c"]);
+    }
+
+    #[test]
+    fn tests_are_code_under_tests() {
+        let m = mail(&["tests/qtest/x-test.c", "tests/qtest/meson.build", "target/i386/tests.c"]);
+        assert_eq!(tests(&m), ["tests/qtest/x-test.c"]);
+    }
+}
