@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// QEMUs at a time [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Seconds for each run [default: as the suite says, at least 120; 600 for a whole unit]
+    /// Seconds for each run [default: as the suite says, at least 90; 300 for a whole unit]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     timeout: Option<u32>,
     /// Measure again what already has a verdict

@@ -19,7 +19,7 @@ pub fn result_set(
             config: taken.config.clone(),
             test: taken.planned.test.clone(),
         };
-        row(taken, |row| known.find(&build.name, &id, row.verdict))
+        row(taken, |row| known.find(&build.name, &id, row.verdict, row.why.as_deref()))
     };
     let mut tests: Vec<Row> = measured.tests.iter().filter_map(row).collect();
     tests.sort_by(|a, b| (&a.config, &a.test).cmp(&(&b.config, &b.test)));

@@ -26,6 +26,8 @@ pub struct Known {
     pub builds: Vec<String>,
     /// The verdicts that are expected.
     pub verdicts: Vec<Verdict>,
+    /// A pattern for what the run says about it, where that matters.
+    pub why: Option<String>,
     /// Why.
     pub reason: String,
     /// Where it is discussed, or where the code is.
@@ -75,15 +77,24 @@ impl KnownFailures {
     }
 
     /// The entry that explains `verdict`; a flaky test's entry also explains a
-    /// pass.
-    pub fn find(&self, build: &str, id: &TestId, verdict: Verdict) -> Option<&Known> {
-        let explains = |k: &&Known| k.verdicts.contains(&verdict) || k.flaky;
+    /// pass, unless it is about some of its failures only.
+    pub fn find(
+        &self,
+        build: &str,
+        id: &TestId,
+        verdict: Verdict,
+        why: Option<&str>,
+    ) -> Option<&Known> {
+        let explains = |k: &&Known| match &k.why {
+            Some(pattern) => k.verdicts.contains(&verdict) && glob(pattern, why.unwrap_or("")),
+            None => k.verdicts.contains(&verdict) || k.flaky,
+        };
         self.matching(build, id).find(explains)
     }
 
     /// The entry that says that `id` cannot pass, for a test that does.
     pub fn denied(&self, build: &str, id: &TestId) -> Option<&Known> {
-        self.matching(build, id).find(|k| !k.flaky)
+        self.matching(build, id).find(|k| !k.flaky && k.why.is_none())
     }
 
     fn matching(&self, build: &str, id: &TestId) -> impl Iterator<Item = &Known> {
@@ -132,7 +143,7 @@ mod tests {
     #[test]
     fn an_entry_explains_its_verdicts_on_its_builds_only() {
         let known = KnownFailures::parse(TEXT, "t").unwrap();
-        let find = |build, id: &TestId, verdict| known.find(build, id, verdict).is_some();
+        let find = |build, id: &TestId, verdict| known.find(build, id, verdict, None).is_some();
         assert!(find("stock-1", &id("svm_npt", "a_emulate"), Verdict::Skip));
         assert!(!find("stock-1", &id("svm_npt", "a_emulate"), Verdict::Fail));
         assert!(!find("patched-1", &id("svm", "a_emulate"), Verdict::Skip));
@@ -143,8 +154,18 @@ mod tests {
     #[test]
     fn a_flaky_test_may_pass_and_is_never_news() {
         let known = KnownFailures::parse(TEXT, "t").unwrap();
-        assert!(known.find("x", &id("svm", "racy"), Verdict::Pass).unwrap().flaky);
+        assert!(known.find("x", &id("svm", "racy"), Verdict::Pass, None).unwrap().flaky);
         assert!(known.denied("x", &id("svm", "racy")).is_none());
+    }
+
+    #[test]
+    fn an_entry_about_one_failure_explains_no_other() {
+        let text = TEXT.replace("flaky = true", "flaky = true\nwhy = \"*in racy\"");
+        let known = KnownFailures::parse(&text, "t").unwrap();
+        let find = |verdict, why| known.find("x", &id("svm", "racy"), verdict, why).is_some();
+        assert!(find(Verdict::Timeout, Some("time was up in racy")));
+        assert!(!find(Verdict::Timeout, Some("time was up in other")));
+        assert!(!find(Verdict::Pass, None) && !find(Verdict::Timeout, None));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::error::Context;
 use crate::{Error, Kind, Result, interrupt, process};
 
 /// How far waiting for a core can stretch a time limit.
-const STRETCH: u32 = 8;
+const STRETCH: u32 = 4;
 /// How often a waiting thread looks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);
 
