@@ -20,9 +20,9 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether nothing is filtered out.
-    pub fn is_everything(&self) -> bool {
-        *self == Selection::default()
+    /// Whether no test of a chosen suite is filtered out.
+    pub fn takes_whole_suites(&self) -> bool {
+        self.tests.is_empty() && self.units.is_empty() && self.features.is_empty()
     }
 
     /// Whether `suite` has a chance.

@@ -39,10 +39,10 @@ pub struct Request {
 /// runs give; [`Kind::Interrupted`].
 pub fn run(env: &Env, request: &Request) -> Result<Report> {
     let start = Instant::now();
-    if request.record && !request.selection.is_everything() {
+    if request.record && !request.selection.takes_whole_suites() {
         let what = "recording a part of the tests";
         return Err(Error::new(Kind::Usage, format!("{what}: results/ holds whole suites only"))
-            .hint("leave out --test, --unit, --feature and --suite; known verdicts cost no time"));
+            .hint("leave out --test, --unit and --feature; verdicts that are known cost no time"));
     }
     let folder = results::folder(&env.repo);
     let known = KnownFailures::load(&folder)?;

@@ -48,11 +48,12 @@ fn a_filter_that_lets_nothing_through_and_a_file_that_is_no_qemu_are_errors() {
 const SPOILT: &str =
     "echo \"FAIL: spoilt\"; echo \"SUMMARY: 1 tests, 1 unexpected failures\"; exit 3";
 
-/// As a user records: without any filter.
+/// As a user records: without a filter on tests.
 fn whole(world: &World, args: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.arg("test-svm").arg("--cache").arg(world.path("cache")).args(args);
     command.arg("--stock-qemu").arg(world.path("qemu")).args(["--only", "stock"]);
+    command.args(["--suite", "kvm-unit-tests"]);
     command.env("CARGO_MANIFEST_DIR", world.path("repo"));
     command.env("KVM_UNIT_TESTS", world.path("kut"));
     command.output().unwrap()
