@@ -109,3 +109,67 @@ fn host_state(registers: &[u64; HOST]) -> HostState {
     }
     state
 }
+
+#[cfg(test)]
+mod tests {
+    use svm_model::wire::EXIT_MAX;
+
+    use super::*;
+
+    /// The bytes that the guest writes for one exit whose memory counts up.
+    fn exit_bytes() -> Vec<u8> {
+        let mut bytes = vec![obs::EXIT];
+        bytes.extend((0..HOST as u64).flat_map(u64::to_le_bytes));
+        for (_, len) in PARTS {
+            bytes.extend((0..len).map(|n| n as u8));
+        }
+        bytes.extend([1, 14]);
+        bytes.extend(7u32.to_le_bytes());
+        bytes.extend(0x90_0000u64.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn an_exit_is_read_field_by_field() {
+        let mut bytes = exit_bytes();
+        assert!(bytes.len() <= EXIT_MAX);
+        bytes.push(obs::END);
+        let mut reader = Reader(&bytes);
+        let outcome = outcome(&mut reader).unwrap();
+        assert!(reader.is_empty());
+        let [Obs::Exit(exit)] = outcome.obs.as_slice() else { panic!("{outcome:?}") };
+        assert_eq!(exit.vmcb.get(Field::EXITCODE), Some(0x7776_7574_7372_7170));
+        assert_eq!(exit.vmcb.get(Field::CPL), Some(0xcb));
+        assert_eq!(exit.host.get(HostReg::Cr3), Some(host::CR3 as u64));
+        assert_eq!(exit.l2_log, [L2Event { vector: 14, error: 7, rip: 0x90_0000 }]);
+    }
+
+    #[test]
+    fn what_breaks_off_is_nothing_and_its_beginning_is_kept() {
+        let mut bytes = vec![obs::NMI];
+        bytes.extend(exit_bytes());
+        for len in 0..bytes.len() {
+            assert_eq!(outcome(&mut Reader(&bytes[..len])), None);
+            let seen = partial(Reader(&bytes[..len])).obs.len();
+            assert_eq!(seen, usize::from(len > 0), "{len}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic() {
+        let mut x = 0x9e37_79b9_7f4a_7c15u64;
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> = (0..40)
+                .map(|_| {
+                    x ^= x << 13;
+                    x ^= x >> 7;
+                    x ^= x << 17;
+                    // Mostly tags, so that more than one is read.
+                    if x & 3 == 0 { (x >> 8) as u8 } else { (x >> 8) as u8 & 7 }
+                })
+                .collect();
+            outcome(&mut Reader(&bytes));
+            partial(Reader(&bytes));
+        }
+    }
+}

@@ -172,3 +172,58 @@ fn check(pa: u64, width: u8) -> Result<(), String> {
         _ => Err(format!("{pa:#x} is outside the world ({:#x} to {:#x})", WORLD.start, WORLD.end)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use svm_model::wire::Reader;
+
+    use super::*;
+    use crate::conformance::catalogue;
+
+    /// Reads one operation as the guest does; `None` where it makes no sense.
+    fn operation(ops: &mut Reader<'_>) -> Option<()> {
+        match ops.u8()? {
+            op::WRITE => _ = (ops.u8()?, ops.u64()?, ops.u64()?),
+            op::PEEK => _ = (ops.u8()?, ops.u64()?),
+            op::EXECUTE => {
+                let _ = (ops.u8()?, ops.u64()?);
+                let len = ops.u8()?;
+                ops.bytes(len.into())?;
+            }
+            op::VMRUN | op::RFLAGS | op::KEEP_WORD | op::KEEP_PAGE => _ = ops.u64()?,
+            op::PROGRAM => {
+                let len = ops.u16()?;
+                ops.bytes(len.into())?;
+            }
+            op::RAISE => _ = ops.u16()?,
+            op::KEEP_MSR => _ = ops.u32()?,
+            op::WINDOW | op::KEEP_VMLOAD => {}
+            _ => return None,
+        }
+        Some(())
+    }
+
+    #[test]
+    fn every_case_is_what_the_guest_can_read_to_its_end() {
+        for entry in catalogue::all().into_iter().chain(catalogue::generated()) {
+            let (bytes, output) = case(&entry.case).unwrap_or_else(|e| panic!("{e}"));
+            let mut reader = Reader(&bytes);
+            assert_eq!(reader.u32(), Some(bytes.len() as u32 - 4), "{}", entry.case.id);
+            let mut exits = 0;
+            while !reader.is_empty() {
+                exits += usize::from(reader.0[0] == op::VMRUN);
+                assert!(operation(&mut reader).is_some(), "{}", entry.case.id);
+            }
+            assert!(output >= exits * wire::EXIT_MAX, "{}", entry.case.id);
+        }
+    }
+
+    #[test]
+    fn memory_outside_the_world_is_refused() {
+        let mut bad = catalogue::all().swap_remove(0).case;
+        for (pa, width) in [(world::VMCB - 1, 1), (wire::MAILBOX - 4, 8), (world::DATA, 3)] {
+            bad.steps = vec![Step::Peek { pa, width }];
+            assert_eq!(case(&bad).unwrap_err().kind(), Kind::Usage);
+        }
+    }
+}
