@@ -109,3 +109,51 @@ fn a_run_that_was_killed_while_unpacking_leaves_nothing_in_the_way() {
     let source = source::pinned(&scene.env(), &pins, None).unwrap();
     assert!(!source.dir.join("without").exists() && !source.dir.join("half").exists());
 }
+
+/// Makes the fake tree a repository with tag v1, and pins for it alone.
+fn upstream(scene: &Scene, pinned: Option<&str>) -> Pins {
+    let git = |args: &[&str]| {
+        let mut c = Command::new("git");
+        c.args(["-c", "user.name=x", "-c", "user.email=x@example.org"]).args(args);
+        let out = c.current_dir(scene.qemu()).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().trim_end().to_string()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "x"]);
+    git(&["tag", "v1"]);
+    let tree = git(&["rev-parse", "HEAD:target/i386"]);
+    let text = format!(
+        "default = \"1\"\n[upstream]\nurl = \"file://{}\"\n\
+         [debian]\napt = false\nmirror = \"x\"\narchives = [\"file:///no/such/archive\"]\n\
+         [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\nsuite = \"x\"\npackage = \"1-1\"\n\
+         directory = \"x\"\nfiles = [{{ name = \"a\", size = 0, sha256 = \"\", sha1 = \"\" }}]\n\
+         [base.trees]\n\"target/i386\" = \"{}\"\n",
+        scene.qemu().display(),
+        pinned.unwrap_or(&tree)
+    );
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn upstreams_tag_becomes_the_base() {
+    let scene = Scene::new();
+    let pins = upstream(&scene, None);
+    let source = source::pinned(&scene.env(), &pins, None).unwrap();
+    assert_eq!(source.version, "10.2.2");
+    assert!(source.dir.join("target/i386/svm.c").is_file());
+    fs::remove_dir_all(scene.qemu()).unwrap();
+    source::pinned(&scene.env(), &pins, None).unwrap();
+}
+
+#[test]
+fn a_tag_that_was_moved_is_not_taken() {
+    let scene = Scene::new();
+    let other = "0123456789012345678901234567890123456789";
+    let pins = upstream(&scene, Some(other));
+    let e = source::pinned(&scene.env(), &pins, None).unwrap_err();
+    assert_eq!(e.kind(), Kind::Setup);
+    let text = e.to_string();
+    assert!(text.contains(other) && text.contains("is not the pinned one"), "{text}");
+}

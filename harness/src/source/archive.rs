@@ -37,8 +37,9 @@ pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
                 return e;
             }
             tried.push(e.to_string());
-            Error::new(Kind::Setup, format!("QEMU {} cannot be fetched", base.version))
-                .hint(format!("tried:\n    {}\n  {OFFLINE}", tried.join("\n    ")))
+            let tried = tried.join("\n    ");
+            let what = format!("QEMU {} cannot be fetched; tried:\n    {tried}", base.version);
+            Error::new(Kind::Setup, format!("{what}\n  {OFFLINE}"))
         })?;
     }
     for file in &base.files {

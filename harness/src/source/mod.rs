@@ -124,16 +124,15 @@ const RECORD: &str = "qemu-svm.json";
 /// Fills `dir` with the base's files and says where they came from.
 fn fill(env: &Env, pins: &Pins, base: &Base, dir: &Path) -> Result<String> {
     create(dir)?;
-    match upstream::tag(env, pins, base, dir) {
-        Ok(()) => return Ok(format!("git tag {}", base.tag)),
-        Err(e) => {
-            crate::interrupt::check()?;
-            env.console.detail(format_args!("upstream: {e}"));
-        }
-    }
+    let Err(no_tag) = upstream::tag(env, pins, base, dir) else {
+        return Ok(format!("git tag {}", base.tag));
+    };
+    crate::interrupt::check()?;
+    env.console.detail(format_args!("upstream: {no_tag}"));
     remove(dir)?;
     create(dir)?;
-    let archives = archive::files(env, &pins.debian, base)?;
+    let archives = archive::files(env, &pins.debian, base)
+        .map_err(|e| e.hint(format!("and before that, upstream's tag: {no_tag}")))?;
     env.console.step(format_args!("unpacking QEMU {}", base.version));
     unpack::package(base, &archives, dir)?;
     Ok(format!("source package {}", base.package))
