@@ -131,9 +131,9 @@ fn is_about_keys(message: &str) -> bool {
 fn run(env: &Env, command: &mut Command) -> Result<()> {
     env.console.detail(process::show(command));
     let out = process::output(command)?;
-    // `apt-get update` says with a warning, and status 0, that a list is old.
+    // `apt-get update` ends with 0 though it could not fetch or check a list.
     let text = String::from_utf8_lossy(&out.stderr);
-    if !out.status.success() || text.lines().any(|l| l.starts_with("E:")) || is_about_keys(&text) {
+    if !out.status.success() || text.contains("Failed to fetch") || is_about_keys(&text) {
         return Err(process::failed(Kind::Setup, command, &out));
     }
     Ok(())
