@@ -97,17 +97,15 @@ fn checkpatch(patch: &Patch, tree: &Path) -> Result<Vec<Finding>> {
 fn applies(series: &Series, source: &Source) -> Result<Option<Finding>> {
     let paths = series.patches.iter().map(|p| build::patch::Patch::read(&p.path));
     let patches: Vec<_> = paths.collect::<Result<_>>()?;
-    // One more at a time: a prefix that applied is known and costs nothing.
-    for n in 1..=patches.len() {
-        match build::apply::apply(source, &patches[..n]) {
-            Ok(_) => {}
-            Err(e) if e.kind() == crate::Kind::Build => {
-                return Ok(Some(finding(&series.patches[n - 1], Check::Applies, e.to_string())));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(None)
+    let tried = |n: usize| build::apply::apply(source, &patches[..n]);
+    let refused = match tried(patches.len()) {
+        Ok(_) => return Ok(None),
+        Err(e) if e.kind() == crate::Kind::Build => e,
+        Err(e) => return Err(e),
+    };
+    // Whatever applied is known by now; the first prefix that does not is to blame.
+    let first = (1..=patches.len()).find(|&n| tried(n).is_err()).unwrap_or(patches.len());
+    Ok(Some(finding(&series.patches[first - 1], Check::Applies, refused.to_string())))
 }
 
 /// What one patch and its entry say by themselves; `n` counts from 0.
