@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod base;
+mod bench;
 mod bisect;
 mod build;
 mod case;
@@ -14,6 +15,7 @@ mod doctor;
 mod layout;
 mod report;
 mod review;
+mod rules;
 mod series;
 mod source;
 mod suites;
@@ -64,6 +66,9 @@ enum Command {
     Build(build::Args),
     Layout(layout::Args),
     Case(case::Args),
+    Rules(rules::Args),
+    Mutate(rules::MutateArgs),
+    Bench(bench::Args),
     Series(series::Args),
     Bisect(bisect::Args),
     Review(Box<review::Args>),
@@ -90,6 +95,9 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
+        Command::Rules(args) => rules::run(env, &args),
+        Command::Mutate(args) => rules::mutate(env, &args),
+        Command::Bench(args) => bench::run(env, &args),
         Command::Series(args) => series::run(env, &args),
         Command::Bisect(args) => bisect::run(env, &args),
         Command::Review(args) => review::run(env, &args),

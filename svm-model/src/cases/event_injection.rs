@@ -100,6 +100,10 @@ fn not_in_the_way(out: &mut Cases) {
         out.push(base("first-insn-intercepted").intercept(Field::INTERCEPT_MISC1, 1 << 18).done());
         out.push(base("twice").run().vmcb(Field::RIP, world::L2_CODE).done());
         out.push(base("frame").run().peek(world::L2_STACK - 0x28).peek(world::L2_STACK - 8).case());
+        // An NMI behind it exits at the handler, where no shadow is left.
+        let nmi = base("nmi-pending,shadow=1").vmcb(Field::INT_STATE, 1).clgi().raise(Event::Nmi);
+        let nmi = nmi.intercept(Field::INTERCEPT_MISC1, 2).run();
+        out.push(nmi.stgi().step(Step::Window).case());
         // A virtual interrupt waits behind it: the handler runs with IF clear.
         let virq = base("v-irq").vmcb(Field::RFLAGS, 0x202).vmcb(Field::INT_VECTOR, 0x60);
         out.push(virq.vmcb(Field::INT_CTL, 0xf_0100).done());

@@ -111,11 +111,12 @@ fn windows(out: &mut Cases) {
         for enable in [0, V_GIF_ENABLE] {
             for guest_if in [0u64, 0x200] {
                 for vintr in [0u64, 1 << 4] {
-                    for program in [0, 1, 2] {
+                    for program in [0, 1, 2, 3] {
                         let insns: &[Insn] = match program {
                             0 => &[Insn::Nop],
                             1 => &[Insn::Nop, Insn::Stgi, Insn::Nop],
-                            _ => &[Insn::Clgi, Insn::Nop, Insn::Stgi, Insn::Nop],
+                            2 => &[Insn::Clgi, Insn::Nop, Insn::Stgi, Insn::Nop],
+                            _ => &[Insn::Clgi, Insn::Sti, Insn::Nop, Insn::Nop],
                         };
                         let id = format!(
                             "v-irq,v-gif={},enable={},if={},vintr={},program={program}",

@@ -49,6 +49,13 @@ fn written_back(out: &mut Cases) {
             program.iter().cloned().chain(alloc::vec![Insn::Nop; 64]).collect();
         out.push(draft(format!("saves,{name}")).program(&padded).done());
     }
+    for (name, insn, at, table) in [
+        ("lidt-other", Insn::Lidt, world::SCRATCH_IDTR, world::L2_IDT),
+        ("lgdt-other", Insn::Lgdt, world::SCRATCH_GDTR, world::L2_GDT),
+    ] {
+        let case = draft(format!("saves,{name}")).program(&[insn]).poke(at, table << 16 | 0x2f);
+        out.push(case.done());
+    }
     for (name, image) in [
         ("cf", 0x3),
         ("all-status", 0x8d7),

@@ -35,7 +35,7 @@ fn fields(out: &mut Cases) {
         out.push(draft(id).vmcb(Field::RFLAGS, 2 ^ (1 << bit)).done());
     }
     for limit in [0, 0x3f, 0xffff] {
-        for base in [0, world::L2_GDT, 0xffff_8000_0000_0000, 0x7fff_ffff_f000] {
+        for base in [0, world::L2_GDT, 0xffff_8000_0000_0000, 0x7fff_ffff_f000, 1 << 63 | 0x1000] {
             let id = |t: &str| format!("{t},limit={limit:#x},base={base:#x}");
             let gdtr = [(Field::GDTR_LIMIT, limit), (Field::GDTR_BASE, base)];
             let idtr = [(Field::IDTR_LIMIT, limit), (Field::IDTR_BASE, base)];

@@ -106,7 +106,8 @@ impl Machine<'_> {
     /// Delivery, and what a fault during it turns into.
     fn vector_through(&mut self, first: Event) -> Flow {
         let mut event = first;
-        loop {
+        // An event, the fault in it, #DF, shutdown: no chain is longer, unless a rule is broken.
+        for _ in 0..8 {
             self.commit_side_effects(&event);
             self.set_delivering(Some(event));
             match self.through_idt(&event) {
@@ -121,6 +122,7 @@ impl Machine<'_> {
                 Err(stop) => return Err(stop),
             }
         }
+        Err(Stop::Open)
     }
 
     /// The event that a second fault during delivery makes (vol. 2, 8.2.9).

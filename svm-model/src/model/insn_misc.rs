@@ -213,7 +213,8 @@ impl Machine<'_> {
     /// A value that decode assists report, where they are offered.
     pub(super) fn decoded(&mut self, rule: crate::rules::RuleId, value: u64) -> Option<u64> {
         let offered = self.supported(CpuFeature::DecodeAssists);
-        self.t.rule(rule, offered).then_some(value)
+        let reported = self.t.rule(rule, offered);
+        offered.then_some(if reported { value } else { !value })
     }
 
     pub(super) fn invpcid(&mut self, kind: u64) -> Flow {

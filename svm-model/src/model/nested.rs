@@ -105,7 +105,8 @@ impl Machine<'_> {
             user &= entry & pte::U != 0;
             nx |= entry & pte::NX != 0;
             if leaf {
-                self.t.rule(npt::LEAF_SIZE, shift > 12);
+                // The page's offset bits: a broken rule takes large pages for small ones.
+                let shift = if self.t.rule(npt::LEAF_SIZE, shift > 12) { shift } else { 12 };
                 return Ok(Walked { entry, entry_pa, shift, writable, user, nx });
             }
             if entry & pte::A == 0 && self.t.does(npt::ACCESSED) {

@@ -294,7 +294,6 @@ impl Machine<'_> {
             (x::HOST_CR4, &mut r.cr4, host.cr4),
             (x::HOST_EFER, &mut r.efer, host.efer),
             (x::HOST_RFLAGS, &mut r.rflags, host.rflags & !flag::VM),
-            (x::HOST_RSP_RIP, &mut r.rip, host.rip),
             (x::HOST_DR7, &mut r.dr7, dr::DR7_ONES),
         ];
         for (rule, register, value) in reloads {
@@ -305,7 +304,7 @@ impl Machine<'_> {
         if t.does(x::HOST_RAX) {
             r.gpr[0] = host.gpr[0];
         }
-        r.gpr[4] = host.gpr[4];
+        (r.gpr[4], r.rip) = (host.gpr[4], host.rip);
         (r.es, r.cs, r.ss, r.ds) = (host.es, host.cs, host.ss, host.ds);
         (r.gdtr, r.idtr) = (host.gdtr, host.idtr);
         r.shadow = false;

@@ -50,7 +50,8 @@ impl Machine<'_> {
         }
         self.enter(rax, v);
         match self.run_guest() {
-            Err(Stop::Exit) => Ok(()),
+            Err(Stop::Exit) if self.t.does(x::HOST_RSP_RIP) => Ok(()),
+            Err(Stop::Exit) => Err(Stop::Open),
             Err(stop) => Err(stop),
             Ok(()) => Err(Stop::Open),
         }
@@ -184,8 +185,8 @@ impl Machine<'_> {
         r.dr6 = (r.dr6 | dr::DR6_ONES) & !dr::DR6_ZEROS & 0xffff_ffff;
         r.dr7 = (r.dr7 | dr::DR7_ONES) & !dr::DR7_ZEROS & 0xffff_ffff;
         let paging = r.cr0 & cr0::PG != 0;
-        t.rule(s::PAGED_REAL, paging && r.cr0 & cr0::PE == 0);
-        if t.rule(s::LMA, paging && r.efer & efer::LME != 0) {
+        let real = t.rule(s::PAGED_REAL, paging && r.cr0 & cr0::PE == 0);
+        if !real && t.rule(s::LMA, paging && r.efer & efer::LME != 0) {
             r.efer |= efer::LMA;
         } else {
             r.efer &= !efer::LMA;

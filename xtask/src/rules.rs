@@ -1,0 +1,106 @@
+//! `cargo xtask rules` and `cargo xtask mutate`.
+
+use std::process::ExitCode;
+
+use harness::{Env, Result};
+use svm_model::cases::{self, SEED};
+use svm_model::coverage::Coverage;
+use svm_model::rules::{self, Rule, RuleId, Sides, Source};
+use svm_model::{Case, Feature};
+
+/// List the rules, and how many cases reach each
+///
+/// Exit code 1 where a rule is not reached on every side that it has.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only those of this feature
+    #[arg(long)]
+    feature: Option<Feature>,
+    /// Only those that no case reaches, or not on every side
+    #[arg(long)]
+    uncovered: bool,
+    /// Also each rule's statement, and what decides it where the manual does not
+    #[arg(long)]
+    long: bool,
+    /// Seed of the random cases
+    #[arg(long, default_value_t = SEED)]
+    seed: u64,
+}
+
+pub(crate) fn run(_env: &Env, args: &Args) -> Result<ExitCode> {
+    let coverage = Coverage::of(&cases::all(args.seed));
+    let (mut listed, mut incomplete) = (0, 0);
+    for (id, rule) in of_feature(args.feature) {
+        let complete = coverage.complete(id, rule);
+        incomplete += usize::from(!complete);
+        if args.uncovered && complete {
+            continue;
+        }
+        listed += 1;
+        println!("{}", line(id, rule, &coverage));
+        if args.long {
+            println!("{}", detail(rule));
+        }
+    }
+    println!("{listed} rules listed, {incomplete} not reached on every side");
+    Ok(ExitCode::from(u8::from(incomplete > 0)))
+}
+
+fn of_feature(feature: Option<Feature>) -> impl Iterator<Item = (RuleId, &'static Rule)> {
+    rules::all().filter(move |(_, rule)| feature.is_none_or(|f| rule.feature == f))
+}
+
+fn line(id: RuleId, rule: &Rule, coverage: &Coverage) -> String {
+    let (held, failed) = (coverage.held(id), coverage.failed(id));
+    let cases = match rule.sides {
+        Sides::One => format!("{held}"),
+        Sides::Two => format!("{held}/{failed}"),
+    };
+    format!("{:<16} {:<38} {:<18} {cases:>12}", rule.feature.name(), rule.id, rule.section)
+}
+
+fn detail(rule: &Rule) -> String {
+    match rule.source {
+        Source::Manual => format!("    {}", rule.statement),
+        Source::Silent { decided_by, reasoning } => {
+            format!("    {}\n    Decided by {decided_by}: {reasoning}.", rule.statement)
+        }
+    }
+}
+
+/// Break each rule in the model in turn: some case must notice
+///
+/// A rule with two sides has its condition inverted; of one with one side the
+/// effect is left out. Exit code 1 where a broken rule goes unnoticed.
+#[derive(clap::Args)]
+pub(crate) struct MutateArgs {
+    /// Only the rules of this feature
+    #[arg(long)]
+    feature: Option<Feature>,
+    /// Also name the case that notices each rule
+    #[arg(long)]
+    witnesses: bool,
+    /// Seed of the random cases
+    #[arg(long, default_value_t = SEED)]
+    seed: u64,
+}
+
+pub(crate) fn mutate(_env: &Env, args: &MutateArgs) -> Result<ExitCode> {
+    let cases: Vec<Case> = cases::all(args.seed);
+    let coverage = Coverage::of(&cases);
+    let (mut broken, mut noticed) = (0, 0);
+    for (id, rule) in of_feature(args.feature) {
+        broken += 1;
+        match coverage.witness(id, &cases) {
+            Some(case) => {
+                noticed += 1;
+                if args.witnesses {
+                    println!("{:<38} {}", rule.id, case.id);
+                }
+            }
+            None => println!("{:<38} goes unnoticed", rule.id),
+        }
+    }
+    println!("{broken} rules broken in turn, {noticed} noticed by {} cases", cases.len());
+    Ok(ExitCode::from(u8::from(noticed < broken)))
+}
