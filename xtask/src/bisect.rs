@@ -8,6 +8,7 @@ use harness::bisect::{self, Found};
 use harness::build::patch;
 use harness::build::{Flavour, Spec};
 use harness::series::claim::Claim;
+use harness::source::pins::Pins;
 use harness::source::range::Range;
 use harness::source::{self, Request};
 use harness::{Env, Error, Kind, Result};
@@ -75,7 +76,15 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
 
 fn points(env: &Env, args: &Args) -> Result<Vec<Point>> {
     if !args.versions.is_empty() {
-        return args.versions.iter().map(|v| version(env, v)).collect();
+        // A slip in the list should not cost a download.
+        let pins = Pins::builtin()?;
+        for name in &args.versions {
+            if name.trim().is_empty() {
+                return Err(Error::new(Kind::Usage, "--versions has an empty entry"));
+            }
+            pins.base(Some(name.trim()))?;
+        }
+        return args.versions.iter().map(|v| version(env, v.trim())).collect();
     }
     let source = source::obtain(env, &args.base.request())?;
     let own = || env.series_dir(&source.major_minor());
@@ -85,10 +94,6 @@ fn points(env: &Env, args: &Args) -> Result<Vec<Point>> {
 }
 
 fn version(env: &Env, version: &str) -> Result<Point> {
-    let version = version.trim();
-    if version.is_empty() {
-        return Err(Error::new(Kind::Usage, "--versions has an empty entry"));
-    }
     let request = Request { base: Some(version.into()), dir: None };
     let source = source::obtain(env, &request)?;
     let spec = Spec { source, patches: Vec::new(), flavour: Flavour::Release };

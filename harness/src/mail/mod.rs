@@ -69,6 +69,10 @@ impl Mail {
         })?;
         let mut diff = body.diff;
         diff.truncate(changes.length);
+        if diff.last().is_some_and(|&b| b != b'\n') {
+            // git takes a last line without its end for a damaged one.
+            diff.push(b'\n');
+        }
         let sender = header("From").unwrap_or_default();
         Ok(Mail {
             subject: body.title.map_or(subject.clone(), |title| Subject { title, ..subject }),

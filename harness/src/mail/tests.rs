@@ -139,3 +139,10 @@ fn a_mail_without_a_diff_is_no_patch_and_no_subject_is_no_mail() {
     assert!(!mail.is_patch() && mail.paths().is_empty());
     assert_eq!(Mail::parse(b"hello\nworld\n").unwrap_err().kind(), Kind::Usage);
 }
+
+#[test]
+fn a_last_line_without_its_end_gets_one() {
+    let body = format!("M.\n---\n{}", DIFF.trim_end());
+    let utf8 = "Content-Type: text/plain; charset=utf-8\n";
+    assert_eq!(Mail::parse(&mail(utf8, &body)).unwrap().diff, DIFF.as_bytes());
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::io_error;
 use crate::git::Git;
 use crate::mail::{self, Mail};
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, process};
 
 /// What was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +52,12 @@ impl Input {
         let none = format!("`{text}` is no file, no folder and no git range");
         if !text.contains("..") {
             return Err(Error::new(Kind::Usage, none)
-                .hint("give an mbox, a folder of patches, or A..B with --qemu-src CHECKOUT"));
+                .hint("give an mbox, a folder of patches, or A..B with --checkout DIR"));
         }
         match checkout {
             Some(dir) => Ok(Input::Range { checkout: dir.into(), range: text.into() }),
             None => Err(Error::new(Kind::Usage, format!("`{text}` looks like a git range"))
-                .hint("name the checkout that has it with --qemu-src DIR")),
+                .hint("name the checkout that has it with --checkout DIR")),
         }
     }
 
@@ -94,7 +94,13 @@ impl Input {
                 }
                 let args = ["format-patch", "--stdout", "--no-signature", "--full-index"];
                 let args = args.into_iter().chain(["--binary", "--no-renames", range]);
-                take(&mut found, git.run(args)?.as_bytes());
+                // Not `run`: what it trims may be the end of the last diff.
+                let mut c = git.command(args);
+                let out = process::output(&mut c)?;
+                if !out.status.success() {
+                    return Err(process::failed(Kind::Usage, &c, &out));
+                }
+                take(&mut found, &out.stdout);
             }
         }
         if found.mails.iter().any(Mail::is_patch) || !found.damaged.is_empty() {
@@ -148,7 +154,7 @@ mod tests {
         let text = dir.path().to_str().unwrap();
         assert_eq!(Input::parse(text, None).unwrap(), Input::Folder(dir.path().into()));
         let e = Input::parse("a..b", None).unwrap_err();
-        assert!(e.to_string().contains("--qemu-src"), "{e}");
+        assert!(e.to_string().contains("--checkout"), "{e}");
         assert!(Input::parse("a..b", Some(dir.path())).is_ok());
         let e = Input::parse("nothing.mbox", None).unwrap_err();
         assert_eq!(e.kind(), Kind::Usage);

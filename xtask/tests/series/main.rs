@@ -1,0 +1,7 @@
+//! `cargo xtask series`, `bisect` and `review` as a whole, on a QEMU and a suite
+//! that are none.
+
+mod bisect;
+mod review;
+mod verify;
+mod world;
