@@ -84,6 +84,8 @@ pub enum Basis {
     Series,
     /// The recorded results to those of now.
     Recorded,
+    /// One recorded build to another.
+    Builds,
 }
 
 /// Two sets, and what differs.

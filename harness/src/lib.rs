@@ -24,6 +24,7 @@ pub mod env;
 pub mod error;
 pub mod git;
 pub mod hash;
+pub mod history;
 pub mod interrupt;
 pub mod kut;
 pub mod layout;

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use harness::{Env, Error, Kind, Result, report, results};
+use harness::history::History;
+use harness::results::{self, KnownFailures};
+use harness::{Env, Error, Kind, Result, report};
 
-/// Print the matrix of the recorded results
+/// Print everything that is recorded: the matrix feature by build, what fails
+/// since when, known failures, and tests that waver
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this suite
@@ -13,18 +16,32 @@ pub(crate) struct Args {
     /// Only this build, such as stock-10.2.2 (may be given several times)
     #[arg(long = "build", value_name = "BUILD")]
     builds: Vec<String>,
+    /// What changed from this build to the newest of its side, or to each --build
+    #[arg(long, value_name = "BUILD")]
+    since: Option<String>,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let folder = results::folder(&env.repo);
+    let known = KnownFailures::load(&folder)?;
     let mut sets = results::load_all(&folder)?;
     sets.retain(|set| args.suite.as_ref().is_none_or(|s| *s == set.suite.name));
-    sets.retain(|set| args.builds.is_empty() || args.builds.contains(&set.build.name));
-    if sets.is_empty() {
-        let what = format!("nothing of that kind is recorded in {}", folder.display());
-        return Err(Error::new(Kind::NothingRan, what)
-            .hint("`cargo xtask test-svm --record` measures and records"));
+    sets.iter_mut().for_each(|set| known.apply(set));
+    match &args.since {
+        Some(since) => {
+            let history = History::of(&sets);
+            let comparisons = report::since(&history, since, &args.builds)?;
+            print!("{}", report::changes(&history, &known, comparisons));
+        }
+        None => {
+            sets.retain(|set| args.builds.is_empty() || args.builds.contains(&set.build.name));
+            if sets.is_empty() {
+                let what = format!("nothing of that kind is recorded in {}", folder.display());
+                return Err(Error::new(Kind::NothingRan, what)
+                    .hint("`cargo xtask test-svm --record` measures and records"));
+            }
+            print!("{}", report::recorded(&History::of(&sets), &known));
+        }
     }
-    print!("{}", report::recorded(&sets));
     Ok(ExitCode::SUCCESS)
 }

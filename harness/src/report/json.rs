@@ -89,7 +89,7 @@ fn results<'a>(report: &Report, part: &'a Part) -> Results<'a> {
             row,
             seconds: part.seconds.get(&key).copied(),
             log: part.logs.get(&key),
-            reproduce: report.reproduce(&part.set.id(row)),
+            reproduce: report.reproduce(&part.set.build.name, &part.set.id(row)),
         }
     };
     let set = &part.set;

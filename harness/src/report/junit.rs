@@ -77,7 +77,7 @@ fn case(report: &Report, part: &Part, row: &Row, worse: &BTreeMap<&TestId, Chang
         case.set_time(Duration::from_secs_f64(*seconds));
     }
     if worse.contains_key(&id) {
-        case.set_system_out(XmlString::new(report.reproduce(&id)));
+        case.set_system_out(XmlString::new(report.reproduce(&part.set.build.name, &id)));
     }
     case
 }

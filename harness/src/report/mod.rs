@@ -3,6 +3,7 @@
 mod json;
 mod junit;
 mod matrix;
+mod recorded;
 mod text;
 
 #[cfg(test)]
@@ -14,11 +15,12 @@ use std::path::PathBuf;
 pub use json::json;
 pub use junit::junit;
 pub use matrix::matrix;
-pub use text::{recorded, text};
+pub use recorded::{changes, recorded, since};
+pub use text::text;
 
 use crate::Kind;
 use crate::diff::Comparison;
-use crate::results::ResultSet;
+use crate::results::{self, ResultSet};
 use crate::suite::{Absent, TestId};
 
 /// One suite on one build, as measured.
@@ -49,7 +51,8 @@ pub struct Report {
     pub ran: usize,
     /// Seconds that the run took.
     pub took: f64,
-    /// `cargo xtask test-svm` with the flags that chose the binaries.
+    /// `cargo xtask test-svm` with the flags that chose the binaries; empty
+    /// where the results were not measured by this command.
     pub command: String,
 }
 
@@ -65,8 +68,12 @@ impl Report {
         }
     }
 
-    /// The command that measures one test again.
-    pub fn reproduce(&self, id: &TestId) -> String {
+    /// The command that measures one test again on the build of that name.
+    pub fn reproduce(&self, build: &str, id: &TestId) -> String {
+        if self.command.is_empty() {
+            let part = self.parts.iter().find(|p| p.set.build.name == build);
+            return part.map_or(String::new(), |p| results::reproduce(&p.set.build, id));
+        }
         let quote = |text: &str| crate::process::quote(text.as_ref());
         let (unit, test) = (quote(&id.config), quote(&id.test));
         format!("{} --unit {unit} --test {test} --fresh", self.command)

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use svm_model::Feature;
 
-use super::{Part, Report, json, junit, recorded, text};
-use crate::Verdict;
+use super::{Part, Report, changes, json, junit, recorded, since, text};
 use crate::diff::{Basis, compare};
 use crate::fixtures::{row, set};
-use crate::results::{ResultSet, Row};
+use crate::history::History;
+use crate::results::{KnownFailures, ResultSet, Row};
 use crate::suite::{Absent, TestId, WHOLE};
+use crate::{Kind, Verdict};
 
 fn check(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/expected").join(name);
@@ -124,7 +125,76 @@ fn nothing_ran() {
     check("nothing-ran.txt", &text(&report(Vec::new())));
 }
 
+/// Three versions of stock, one patched, and reasons for some failures.
+fn several() -> Vec<ResultSet> {
+    let version = |name: &str, version: &str, tests: Vec<Row>| {
+        let mut set = set(name, tests);
+        set.build.qemu = version.into();
+        set
+    };
+    let mut oldest = stock();
+    oldest.tests.remove(5);
+    oldest.tests[0] = of(Feature::Intercepts, "cr3", Verdict::Pass);
+    vec![
+        version("patched-10.2.2", "10.2.2", patched().tests),
+        version("stock-10.2.2", "10.2.2", stock().tests),
+        version("stock-7.2.22", "7.2.22", oldest.tests),
+    ]
+}
+
+fn known() -> KnownFailures {
+    let text = r#"
+[[known]]
+suite = "s"
+configs = ["*"]
+tests = ["lbr*", "vnmi"]
+builds = ["*"]
+verdicts = ["skip"]
+reason = "TCG has no LBR"
+link = "https://example.org/lbr"
+since = "7.2"
+
+[[known]]
+suite = "s"
+configs = ["svm"]
+tests = ["racy"]
+builds = ["*"]
+verdicts = ["timeout"]
+reason = "waits for an exact count and may step over it"
+link = "https://example.org/racy"
+since = "v1"
+flaky = true
+
+[[known]]
+suite = "s"
+configs = ["svm"]
+tests = ["nothing"]
+builds = ["*"]
+verdicts = ["fail"]
+reason = "was renamed"
+link = "https://example.org/nothing"
+since = "v0"
+"#;
+    KnownFailures::parse(text, "known-failures.toml").unwrap()
+}
+
 #[test]
-fn the_recorded_matrix_of_several_builds() {
-    check("recorded.txt", &recorded(&[stock(), patched(), set("stock-7.2", vec![])]));
+fn everything_that_is_recorded_of_several_builds() {
+    let (mut sets, known) = (several(), known());
+    sets.iter_mut().for_each(|set| known.apply(set));
+    check("recorded.txt", &recorded(&History::of(&sets), &known));
+}
+
+#[test]
+fn what_changed_since_a_build() {
+    let (sets, known) = (several(), known());
+    let history = History::of(&sets);
+    let to = |to: &[&str]| to.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let next = since(&history, "stock-7.2.22", &[]).unwrap();
+    check("since.txt", &changes(&history, &known, next));
+    let named = since(&history, "stock-7.2.22", &to(&["patched-10.2.2"])).unwrap();
+    assert_eq!((named.len(), named[0].to.as_str()), (1, "patched-10.2.2"));
+    for (from, to) in [("stock-9", to(&[])), ("patched-10.2.2", to(&[]))] {
+        assert_eq!(since(&history, from, &to).unwrap_err().kind(), Kind::Usage, "{from}");
+    }
 }

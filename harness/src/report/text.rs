@@ -1,12 +1,11 @@
 //! The report on the terminal: the matrix, then each flip with what to type.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{Part, Report, matrix};
 use crate::Verdict;
 use crate::diff::{Basis, Change, Comparison, Flip};
-use crate::results::{ResultSet, Row};
+use crate::results::Row;
 
 /// Flips of one kind that are listed; the others are counted.
 const MOST: usize = 20;
@@ -19,10 +18,7 @@ pub fn text(report: &Report) -> String {
     if sets.iter().any(|s| !s.tests.is_empty()) {
         let _ = write!(out, "\n{}", matrix(&sets));
     }
-    for (build, id, reason) in &report.unexpected {
-        let _ = writeln!(out, "\nUNEXPECTED PASS: {id} on {build}, known to fail: {reason}");
-        let _ = writeln!(out, "  narrow or remove its entry in results/known-failures.toml");
-    }
+    unexpected(&mut out, report);
     for comparison in &report.comparisons {
         compared(&mut out, report, comparison);
     }
@@ -34,22 +30,7 @@ pub fn text(report: &Report) -> String {
     out
 }
 
-/// The matrix of recorded results, and what each build and suite was.
-pub fn recorded(sets: &[ResultSet]) -> String {
-    let part = |set: &ResultSet| Part {
-        set: set.clone(),
-        seconds: BTreeMap::new(),
-        logs: BTreeMap::new(),
-    };
-    let parts = sets.iter().map(part).collect();
-    let report = Report { parts, ..Report::default() };
-    let mut out = String::new();
-    heading(&mut out, &report);
-    let _ = write!(out, "\n{}", matrix(&sets.iter().collect::<Vec<_>>()));
-    out
-}
-
-fn heading(out: &mut String, report: &Report) {
+pub(super) fn heading(out: &mut String, report: &Report) {
     let mut builds: Vec<&str> = Vec::new();
     let mut suites: Vec<&str> = Vec::new();
     for Part { set, .. } in &report.parts {
@@ -74,14 +55,21 @@ fn heading(out: &mut String, report: &Report) {
     }
 }
 
-fn plural(n: usize) -> &'static str {
+pub(super) fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-fn compared(out: &mut String, report: &Report, comparison: &Comparison) {
+pub(super) fn unexpected(out: &mut String, report: &Report) {
+    for (build, id, reason) in &report.unexpected {
+        let _ = writeln!(out, "\nUNEXPECTED PASS: {id} on {build}, known to fail: {reason}");
+        let _ = writeln!(out, "  narrow or remove its entry in results/known-failures.toml");
+    }
+}
+
+pub(super) fn compared(out: &mut String, report: &Report, comparison: &Comparison) {
     let Comparison { basis, suite, from, to, versions, flips } = comparison;
     let (title, same) = match basis {
-        Basis::Series => (format!("{from} -> {to}, {suite}"), "no test changes"),
+        Basis::Series | Basis::Builds => (format!("{from} -> {to}, {suite}"), "no test changes"),
         Basis::Recorded => (format!("recorded -> now, {to}, {suite}"), "as recorded"),
     };
     if flips.is_empty() {
@@ -117,7 +105,7 @@ fn flipped(out: &mut String, report: &Report, build: &str, flip: &Flip) {
         let _ = writeln!(out, "      {}", clip(why));
     }
     if flip.change != Change::Gone {
-        let _ = writeln!(out, "      {}", report.reproduce(&flip.id));
+        let _ = writeln!(out, "      {}", report.reproduce(build, &flip.id));
     }
     if let Some(log) = report.log(build, &flip.id) {
         let _ = writeln!(out, "      log {}", log.display());
@@ -125,7 +113,7 @@ fn flipped(out: &mut String, report: &Report, build: &str, flip: &Flip) {
 }
 
 /// `fail 2/8`: two of eight assertions hold.
-fn summary(row: &Row) -> String {
+pub(super) fn summary(row: &Row) -> String {
     let total = row.passed + row.failed;
     match row.verdict {
         Verdict::Fail | Verdict::Crash | Verdict::Timeout if total > 0 => {
@@ -135,7 +123,7 @@ fn summary(row: &Row) -> String {
     }
 }
 
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     const WIDTH: usize = 110;
     if text.chars().count() <= WIDTH {
         return text.to_owned();
@@ -144,17 +132,26 @@ fn clip(text: &str) -> String {
 }
 
 /// Tests whose attempts disagree are shown with all of them.
-fn wavering(out: &mut String, report: &Report) {
+pub(super) fn wavering(out: &mut String, report: &Report) {
     for Part { set, .. } in &report.parts {
         for row in set.tests.iter().filter(|row| row.wavers()) {
             let all: Vec<&str> = row.attempts.iter().map(|v| v.name()).collect();
-            let id = set.id(row);
-            let _ = writeln!(out, "\nflaky on {}: {id}: {}", set.build.name, all.join(", "));
+            let (id, build) = (set.id(row), &set.build.name);
+            let share = share(&row.attempts);
+            let _ = writeln!(out, "\nflaky on {build}: {id}: {share}: {}", all.join(", "));
             if let Some(reason) = &row.known {
                 let _ = writeln!(out, "  {}", clip(reason));
             }
         }
     }
+}
+
+/// `7 pass, 3 fail of 10`.
+pub(super) fn share(attempts: &[Verdict]) -> String {
+    let count = |v: Verdict| attempts.iter().filter(|a| **a == v).count();
+    let counts = Verdict::ALL.into_iter().map(|v| (v, count(v))).filter(|(_, n)| *n > 0);
+    let counts: Vec<String> = counts.map(|(v, n)| format!("{n} {v}")).collect();
+    format!("{} of {}", counts.join(", "), attempts.len())
 }
 
 fn conclusion(report: &Report) -> String {

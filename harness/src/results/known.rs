@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::Context;
+use crate::results::ResultSet;
 use crate::select::glob;
 use crate::suite::TestId;
 use crate::{Error, Kind, Result, Verdict};
@@ -95,6 +96,38 @@ impl KnownFailures {
     /// The entry that says that `id` cannot pass, for a test that does.
     pub fn denied(&self, build: &str, id: &TestId) -> Option<&Known> {
         self.matching(build, id).find(|k| !k.flaky && k.why.is_none())
+    }
+
+    /// The entries, in the file's order.
+    pub fn entries(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// Gives each row the reason that the file has for it now.
+    pub fn apply(&self, set: &mut ResultSet) {
+        let ids: Vec<TestId> = set.tests.iter().map(|row| set.id(row)).collect();
+        for (row, id) in set.tests.iter_mut().zip(&ids) {
+            let entry = self.find(&set.build.name, id, row.verdict, row.why.as_deref());
+            row.known = entry.map(|e| e.reason.clone());
+            row.flaky = entry.is_some_and(|e| e.flaky);
+        }
+    }
+
+    /// The results other than passes that `entry` is the explanation of: build
+    /// and test.
+    pub fn explained<'s>(&self, entry: &Known, sets: &[&'s ResultSet]) -> Vec<(&'s str, TestId)> {
+        let mut found = Vec::new();
+        for set in sets {
+            let build = set.build.name.as_str();
+            for row in set.tests.iter().filter(|row| row.verdict != Verdict::Pass) {
+                let id = set.id(row);
+                let explains = self.find(build, &id, row.verdict, row.why.as_deref());
+                if explains.is_some_and(|e| e == entry) {
+                    found.push((build, id));
+                }
+            }
+        }
+        found
     }
 
     fn matching(&self, build: &str, id: &TestId) -> impl Iterator<Item = &Known> {

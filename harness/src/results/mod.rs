@@ -2,6 +2,7 @@
 
 mod from_run;
 mod known;
+mod reproduce;
 mod store;
 mod times;
 
@@ -10,6 +11,7 @@ use svm_model::Feature;
 
 pub use from_run::result_set;
 pub use known::{Known, KnownFailures};
+pub use reproduce::reproduce;
 pub use store::{Recorded, folder, load, load_all, path, save};
 pub use times::Times;
 
