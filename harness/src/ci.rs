@@ -47,6 +47,9 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step
     };
     let guest = "harness/guest/Cargo.toml";
+    // Tests of what becomes of a guest that hangs, dies or is killed, on the QEMU just built.
+    let mut faults = own("guest-faults", Some("stock"), &["build", "stock", "--print-path"]);
+    faults.command = on_its_path(&faults.command, &cargo, &FAULTS);
     let conformance = |name, after, side| {
         own(name, after, &["test-svm", "--suite", "conformance", "--only", side])
     };
@@ -57,6 +60,7 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step("test", None, &cargo, if has_nextest(&cargo) { &NEXTEST } else { &TEST }),
         own("series", None, &["series", "lint"]),
         own("stock", None, &["build", "stock"]),
+        faults,
         own("patched", Some("stock"), &["build", "patched"]),
         conformance("conformance-stock", Some("stock"), "stock"),
         conformance("conformance-patched", Some("patched"), "patched"),
@@ -67,6 +71,29 @@ const CLIPPY: [&str; 7] =
     ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
+
+const FAULTS: [&str; 7] = [
+    "test",
+    "--quiet",
+    "-p",
+    "harness",
+    "--features=qemu-tests",
+    "--test=conformance",
+    "--no-fail-fast",
+];
+
+/// `cargo` with `args`, and `SVM_QEMU` set to what `print` prints.
+fn on_its_path(print: &Command, cargo: &OsString, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        r#"SVM_QEMU=$(eval "$1") || exit; export SVM_QEMU; shift; exec "$@""#,
+        "sh",
+    ]);
+    command.arg(process::show(print)).arg(cargo).args(args);
+    command.current_dir(print.get_current_dir().unwrap_or(Path::new(".")));
+    command
+}
 
 fn has_nextest(cargo: &OsString) -> bool {
     let mut c = Command::new(cargo);
