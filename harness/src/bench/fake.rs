@@ -1,6 +1,7 @@
 //! A bench for tests: a tree whose files say how the tests end on it.
 //!
-//! In any file, a line `svm/a = pass` is a test and its verdict; `flaky` is a
+//! In any file, a line `svm/a = pass` is a test of kvm-unit-tests and its
+//! verdict, and `conformance/a = pass` one of the other suite; `flaky` is a
 //! verdict that is another one each time; `#error` does not compile.
 
 use std::collections::BTreeSet;
@@ -15,11 +16,14 @@ use crate::qemu::Qemu;
 use crate::results::{ResultSet, Row};
 use crate::review::apply;
 use crate::select::Selection;
+use crate::suite::SUITES;
 use crate::testing::Tree;
 use crate::{Result, Verdict, hash};
 
 /// The file that most tests change.
 pub(crate) const FILE: &str = "target/i386/svm.c";
+
+const CONFORMANCE: &str = crate::conformance::suite::NAME;
 
 pub(crate) struct Fake {
     /// The names of the points that were built, in order.
@@ -80,29 +84,37 @@ impl Bench for Fake {
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {
         let text = qemu.path.to_str().unwrap_or_default();
-        let mut rows: Vec<Row> = Vec::new();
-        for line in text.lines() {
-            let Some((name, verdict)) = line.split_once(" = ") else { continue };
-            let (config, test) = name.split_once('/').unwrap_or(("svm", name));
-            if !what.test(config, test, None) {
-                continue;
+        let mut sets = Vec::new();
+        for (suite, _) in SUITES.iter().filter(|(suite, _)| what.suite(suite)) {
+            let mut rows: Vec<Row> = Vec::new();
+            for line in text.lines() {
+                let Some((name, verdict)) = line.split_once(" = ") else { continue };
+                let (config, test) = name.split_once('/').unwrap_or(("svm", name));
+                let mine = (config == CONFORMANCE) == (*suite == CONFORMANCE);
+                if mine && what.test(config, test, None) {
+                    rows.push(self.row((config, test), verdict, repeat));
+                }
             }
-            let mut row = fixtures::row(config, test, Verdict::Pass);
-            row.attempts = (0..repeat).map(|_| self.verdict(verdict)).collect();
-            row.verdict = row.attempts.iter().copied().max_by_key(|v| v.badness()).unwrap();
-            row.passed = u32::from(row.verdict == Verdict::Pass);
-            row.failed = u32::from(row.verdict == Verdict::Fail);
-            row.why = (row.verdict != Verdict::Pass).then(|| format!("{test}: {verdict}"));
-            rows.push(row);
+            rows.sort_by(|a, b| (&a.config, &a.test).cmp(&(&b.config, &b.test)));
+            let mut set = fixtures::set("patched-1", rows);
+            set.suite.name = (*suite).into();
+            sets.push(set);
         }
-        rows.sort_by(|a, b| (&a.config, &a.test).cmp(&(&b.config, &b.test)));
-        let mut set = fixtures::set("patched-1", rows);
-        set.suite.name = "kvm-unit-tests".into();
-        Ok(vec![set])
+        Ok(sets)
     }
 }
 
 impl Fake {
+    fn row(&mut self, (config, test): (&str, &str), verdict: &str, repeat: u32) -> Row {
+        let mut row = fixtures::row(config, test, Verdict::Pass);
+        row.attempts = (0..repeat).map(|_| self.verdict(verdict)).collect();
+        row.verdict = row.attempts.iter().copied().max_by_key(|v| v.badness()).unwrap();
+        row.passed = u32::from(row.verdict == Verdict::Pass);
+        row.failed = u32::from(row.verdict == Verdict::Fail);
+        row.why = (row.verdict != Verdict::Pass).then(|| format!("{test}: {verdict}"));
+        row
+    }
+
     fn verdict(&mut self, name: &str) -> Verdict {
         self.runs += 1;
         let flaky = if self.runs.is_multiple_of(2) { Verdict::Fail } else { Verdict::Pass };

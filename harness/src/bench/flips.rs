@@ -1,12 +1,14 @@
 //! What changed between two QEMUs, with accidents sorted out.
 
+use std::collections::BTreeSet;
+
 use super::{Bench, rows};
-use crate::Result;
 use crate::diff::{Basis, Change, Flip, compare};
 use crate::qemu::Qemu;
 use crate::results::ResultSet;
 use crate::select::Selection;
 use crate::suite::TestId;
+use crate::{Kind, Result};
 
 /// A QEMU and its verdicts.
 #[derive(Clone, Debug)]
@@ -20,24 +22,51 @@ pub struct Measured {
 /// Attempts at a verdict that may be an accident.
 const ATTEMPTS: u32 = 3;
 
-/// What changed. A test that got worse is tried again on both sides, since a
-/// busy machine makes tests time out.
+/// What changed. A test that got worse, or passes now, is tried again on both
+/// sides, since a busy machine makes tests time out and a lucky one lets them
+/// pass.
 ///
 /// # Errors
 /// What the bench gives.
 pub fn flips(bench: &mut dyn Bench, before: &Measured, after: &Measured) -> Result<Vec<Flip>> {
     let mut flips = changed(&before.sets, &after.sets);
-    let worse = |f: &&mut Flip| matches!(f.change, Change::Regressed | Change::Gone);
-    for flip in flips.iter_mut().filter(worse) {
-        let what = only(std::slice::from_ref(&flip.id));
-        let old = bench.measure(&before.qemu, &what, ATTEMPTS)?;
-        let new = bench.measure(&after.qemu, &what, ATTEMPTS)?;
-        let wavers = |sets: &[ResultSet]| rows(sets).any(|(_, row)| row.wavers());
-        if wavers(&old) || wavers(&new) {
-            flip.change = Change::Flaky;
-        }
+    let unsteady = unsteady(bench, &before.qemu, &after.qemu, &flips, Vec::new())?;
+    for flip in flips.iter_mut().filter(|f| unsteady.contains(&f.id)) {
+        flip.change = Change::Flaky;
     }
     Ok(flips)
+}
+
+/// Of tests that got worse or pass now, and of `others`, those that do not end
+/// the same each time on one of two QEMUs.
+///
+/// # Errors
+/// What the bench gives.
+pub fn unsteady(
+    bench: &mut dyn Bench,
+    before: &Qemu,
+    after: &Qemu,
+    flips: &[Flip],
+    others: Vec<TestId>,
+) -> Result<BTreeSet<TestId>> {
+    let doubtful = |f: &&Flip| matches!(f.change, Change::Regressed | Change::Gone | Change::Fixed);
+    let mut ids: Vec<TestId> = flips.iter().filter(doubtful).map(|f| f.id.clone()).collect();
+    ids.extend(others);
+    ids.sort();
+    ids.dedup();
+    let mut unsteady = BTreeSet::new();
+    if ids.is_empty() {
+        return Ok(unsteady);
+    }
+    for qemu in [before, after] {
+        let sets = match bench.measure(qemu, &only(&ids), ATTEMPTS) {
+            Err(e) if e.kind() == Kind::NothingRan => Vec::new(),
+            sets => sets?,
+        };
+        let wavering = rows(&sets).filter(|(_, row)| row.wavers()).map(|(id, _)| id);
+        unsteady.extend(wavering.filter(|id| ids.contains(id)));
+    }
+    Ok(unsteady)
 }
 
 /// Exactly these tests.

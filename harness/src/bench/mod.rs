@@ -20,7 +20,7 @@ use crate::select::Selection;
 use crate::suite::TestId;
 use crate::{Result, Verdict};
 
-pub use flips::{Measured, changed, flips, only};
+pub use flips::{Measured, changed, flips, only, unsteady};
 pub use lab::Lab;
 
 /// One QEMU of a row.

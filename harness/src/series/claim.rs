@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::select::glob;
+use crate::suite::TestId;
 use crate::{Error, Kind, Result};
 
 /// `kut/svm/cr3_read_intercept`, `conformance/vgif.*`: a suite, and a pattern
@@ -52,6 +54,18 @@ impl Claim {
         suite == self.suite && (glob(&self.pattern, &full) || glob(&self.pattern, test))
     }
 
+    /// Whether it means that test.
+    pub fn means(&self, id: &TestId) -> bool {
+        self.covers(&id.suite, &id.config, &id.test)
+    }
+
+    /// Whether it means all that `other`, which is the name of one test, means.
+    pub fn includes(&self, other: &Claim) -> bool {
+        let test = other.pattern.split_once('/').map_or("", |(_, test)| test);
+        self.suite == other.suite
+            && [other.pattern.as_str(), test].iter().any(|text| glob(&self.pattern, text))
+    }
+
     /// The pattern for `--test`.
     pub fn pattern(&self) -> &str {
         &self.pattern
@@ -83,22 +97,16 @@ impl From<Claim> for String {
     }
 }
 
-/// A test's name in the short form that [`Claim::parse`] reads.
+/// A test's name in the short form that [`Claim::parse`] reads. A suite's one
+/// configuration that is named like the suite is left out.
 pub fn short(suite: &str, config: &str, test: &str) -> String {
     let short = SUITES.iter().find(|(_, long)| *long == suite).map_or(suite, |(short, _)| short);
-    format!("{short}/{config}/{test}")
+    if config == suite { format!("{short}/{test}") } else { format!("{short}/{config}/{test}") }
 }
 
-/// Whether all of `text` matches `pattern`, in which `*` stands for any text
-/// and `?` for any one character.
-fn glob(pattern: &str, text: &str) -> bool {
-    let piece = |c: char| match c {
-        '*' => ".*".to_owned(),
-        '?' => ".".to_owned(),
-        c => regex::escape(c.encode_utf8(&mut [0; 4])),
-    };
-    let body: String = pattern.chars().map(piece).collect();
-    regex::Regex::new(&format!("(?s)^{body}$")).is_ok_and(|r| r.is_match(text))
+/// The short form of a test's identity.
+pub fn name(id: &TestId) -> String {
+    short(&id.suite, &id.config, &id.test)
 }
 
 #[cfg(test)]
@@ -116,6 +124,9 @@ mod tests {
         }
         assert!(!covers("kut/svm/a", "conformance"));
         assert_eq!(short("kvm-unit-tests", "svm", "a"), "kut/svm/a");
+        assert_eq!(short("conformance", "conformance", "npt/a"), "conformance/npt/a");
+        let claim = Claim::parse("conformance/npt/a").unwrap();
+        assert!(claim.covers("conformance", "conformance", "npt/a"));
     }
 
     #[test]

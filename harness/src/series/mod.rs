@@ -7,6 +7,7 @@
 //! [[patch]]
 //! file = "0001-target-i386-svm-….patch"
 //! title = "target/i386: svm: …"            # the mail's subject, without prefix
+//! part = "fixes"                           # where a part begins; else left out
 //! features = ["intercepts"]                # what it is about
 //! rules = ["intercept.cr3-read"]           # the model's rules that it is about
 //! flips = ["kut/svm/cr3_read_intercept"]   # tests that pass from here on
@@ -20,6 +21,7 @@ pub mod lint;
 pub mod record;
 mod revision;
 pub mod verify;
+pub mod write;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,9 @@ pub struct Entry {
     pub file: String,
     /// The commit's title.
     pub title: String,
+    /// The name of the part of the series that begins with it.
+    #[serde(default)]
+    pub part: Option<String>,
     /// What it is about; none for documentation and refactoring.
     pub features: Vec<Feature>,
     /// The ids of the rules that it is about.

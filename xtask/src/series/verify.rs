@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use harness::bench::along;
 use harness::build::{Flavour, Spec};
-use harness::select::Selection;
-use harness::series::Series;
 use harness::series::record::{self, Record};
-use harness::series::verify::{self, Fault, Request, Verified};
+use harness::series::verify::{self, Coverage, Fault, Request, Verified};
+use harness::series::{self, Series, write};
+use harness::source::Source;
 use harness::{Env, Error, Kind, Result, cache, results};
 
 use super::Which;
@@ -16,9 +16,13 @@ use crate::suites::{SuiteArgs, print_absent};
 
 /// Build along the series and check that each patch flips what it says
 ///
-/// All tests run at every step, unless flags choose some. Binaries and verdicts
-/// are kept, so an interrupted walk goes on where it stopped, and a walk after
-/// a change of patch N begins to build at N.
+/// The conformance suite runs at every patch. The others run at the start, at
+/// the end and where a part of the series ends; between, only the tests that
+/// patches name and those that differ run, until it is known where they change.
+/// What was measured where is said at the end. What changes is tried three times.
+///
+/// Binaries and verdicts are kept, so an interrupted walk goes on where it
+/// stopped, and a walk after a change of patch N begins to build at N.
 ///
 /// Exit codes: 0 every patch does what series.toml says and nothing gets worse,
 /// 1 one does not, 4 one does not build.
@@ -37,9 +41,13 @@ pub(crate) struct Args {
     /// Only this suite (may be given several times)
     #[arg(long, value_name = "SUITE")]
     suite: Vec<String>,
-    /// Only the tests that series.toml names: quick, but blind to what gets worse
+    /// Run every suite at every patch; takes hours
     #[arg(long)]
-    claims_only: bool,
+    thorough: bool,
+    /// Put the claims in series.toml right: what does not hold goes, what was
+    /// seen is added
+    #[arg(long)]
+    write: bool,
     /// Attempts at each test
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -57,38 +65,49 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let request = request(args, &series)?;
     let base = source.version.clone();
     let record_path = record::path(&results::folder(&env.repo), &source.major_minor());
-    let spec = Spec { source, patches: series.paths(), flavour: Flavour::Release };
-    let points = along(&spec, &format!("stock {base}"));
     let mut lab = args.suites.lab(env);
-    let verified = verify::verify(&mut lab, &env.console, &series, &points, &request, print_patch)?;
+    let points = points(&series, source);
+    let walk = verify::verify(&mut lab, &env.console, &series, &points, &request, print_patch)?;
     print_absent(lab.absent());
-    let faults: Vec<&Fault> = verified.iter().flat_map(|v| &v.faults).collect();
+    walk.coverage.iter().for_each(print_coverage);
+    let faults: Vec<&Fault> = walk.patches.iter().flat_map(|v| &v.faults).collect();
     println!(
         "{} of {} patches verified, {}",
-        verified.len(),
+        walk.patches.len(),
         series.patches.len(),
         match faults.len() {
             0 => "all as series.toml says".into(),
+            1 => "1 fault".into(),
             n => format!("{n} faults"),
         }
     );
     if let Some(path) = &args.json {
-        let text = serde_json::to_vec_pretty(&verified).map_err(|e| {
+        let text = serde_json::to_vec_pretty(&walk).map_err(|e| {
             Error::new(Kind::Harness, format!("writing {}", path.display())).because(e)
         })?;
         cache::write_atomic(path, &text)?;
     }
     if args.record && faults.is_empty() {
-        let whole = Record::of(&series, &verified, &base, lab.suites().to_vec())?;
+        let whole = Record::of(&series, &walk.patches, &base, lab.suites().to_vec())?;
         whole.save(&record_path)?;
         env.console.note(format_args!("recorded {}", record_path.display()));
     }
-    let broken = faults.iter().any(|f| matches!(f, Fault::Broken { .. }));
-    Ok(ExitCode::from(match (faults.is_empty(), broken) {
+    if args.write {
+        write_claims(env, &series, &walk.patches)?;
+    }
+    let left = |f: &&Fault| !(args.write && f.is_of_the_claims());
+    let left: Vec<&Fault> = faults.into_iter().filter(left).collect();
+    let broken = left.iter().any(|f| matches!(f, Fault::Broken { .. }));
+    Ok(ExitCode::from(match (left.is_empty(), broken) {
         (true, _) => 0,
         (_, true) => Kind::Build.exit_code(),
         (_, false) => Kind::Regression.exit_code(),
     }))
+}
+
+fn points(series: &Series, source: Source) -> Vec<harness::bench::Point> {
+    let name = format!("stock {}", source.version);
+    along(&Spec { source, patches: series.paths(), flavour: Flavour::Release }, &name)
 }
 
 fn request(args: &Args, series: &Series) -> Result<Request> {
@@ -98,22 +117,37 @@ fn request(args: &Args, series: &Series) -> Result<Request> {
         let what = format!("verifying patches {} to {to} of {last}", args.from);
         return Err(Error::new(Kind::Usage, what).hint("--from and --to count from 1"));
     }
-    let part = args.from > 1 || to < last || args.claims_only || !args.suite.is_empty();
+    let part = args.from > 1 || to < last || !args.suite.is_empty();
     if args.record && part {
         return Err(Error::new(Kind::Usage, "recording a part of a verification")
-            .hint("leave out --from, --to, --suite and --claims-only"));
+            .hint("leave out --from, --to and --suite"));
     }
-    let claims = series.patches.iter().flat_map(|p| &p.entry.flips);
-    let tests = match args.claims_only {
-        true => claims.map(|c| c.pattern().to_string()).collect(),
-        false => Vec::new(),
-    };
-    let selection = Selection { tests, suites: args.suite.clone(), ..Selection::default() };
-    Ok(Request { from: args.from, to, selection, repeat: args.repeat })
+    Ok(Request {
+        from: args.from,
+        to,
+        suites: args.suite.clone(),
+        thorough: args.thorough,
+        repeat: args.repeat,
+    })
+}
+
+fn write_claims(env: &Env, series: &Series, verified: &[Verified]) -> Result<()> {
+    let path = series.dir.join(series::FILE);
+    let old = std::fs::read_to_string(&path)
+        .map_err(|e| Error::new(Kind::Harness, format!("reading {}", path.display())).because(e))?;
+    let entries: Vec<_> = series.patches.iter().map(|p| &p.entry).collect();
+    let new = write::claims(&old, &entries, verified)?;
+    if new != old {
+        cache::write_atomic(&path, new.as_bytes())?;
+        env.console.note(format_args!("wrote {}; look at the difference", path.display()));
+    }
+    Ok(())
 }
 
 fn print_patch(verified: &Verified) {
-    println!("{}", verified.file);
+    let measured: Vec<String> =
+        verified.measured.iter().map(|(suite, n)| format!("{suite} {n}")).collect();
+    println!("{} [{}]", verified.file, measured.join(", "));
     for test in &verified.flipped {
         println!("  passes from here on: {test}");
     }
@@ -123,4 +157,17 @@ fn print_patch(verified: &Verified) {
     for fault in &verified.faults {
         println!("  WRONG: {fault}");
     }
+}
+
+fn print_coverage(c: &Coverage) {
+    let Coverage { suite, tests, points, elsewhere, .. } = c;
+    if c.whole.len() == *points {
+        println!("{suite}: all {tests} tests at each of {points} points");
+        return;
+    }
+    println!("{suite}: all {tests} tests at {}", c.whole.join(", "));
+    println!(
+        "  at the other {} points: {elsewhere} tests, each where a patch names it or it changes",
+        points - c.whole.len()
+    );
 }

@@ -47,6 +47,19 @@ fn a_claim_at_the_wrong_patch_is_told_at_both() {
 }
 
 #[test]
+fn claims_are_written_as_they_were_seen_and_hold_then() {
+    let world = series([&["kut/svm/b"], &["kut/svm/a"]]);
+    let args = ["verify", "--suite", "kvm-unit-tests"];
+    let (code, said) = run(&world, &[&args[..], &["--write"]].concat());
+    assert_eq!(code, 0, "{said}");
+    let toml = std::fs::read_to_string(world.path("repo/patches/qemu-10.2/series.toml")).unwrap();
+    let claims: Vec<&str> = toml.lines().filter(|l| l.starts_with("flips")).collect();
+    assert_eq!(claims, ["flips = [\"kut/svm/a\"]", "flips = [\"kut/svm/b\"]"], "{toml}");
+    let (code, said) = run(&world, &args);
+    assert_eq!((code, world.builds()), (0, 3), "{said}");
+}
+
+#[test]
 fn a_patch_that_does_not_build_has_an_exit_code_of_its_own() {
     let world = World::new(&LINES);
     world.change("target/i386: svm: mend a", "a = fail", "#error");

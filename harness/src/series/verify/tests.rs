@@ -7,8 +7,9 @@ use crate::series::{Entry, Patch};
 /// What a patch replaces, by what, and what it claims.
 type Change<'a> = (&'a str, &'a str, &'a [&'a str]);
 
-/// Verifies a series of changes, each with its claims.
-fn verified(base: &[&str], changes: &[Change<'_>]) -> Vec<Verified> {
+/// Verifies a series of changes, each with its claims; `parts` are the places,
+/// from 0, where a part begins.
+fn walked(base: &[&str], changes: &[Change<'_>], parts: &[usize]) -> Walk {
     let tree = fake::tree(base);
     let plain: Vec<_> = changes.iter().map(|(old, new, _)| (*old, *new)).collect();
     let mails = fake::mails(&tree, &plain);
@@ -20,15 +21,20 @@ fn verified(base: &[&str], changes: &[Change<'_>]) -> Vec<Verified> {
     };
     let mut patches = Vec::new();
     for ((path, mail), (_, _, names)) in spec.patches.iter().zip(&mails).zip(changes) {
-        let entry = entry(mail, names);
+        let mut entry = entry(mail, names);
+        entry.part = parts.contains(&patches.len()).then(|| "part".into());
         patches.push(Patch { path: path.clone(), mail: mail.clone(), entry });
     }
     let series = Series { dir: "s".into(), patches };
     let request =
-        Request { from: 1, to: changes.len(), selection: Selection::default(), repeat: 1 };
+        Request { from: 1, to: changes.len(), suites: Vec::new(), thorough: false, repeat: 1 };
     let mut bench = Fake::new(&tree);
     let console = Console::new(Verbosity::Quiet);
     verify(&mut bench, &console, &series, &along(&spec, "stock"), &request, |_| {}).unwrap()
+}
+
+fn verified(base: &[&str], changes: &[Change<'_>]) -> Vec<Verified> {
+    walked(base, changes, &[]).patches
 }
 
 /// The faults of a series of one change.
@@ -104,7 +110,8 @@ fn what_wavers_is_a_note_and_no_fault() {
     let v = verified(&AB, &[("svm/b = pass", "svm/b = flaky", &[])]);
     let v2 = verified(&AB, &[("svm/a = fail", "svm/a = flaky", &[])]);
     for v in [v, v2] {
-        assert!(v[0].faults.iter().all(|f| matches!(f, Fault::Unclaimed { .. })), "{v:?}");
+        assert_eq!(v[0].faults, [], "{v:?}");
+        assert!(v[0].notes.iter().any(|n| n.contains("flaky")), "{v:?}");
     }
 }
 
@@ -116,4 +123,71 @@ fn a_patch_that_does_not_build_is_a_fault_and_the_walk_goes_on() {
     );
     assert!(matches!(&v[0].faults[..], [Fault::Broken { why }] if why.contains("#error")));
     assert_eq!(v[1].faults, []);
+}
+
+/// Nine changes; the one in the middle breaks and mends what nobody names.
+fn nine() -> [Change<'static>; 9] {
+    let mut changes: [Change<'static>; 9] = [("", "", &[]); 9];
+    let numbered = [
+        ("int 0_0;", "int 0_0; //"),
+        ("int 0_1;", "int 0_1; //"),
+        ("int 0_2;", "int 0_2; //"),
+        ("svm/b = pass", "svm/b = fail"),
+        ("svm/a = fail", "svm/a = pass"),
+        ("int 0_3;", "int 0_3; //"),
+        ("int 0_4;", "int 0_4; //"),
+        ("svm/b = fail", "svm/b = pass"),
+        ("int 0_5;", "int 0_5; //"),
+    ];
+    for (change, (old, new)) in changes.iter_mut().zip(numbered) {
+        *change = (old, new, &[]);
+    }
+    changes
+}
+
+#[test]
+fn what_nobody_names_is_found_between_two_whole_runs() {
+    let walk = walked(&AB, &nine(), &[]);
+    let faulty: Vec<_> = walk.patches.iter().filter(|v| !v.faults.is_empty()).collect();
+    assert_eq!(faulty.len(), 1, "{faulty:?}");
+    assert_eq!(faulty[0].number, 5);
+    assert_eq!(faulty[0].faults, [Fault::Unclaimed { test: "kut/svm/a".into() }]);
+    let kut = &walk.coverage[1];
+    assert_eq!(kut.whole, ["stock", &walk_name(&walk, 9)], "{kut:?}");
+    assert_eq!((kut.tests, kut.points, kut.elsewhere), (2, 10, 1));
+}
+
+#[test]
+fn where_a_part_ends_everything_is_measured() {
+    let walk = walked(&AB, &nine(), &[4]);
+    assert_eq!(walk.coverage[1].whole.len(), 3);
+    let faulty: Vec<_> =
+        walk.patches.iter().filter(|v| !v.faults.is_empty()).map(|v| v.number).collect();
+    assert_eq!(faulty, [4, 5, 8], "worse, unclaimed, unclaimed: {:?}", walk.patches);
+    assert!(matches!(&walk.patches[3].faults[..], [Fault::Worse { .. }]));
+}
+
+#[test]
+fn a_quick_suite_is_measured_everywhere_and_claims_without_and_with_their_patch() {
+    let base = ["conformance/x = fail", "svm/a = fail", "svm/b = pass"];
+    let mut changes = nine();
+    changes[2] = ("conformance/x = fail", "conformance/x = pass", &["conformance/x"]);
+    changes[4].2 = &["kut/svm/a"];
+    changes[6] = ("conformance/x = pass", "conformance/x = crash", &[]);
+    let walk = walked(&base, &changes, &[]);
+    let faulty: Vec<_> = walk.patches.iter().filter(|v| !v.faults.is_empty()).collect();
+    assert_eq!(faulty.len(), 1, "{faulty:?}");
+    assert_eq!(faulty[0].number, 7);
+    let measured = |n: usize, suite: &str| walk.patches[n - 1].measured.get(suite).copied();
+    assert_eq!(measured(5, "kvm-unit-tests"), Some(1));
+    assert_eq!(measured(2, "kvm-unit-tests").unwrap_or(0), 0);
+    assert_eq!(measured(2, "conformance"), Some(1));
+    let conformance = &walk.coverage[0];
+    assert_eq!(conformance.whole.len(), conformance.points);
+}
+
+/// The name of a point, which is that of its patch's file.
+fn walk_name(walk: &Walk, number: usize) -> String {
+    let title = &walk.patches[number - 1].file;
+    crate::review::apply::file_name(number - 1, title)
 }

@@ -1,0 +1,84 @@
+//! Holds what changed at one patch against what was claimed. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Fault, Verified};
+use crate::Verdict;
+use crate::bench::rows;
+use crate::diff::{Change, Flip};
+use crate::results::{ResultSet, Row};
+use crate::series::claim::{self, Claim};
+use crate::suite::TestId;
+
+/// What is known on both sides of a patch.
+pub(super) struct Sides<'a> {
+    /// Without it.
+    pub(super) before: &'a [ResultSet],
+    /// With it.
+    pub(super) after: &'a [ResultSet],
+    /// Tests that ended differently when they were tried again.
+    pub(super) wavering: &'a BTreeSet<TestId>,
+}
+
+impl Sides<'_> {
+    fn unsteady(&self, id: &TestId, row: &Row) -> bool {
+        row.flaky || row.wavers() || self.wavering.contains(id)
+    }
+}
+
+/// Fills in everything but the build.
+pub(super) fn judge(verified: &mut Verified, claims: &[Claim], sides: &Sides<'_>, flips: &[Flip]) {
+    let old: BTreeMap<TestId, &Row> = rows(sides.before).collect();
+    let passed = |id: &TestId| old.get(id).is_some_and(|row| row.verdict == Verdict::Pass);
+    for claim in claims {
+        let tests: Vec<_> = rows(sides.after).filter(|(id, _)| claim.means(id)).collect();
+        if tests.is_empty() {
+            verified.faults.push(Fault::Unknown { claim: claim.to_string() });
+            continue;
+        }
+        for (id, row) in tests.iter().filter(|(_, row)| row.verdict != Verdict::Pass) {
+            let (test, verdict, why) = (claim::name(id), row.verdict, row.why.clone());
+            if sides.unsteady(id, row) {
+                verified.notes.push(format!(
+                    "{test} should pass from here on, and does not each time it runs: {verdict}"
+                ));
+            } else {
+                let claim = claim.to_string();
+                verified.faults.push(Fault::NotFlipped { claim, test, verdict, why });
+            }
+        }
+        let steady = |(id, _): &(TestId, &Row)| {
+            passed(id) && !old.get(id).is_some_and(|row| sides.unsteady(id, row))
+        };
+        if tests.iter().all(steady) {
+            verified.faults.push(Fault::Early { claim: claim.to_string() });
+        }
+    }
+    for flip in flips {
+        record(verified, flip, claims.iter().any(|c| c.means(&flip.id)));
+    }
+}
+
+fn record(verified: &mut Verified, flip: &Flip, claimed: bool) {
+    let test = claim::name(&flip.id);
+    let why = flip.row().and_then(|row| row.why.clone());
+    let to = flip.to.as_ref().map(|row| row.verdict);
+    match flip.change {
+        Change::Fixed => {
+            if !claimed {
+                verified.faults.push(Fault::Unclaimed { test: test.clone() });
+            }
+            verified.flipped.push(test);
+        }
+        Change::Regressed | Change::Gone => {
+            let from = flip.from.as_ref().map_or(Verdict::Missing, |row| row.verdict);
+            verified.faults.push(Fault::Worse { test, from, to, why });
+        }
+        Change::Improved | Change::Changed | Change::New => {
+            let to = to.map_or("gone", Verdict::name);
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            verified.notes.push(format!("{test} {}: {to}{why}", flip.change.name()));
+        }
+        Change::Flaky => verified.notes.push(format!("{test} is flaky: another verdict each time")),
+    }
+}
