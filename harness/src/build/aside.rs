@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use super::patch::Patch;
 use super::tree::Tree;
-use super::{Spec, apply, compiler, configure_args, diagnose, ninja};
+use super::{Spec, apply, compiler, configure_args, diagnose, ninja, require};
 use crate::cache::io_error;
-use crate::setup::{self, Need};
 use crate::{Env, Error, Kind, Result, hash};
 
 /// Builds ninja's `target` at `spec`, or finds it built, and returns a copy of
@@ -16,7 +15,7 @@ use crate::{Env, Error, Kind, Result, hash};
 /// # Errors
 /// As [`super::build`]; Build also when the tree has no such target.
 pub fn aside(env: &Env, spec: &Spec, target: &str) -> Result<PathBuf> {
-    setup::require(env, &[Need::Build])?;
+    require(env, &spec.source)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let applied = apply::apply(&spec.source, &patches)?;
     let compiler = compiler()?;

@@ -19,7 +19,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::setup::{self, Need, python::Venv};
-use crate::source::{Source, pins::Pins};
+use crate::source::Source;
+use crate::source::pins::{Base, Pins};
 use crate::{Env, Error, Kind, Result, process};
 use patch::Patch;
 use tree::Tree;
@@ -69,7 +70,7 @@ pub fn compiler() -> Result<Compiler> {
 /// Build, when a patch does not apply, or QEMU does not configure or compile;
 /// Harness; Interrupted. The cache is whole after each of them.
 pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
-    setup::require(env, &[Need::Build])?;
+    require(env, &spec.source)?;
     let firmware = firmware(env, &spec.source)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let compiler = compiler()?;
@@ -106,6 +107,17 @@ pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
     Ok(built)
 }
 
+/// What is known of the source or, of a checkout, of the default version.
+fn pin(source: &Source) -> Result<Base> {
+    Ok(Pins::builtin()?.base(source.pinned.as_deref())?.clone())
+}
+
+/// Refuses a machine that cannot build `source`.
+fn require(env: &Env, source: &Source) -> Result<()> {
+    let older = [Need::Build, Need::Older];
+    setup::require(env, if pin(source)?.older { &older } else { &older[..1] })
+}
+
 /// `10.2.2, stock, release`.
 fn describe(built: &Built) -> String {
     let series = match built.patches.len() {
@@ -116,18 +128,16 @@ fn describe(built: &Built) -> String {
 }
 
 fn configure_args(env: &Env, spec: &Spec, compiler: &Compiler) -> Result<Vec<String>> {
-    let pins = Pins::builtin()?;
-    let meson = match &spec.source.pinned {
-        Some(version) => pins.base(Some(version))?.meson.clone(),
-        None => pins.base(None)?.meson.clone(),
-    };
-    let venv = Venv::with_meson(env, &meson)?;
+    let pin = pin(&spec.source)?;
+    let venv = Venv::with_meson(env, &pin.meson)?;
     let mut args: Vec<String> = spec.flavour.configure().into_iter().map(Into::into).collect();
-    args.push(format!("--python={}", venv.python().display()));
+    let path = |path: PathBuf| path.display().to_string();
+    let interpreter = pin.interpreter.replace("{python}", &path(venv.python()));
+    args.push(interpreter.replace("{meson}", &path(venv.script())));
     args.push(format!("--cc={}", compiler.command));
     // Whatever a release has inside must do; a checkout may lack it.
     if spec.source.pinned.is_some() {
-        args.push("--disable-download".into());
+        args.extend(pin.configure.iter().cloned());
     }
     Ok(args)
 }

@@ -12,6 +12,8 @@ pub enum Need {
     Source,
     /// Configure and compile QEMU.
     Build,
+    /// Compile a version of QEMU that wants more than later ones.
+    Older,
     /// Run a guest in QEMU.
     Run,
     /// Bind QEMU's C code to Rust.
@@ -46,7 +48,7 @@ pub struct Package {
     pub why: &'static str,
 }
 
-use Need::{Bindgen, Build, Run, Source};
+use Need::{Bindgen, Build, Older, Run, Source};
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -113,6 +115,18 @@ pub const PACKAGES: &[Package] = &[
         check: Check::PythonVenv,
         needs: &[Build],
         why: "QEMU's configure runs meson from a private virtual environment",
+    },
+    Package {
+        debian: "libpixman-1-dev",
+        check: Check::Library("pixman-1"),
+        needs: &[Older],
+        why: "QEMU 7.2 wants it although it has no display (10.0 and later do not)",
+    },
+    Package {
+        debian: "libfdt-dev",
+        check: Check::File(&["/usr/include/libfdt.h", "/usr/local/include/libfdt.h"]),
+        needs: &[Older],
+        why: "QEMU 7.2 wants it for one of its machines (10.0 and later do not)",
     },
     Package {
         debian: "seabios",

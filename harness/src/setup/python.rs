@@ -54,6 +54,11 @@ impl Venv {
         self.dir.join("bin/python3")
     }
 
+    /// Its `meson` script.
+    pub fn script(&self) -> PathBuf {
+        self.dir.join("bin/meson")
+    }
+
     /// Its `meson` command.
     pub fn meson(&self) -> Command {
         let mut c = Command::new(self.python());

@@ -53,6 +53,14 @@ pub struct Base {
     pub tag: String,
     /// The version of meson that its configure is given.
     pub meson: String,
+    /// How its configure is told where meson is; `{python}` and `{meson}` are
+    /// filled in.
+    pub interpreter: String,
+    /// What else its configure is given, such as not to fetch anything.
+    pub configure: Vec<String>,
+    /// Does it want libraries that later versions do without?
+    #[serde(default)]
+    pub older: bool,
     /// The distribution's release that has the package.
     pub suite: String,
     /// The package's version.
