@@ -1,12 +1,14 @@
 //! `cargo xtask test-svm`, from binaries to a report.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::diff::{Basis, Comparison, compare, unexpected_passes};
+use crate::history::fails;
 use crate::qemu::{Qemu, Side};
 use crate::report::{Part, Report};
-use crate::results::{self, KnownFailures, ResultSet, Times};
+use crate::results::{self, Excerpts, KnownFailures, ResultSet, Times};
 use crate::run::{How, Measured, Set, measure};
 use crate::select::Selection;
 use crate::suite::{Absent, Opened, Options, SUITES, Suite};
@@ -56,7 +58,9 @@ pub fn run(env: &Env, request: &Request) -> Result<Report> {
     for (set, measured) in sets.iter().zip(&measured) {
         let results = results::result_set(&set.qemu.build, set.suite, measured, &known);
         report.unexpected.extend(unexpected(&results, &known));
-        report.parts.push(part(results, measured));
+        let part = part(results, measured);
+        Excerpts::save(&env.cache, &part.set, &part.excerpts)?;
+        report.parts.push(part);
     }
     report.comparisons = sides(&report.parts);
     for part in &report.parts {
@@ -135,7 +139,29 @@ fn part(set: ResultSet, measured: &Measured) -> Part {
         seconds.insert(key.clone(), taken.attempts.iter().map(|a| a.seconds).sum());
         logs.extend(taken.log.clone().map(|log| (key, log)));
     }
-    Part { set, seconds, logs }
+    let excerpts = excerpts(&set, &logs);
+    Part { set, seconds, logs, excerpts }
+}
+
+/// Of the tests that neither pass nor are skipped. A log that cannot be read is
+/// as good as none.
+fn excerpts(
+    set: &ResultSet,
+    logs: &BTreeMap<(String, String), PathBuf>,
+) -> BTreeMap<(String, String), String> {
+    // Many tests may share a log.
+    let mut texts: BTreeMap<&PathBuf, String> = BTreeMap::new();
+    let mut excerpts = BTreeMap::new();
+    for row in set.tests.iter().filter(|row| fails(row.verdict)) {
+        let key = (row.config.clone(), row.test.clone());
+        let Some(log) = logs.get(&key) else { continue };
+        let read = || String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()).into_owned();
+        let text = results::excerpt(texts.entry(log).or_insert_with(read), &row.test);
+        if !text.is_empty() {
+            excerpts.insert(key, text);
+        }
+    }
+    excerpts
 }
 
 fn unexpected(

@@ -20,6 +20,11 @@ macro_rules! features {
             pub const fn name(self) -> &'static str {
                 match self { $(Feature::$variant => $name),* }
             }
+
+            /// What it is about, with the sections of the APM's volume 2.
+            pub const fn about(self) -> &'static str {
+                match self { $(Feature::$variant => $doc),* }
+            }
         }
     };
 }

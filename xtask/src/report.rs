@@ -1,9 +1,11 @@
 //! `cargo xtask report`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::history::History;
-use harness::results::{self, KnownFailures};
+use harness::report::html;
+use harness::results::{self, Excerpts, KnownFailures};
 use harness::{Env, Error, Kind, Result, report};
 
 /// Print everything that is recorded: the matrix feature by build, what fails
@@ -19,6 +21,9 @@ pub(crate) struct Args {
     /// What changed from this build to the newest of its side, or to each --build
     #[arg(long, value_name = "BUILD")]
     since: Option<String>,
+    /// Write pages for a browser into this folder; they need no network
+    #[arg(long, value_name = "DIR", conflicts_with = "since")]
+    html: Option<PathBuf>,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
@@ -40,7 +45,16 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
                 return Err(Error::new(Kind::NothingRan, what)
                     .hint("`cargo xtask test-svm --record` measures and records"));
             }
-            print!("{}", report::recorded(&History::of(&sets), &known));
+            let history = History::of(&sets);
+            if let Some(dir) = &args.html {
+                let excerpts = Excerpts::load(&env.cache, &sets);
+                let content =
+                    html::Content { history: &history, known: &known, excerpts: &excerpts };
+                html::write(dir, &html::pages(&content)?)?;
+                println!("{}", dir.join("index.html").display());
+                return Ok(ExitCode::SUCCESS);
+            }
+            print!("{}", report::recorded(&history, &known));
         }
     }
     Ok(ExitCode::SUCCESS)

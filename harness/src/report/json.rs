@@ -39,6 +39,8 @@ struct Test<'a> {
     row: &'a Row,
     seconds: Option<f64>,
     log: Option<&'a PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<&'a String>,
     reproduce: String,
 }
 
@@ -89,6 +91,7 @@ fn results<'a>(report: &Report, part: &'a Part) -> Results<'a> {
             row,
             seconds: part.seconds.get(&key).copied(),
             log: part.logs.get(&key),
+            excerpt: part.excerpts.get(&key),
             reproduce: report.reproduce(&part.set.build.name, &part.set.id(row)),
         }
     };

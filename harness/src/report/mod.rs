@@ -1,5 +1,6 @@
 //! What a run says: on the terminal, as JSON, as JUnit. Pure.
 
+pub mod html;
 mod json;
 mod junit;
 mod matrix;
@@ -32,6 +33,8 @@ pub struct Part {
     pub seconds: BTreeMap<(String, String), f64>,
     /// Logs by configuration and test.
     pub logs: BTreeMap<(String, String), PathBuf>,
+    /// What the logs say of tests that do not pass, by configuration and test.
+    pub excerpts: BTreeMap<(String, String), String>,
 }
 
 /// A run, complete.

@@ -72,6 +72,7 @@ fn report(history: &History<'_>, known: &KnownFailures) -> Report {
         set: set.clone(),
         seconds: BTreeMap::new(),
         logs: BTreeMap::new(),
+        excerpts: BTreeMap::new(),
     };
     let parts: Vec<Part> = sets.map(part).collect();
     let denied = |set: &ResultSet| {

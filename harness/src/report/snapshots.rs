@@ -7,11 +7,11 @@ use std::path::Path;
 
 use svm_model::Feature;
 
-use super::{Part, Report, changes, json, junit, recorded, since, text};
+use super::{Part, Report, changes, html, json, junit, recorded, since, text};
 use crate::diff::{Basis, compare};
 use crate::fixtures::{row, set};
 use crate::history::History;
-use crate::results::{KnownFailures, ResultSet, Row};
+use crate::results::{Excerpts, KnownFailures, ResultSet, Row};
 use crate::suite::{Absent, TestId, WHOLE};
 use crate::{Kind, Verdict};
 
@@ -30,7 +30,8 @@ fn part(set: ResultSet) -> Part {
     let log = |r: &Row| (key(r), format!("/cache/{}/{}.log", set.build.name, r.test).into());
     let logs = set.tests.iter().map(log).collect();
     let seconds: BTreeMap<_, _> = set.tests.iter().map(|r| (key(r), 1.5)).collect();
-    Part { seconds, logs, set }
+    let excerpts = [(("svm".into(), "cr3".into()), "FAIL: cr3\nSUMMARY: 1 tests".into())];
+    Part { seconds, logs, excerpts: excerpts.into(), set }
 }
 
 fn report(parts: Vec<Part>) -> Report {
@@ -197,4 +198,41 @@ fn what_changed_since_a_build() {
     for (from, to) in [("stock-9", to(&[])), ("patched-10.2.2", to(&[]))] {
         assert_eq!(since(&history, from, &to).unwrap_err().kind(), Kind::Usage, "{from}");
     }
+}
+
+#[test]
+fn the_pages_of_several_builds() {
+    let (mut sets, known) = (several(), known());
+    sets.iter_mut().for_each(|set| known.apply(set));
+    let history = History::of(&sets);
+    let mut excerpts = Excerpts::default();
+    let cr3 = TestId { suite: "s".into(), config: "svm".into(), test: "cr3".into() };
+    excerpts.insert("stock-10.2.2", cr3, "FAIL: cr3 <is> & \"was\"".into());
+    let content = html::Content { history: &history, known: &known, excerpts: &excerpts };
+    let pages = html::pages(&content).unwrap();
+    let page = |path: &str| &pages.iter().find(|p| p.path == path).unwrap().text;
+    check("index.html", page("index.html"));
+    check("feature.html", page("feature/intercepts.html"));
+    check_links(&pages);
+}
+
+/// Each link leads to a page that is there, and to something on it.
+fn check_links(pages: &[html::Page]) {
+    let links = regex::Regex::new(r#"(?:href|src)="([^"]*)""#).unwrap();
+    let mut followed = 0;
+    for page in pages.iter().filter(|p| p.path.ends_with(".html")) {
+        for link in links.captures_iter(&page.text).map(|c| c[1].replace("&#x2f;", "/")) {
+            if link.starts_with("data:") || link.starts_with("https://example.org") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let path = path.strip_prefix("../").unwrap_or(path);
+            let target = pages.iter().find(|p| p.path == path);
+            let target = target.unwrap_or_else(|| panic!("{} links to {link}", page.path));
+            let id = format!("id=\"{anchor}\"");
+            assert!(anchor.is_empty() || target.text.contains(&id), "{} to {link}", page.path);
+            followed += 1;
+        }
+    }
+    assert!(followed > 100, "{followed}");
 }

@@ -1,5 +1,6 @@
 //! What was measured, as data: one file for each pair of build and suite.
 
+mod excerpts;
 mod from_run;
 mod known;
 mod reproduce;
@@ -9,6 +10,7 @@ mod times;
 use serde::{Deserialize, Serialize};
 use svm_model::Feature;
 
+pub use excerpts::{Excerpts, excerpt};
 pub use from_run::result_set;
 pub use known::{Known, KnownFailures};
 pub use reproduce::reproduce;
