@@ -29,6 +29,7 @@ pub mod interrupt;
 pub mod kut;
 pub mod layout;
 pub mod mail;
+pub mod measure;
 pub mod parse;
 pub mod process;
 pub mod qemu;

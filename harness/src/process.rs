@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
+use wait4::Wait4;
 
 use crate::cache::{Lock, NO_SPACE};
 use crate::error::Context;
@@ -109,6 +110,23 @@ impl Running {
                 return Ok(status);
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until it ends, and says what it used; after `limit` it is killed.
+    ///
+    /// # Errors
+    /// Whatever waiting gave.
+    pub fn end(&mut self, limit: Duration) -> io::Result<wait4::ResUse> {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(ended) = self.child.try_wait4()? {
+                return Ok(ended);
+            }
+            if Instant::now() >= end {
+                self.signal(Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

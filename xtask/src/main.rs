@@ -7,6 +7,7 @@
 
 mod base;
 mod bench;
+mod binaries;
 mod bisect;
 mod build;
 mod case;
@@ -68,7 +69,7 @@ enum Command {
     Case(case::Args),
     Rules(rules::Args),
     Mutate(rules::MutateArgs),
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
     Series(series::Args),
     Bisect(bisect::Args),
     Review(Box<review::Args>),

@@ -5,16 +5,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use harness::build::{self, Built, Flavour, Spec, patch};
-use harness::qemu::{Qemu, Side};
+use harness::build::Flavour;
+use harness::qemu::Side;
 use harness::select::Selection;
-use harness::source::{self, Source};
 use harness::suite::Options;
 use harness::test_svm::{self, Request};
 use harness::{Env, Kind, Result, cache, process, report};
 use svm_model::Feature;
 
-use crate::base::BaseArgs;
+use crate::binaries::BinaryArgs;
 
 /// Build QEMU stock and with the series, run the SVM suites on both, and say
 /// what the series fixes and what it breaks
@@ -44,19 +43,7 @@ pub(crate) struct Args {
     only: Option<OnlySide>,
 
     #[command(flatten, next_help_heading = "On which QEMU")]
-    base: BaseArgs,
-    /// How it is compiled: release, debug, asan or gcov
-    #[arg(long, default_value_t, help_heading = "On which QEMU")]
-    flavour: Flavour,
-    /// A folder of patches, instead of patches/qemu-VERSION
-    #[arg(long, value_name = "DIR", help_heading = "On which QEMU")]
-    series: Option<PathBuf>,
-    /// A binary to use as patched instead of building it
-    #[arg(long, value_name = "PATH", help_heading = "On which QEMU")]
-    qemu: Option<PathBuf>,
-    /// A binary to use as stock instead of building it
-    #[arg(long, value_name = "PATH", help_heading = "On which QEMU")]
-    stock_qemu: Option<PathBuf>,
+    binaries: BinaryArgs,
 
     /// QEMUs at a time [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -91,7 +78,7 @@ enum OnlySide {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let request = Request {
-        qemus: qemus(env, args)?,
+        qemus: args.binaries.qemus(env, sides(args.only))?,
         options: Options {
             kvm_unit_tests: args.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
@@ -122,40 +109,17 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(report.failure().map_or(0, Kind::exit_code)))
 }
 
+/// Both sides, or the one that is wanted, stock first.
+fn sides(only: Option<OnlySide>) -> &'static [Side] {
+    match only {
+        Some(OnlySide::Stock) => &[Side::Stock],
+        Some(OnlySide::Patched) => &[Side::Patched],
+        None => &[Side::Stock, Side::Patched],
+    }
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The binaries of both sides, or of the one that is wanted, stock first.
-fn qemus(env: &Env, args: &Args) -> Result<Vec<Qemu>> {
-    let sides: &[(Side, &Option<PathBuf>)] = match args.only {
-        Some(OnlySide::Stock) => &[(Side::Stock, &args.stock_qemu)],
-        Some(OnlySide::Patched) => &[(Side::Patched, &args.qemu)],
-        None => &[(Side::Stock, &args.stock_qemu), (Side::Patched, &args.qemu)],
-    };
-    // One source for both, and none where both binaries are given.
-    let all_given = sides.iter().all(|(_, given)| given.is_some());
-    let source = if all_given { None } else { Some(source::obtain(env, &args.base.request())?) };
-    let mut qemus = Vec::new();
-    for (side, given) in sides {
-        qemus.push(match (given, &source) {
-            (Some(path), _) => Qemu::inspect(*side, path)?,
-            (None, Some(source)) => Qemu::built(*side, &built(env, args, *side, source)?)?,
-            (None, None) => continue,
-        });
-    }
-    Ok(qemus)
-}
-
-fn built(env: &Env, args: &Args, side: Side, source: &Source) -> Result<Built> {
-    let patches = match side {
-        Side::Stock => Vec::new(),
-        Side::Patched => {
-            let own = || env.series_dir(&source.major_minor());
-            patch::series(&args.series.clone().unwrap_or_else(own))?
-        }
-    };
-    build::build(env, &Spec { source: source.clone(), patches, flavour: args.flavour })
 }
 
 /// The command with the flags that say what is tested, but not which tests.
@@ -166,16 +130,16 @@ fn command(args: &Args) -> String {
             command += &format!(" {flag} {}", process::quote(value.as_os_str()));
         }
     };
-    add("--qemu-src", &args.base.qemu_src);
-    add("--series", &args.series);
+    add("--qemu-src", &args.binaries.base.qemu_src);
+    add("--series", &args.binaries.series);
     add("--kvm-unit-tests", &args.kvm_unit_tests);
-    add("--stock-qemu", &args.stock_qemu);
-    add("--qemu", &args.qemu);
-    if let Some(base) = &args.base.base {
+    add("--stock-qemu", &args.binaries.stock_qemu);
+    add("--qemu", &args.binaries.qemu);
+    if let Some(base) = &args.binaries.base.base {
         command += &format!(" --base {base}");
     }
-    if args.flavour != Flavour::default() {
-        command += &format!(" --flavour {}", args.flavour);
+    if args.binaries.flavour != Flavour::default() {
+        command += &format!(" --flavour {}", args.binaries.flavour);
     }
     match args.only {
         Some(OnlySide::Stock) => command += " --only stock",

@@ -32,6 +32,15 @@ pub struct Guest {
 /// # Errors
 /// Build, when it does not compile; Harness on I/O failures.
 pub fn build(repo: &Path) -> Result<Guest> {
+    build_program(repo, "svm-guest")
+}
+
+/// [`build`] for a program of the guest's package: the cases' interpreter, or
+/// the one that measures.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_program(repo: &Path, program: &str) -> Result<Guest> {
     let source = repo.join(FOLDER);
     let target = repo.join("target/guest");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -45,7 +54,7 @@ pub fn build(repo: &Path) -> Result<Guest> {
         command.env_remove(name);
     }
     process::stdout(Kind::Build, &mut command)?;
-    load(&target.join("x86_64-unknown-linux-gnu/release/svm-guest"))
+    load(&target.join("x86_64-unknown-linux-gnu/release").join(program))
 }
 
 /// Reads the guest's ELF file, and writes its ROM beside it.

@@ -18,6 +18,8 @@ pub enum Need {
     Run,
     /// Bind QEMU's C code to Rust.
     Bindgen,
+    /// Count instructions.
+    Count,
 }
 
 /// How the presence of a requirement is seen.
@@ -48,7 +50,7 @@ pub struct Package {
     pub why: &'static str,
 }
 
-use Need::{Bindgen, Build, Older, Run, Source};
+use Need::{Bindgen, Build, Count, Older, Run, Source};
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -145,6 +147,12 @@ pub const PACKAGES: &[Package] = &[
         check: Check::Libclang,
         needs: &[Bindgen],
         why: "bindgen reads QEMU's headers with it",
+    },
+    Package {
+        debian: "valgrind",
+        check: Check::Tool(&["valgrind"]),
+        needs: &[Count],
+        why: "`cargo xtask bench` counts QEMU's instructions with it",
     },
 ];
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`.
+//! `cargo xtask bench model`: the speed of executors.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -8,15 +8,9 @@ use harness::{Env, Result};
 use svm_model::cases::{self, SEED};
 use svm_model::{coverage, model};
 
-/// Measure how many cases an executor runs in a second
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
+/// How many cases an executor runs in a second.
 #[derive(clap::Subcommand)]
-enum What {
+pub(crate) enum Executor {
     /// The model, on one core: every case that a processor with all features can run
     Model {
         /// Seconds to measure for
@@ -25,9 +19,9 @@ enum What {
     },
 }
 
-pub(crate) fn run(_env: &Env, args: &Args) -> Result<ExitCode> {
-    match args.what {
-        What::Model { seconds } => model(Duration::from_secs(seconds)),
+pub(crate) fn run(_env: &Env, executor: &Executor) -> Result<ExitCode> {
+    match executor {
+        Executor::Model { seconds } => model(Duration::from_secs(*seconds)),
     }
     Ok(ExitCode::SUCCESS)
 }
