@@ -7,6 +7,7 @@ use super::Series;
 use super::export::{MIME, Recipients, Request, git_version, header, now, place};
 use crate::build::{self, patch::Patch};
 use crate::git::Git;
+use crate::qemu::Side;
 use crate::report::matrix;
 use crate::results::ResultSet;
 use crate::source::Source;
@@ -63,7 +64,8 @@ fn words(series: &Series) -> (String, String) {
 fn results(about: &About<'_>) -> String {
     let version = &about.source.version;
     let mine = |set: &&ResultSet| set.build.qemu.split_whitespace().next() == Some(version);
-    let sets: Vec<&ResultSet> = about.results.iter().filter(mine).collect();
+    let mut sets: Vec<&ResultSet> = about.results.iter().filter(mine).collect();
+    sets.sort_by_key(|set| set.build.side == Side::Patched);
     if sets.is_empty() {
         return String::new();
     }
