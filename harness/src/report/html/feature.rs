@@ -133,7 +133,7 @@ fn test(content: &Content<'_>, id: &TestId, line: &Line<'_>) -> Test {
         Some(Log { build: name(at).to_owned(), text })
     };
     // The newest failure is what one wants to see, or else the newest result.
-    let failure = on_builds().filter(|(_, row)| fails(row.verdict)).next_back();
+    let failure = on_builds().rfind(|(_, row)| fails(row.verdict));
     let (at, row) = failure.or_else(|| on_builds().next_back()).expect("a test has a result");
     Test {
         anchor: anchor(id),
