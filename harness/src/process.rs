@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use wait4::Wait4;
 
 use crate::cache::{Lock, NO_SPACE};
@@ -118,16 +119,14 @@ impl Running {
     /// # Errors
     /// Whatever waiting gave.
     pub fn end(&mut self, limit: Duration) -> io::Result<wait4::ResUse> {
-        let end = Instant::now() + limit;
-        loop {
-            if let Some(ended) = self.child.try_wait4()? {
-                return Ok(ended);
-            }
-            if Instant::now() >= end {
-                self.signal(Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(2));
+        let pidfd = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
+        let seconds = limit.as_secs().cast_signed();
+        let limit = Timespec { tv_sec: seconds, tv_nsec: limit.subsec_nanos().into() };
+        let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+        if !poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0) {
+            self.signal(Signal::KILL);
         }
+        self.child.wait4()
     }
 
     /// Sends `signal` to the whole group.
