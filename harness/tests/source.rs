@@ -41,7 +41,8 @@ fn pins(dir: &Path) -> String {
     let mut text = format!(
         "default = \"1\"\n[upstream]\nurl = \"file:///no/such/repository\"\n\
          [debian]\napt = false\nmirror = \"x\"\narchives = [\"file://{}/{{name}}\"]\n\
-         [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\nsuite = \"x\"\npackage = \"1-1\"\n\
+         [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\n\
+         interpreter = \"--python={{python}}\"\nconfigure = []\nsuite = \"x\"\npackage = \"1-1\"\n\
          directory = \"x\"\n[base.trees]\n",
         dir.display()
     );
@@ -127,7 +128,8 @@ fn upstream(scene: &Scene, pinned: Option<&str>) -> Pins {
     let text = format!(
         "default = \"1\"\n[upstream]\nurl = \"file://{}\"\n\
          [debian]\napt = false\nmirror = \"x\"\narchives = [\"file:///no/such/archive\"]\n\
-         [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\nsuite = \"x\"\npackage = \"1-1\"\n\
+         [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\n\
+         interpreter = \"--python={{python}}\"\nconfigure = []\nsuite = \"x\"\npackage = \"1-1\"\n\
          directory = \"x\"\nfiles = [{{ name = \"a\", size = 0, sha256 = \"\", sha1 = \"\" }}]\n\
          [base.trees]\n\"target/i386\" = \"{}\"\n",
         scene.qemu().display(),
