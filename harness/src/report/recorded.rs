@@ -118,7 +118,7 @@ fn failing(out: &mut String, history: &History<'_>, at: usize) {
         let _ = writeln!(out, "  {id}  {what}  since {since}{reason}  [{feature}]");
     }
     if total > MOST {
-        let _ = writeln!(out, "  and {} more; all are in --json FILE and --html DIR", total - MOST);
+        let _ = writeln!(out, "  and {} more; all are in --html DIR", total - MOST);
     }
 }
 
