@@ -17,6 +17,7 @@ pub mod build;
 pub mod cache;
 pub mod checkpatch;
 pub mod ci;
+pub mod conform;
 pub mod conformance;
 pub mod console;
 pub mod diff;

@@ -12,6 +12,7 @@ mod bisect;
 mod build;
 mod case;
 mod ci;
+mod conform;
 mod doctor;
 mod layout;
 mod report;
@@ -67,6 +68,7 @@ enum Command {
     Build(build::Args),
     Layout(layout::Args),
     Case(case::Args),
+    Conform(Box<conform::Args>),
     Rules(rules::Args),
     Mutate(rules::MutateArgs),
     Bench(Box<bench::Args>),
@@ -96,6 +98,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
+        Command::Conform(args) => conform::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
         Command::Mutate(args) => rules::mutate(env, &args),
         Command::Bench(args) => bench::run(env, &args),

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use svm_model::wire::{EXIT_PORT, EXIT_VALUE, MAILBOX, header};
 
+use super::executor::SHUT_DOWN;
 use super::guest::Guest;
 use super::ram::Ram;
 use super::watch::Watch;
@@ -119,7 +120,7 @@ fn ended(status: ExitStatus, words: &mut File) -> Ended {
             if words.contains("terminating on signal") {
                 Ended::Killed(15)
             } else {
-                Ended::Died("the guest's CPU shut down".into())
+                Ended::Died(SHUT_DOWN.into())
             }
         }
         _ => Ended::Died(format!("QEMU ended with {status}{}", colon(&last_words(words)))),

@@ -16,7 +16,7 @@ pub struct Entry {
     pub case: Case,
     /// Where a person has written down what must come of it: that, and the
     /// section of APM volume 2 that says so.
-    pub written: Option<(Outcome, &'static str)>,
+    pub written: Option<(Outcome, String)>,
 }
 
 impl Entry {
@@ -43,7 +43,7 @@ pub fn all() -> Vec<Entry> {
     let written = written::all();
     written
         .into_iter()
-        .map(|w| Entry { case: w.case, written: Some((w.expect, w.section)) })
+        .map(|w| Entry { case: w.case, written: Some((w.expect, w.section.to_owned())) })
         .collect()
 }
 

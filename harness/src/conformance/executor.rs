@@ -16,6 +16,8 @@ use crate::{Error, Kind, Result};
 
 /// Without progress in a case for that long, it is stuck.
 pub const LIMIT: Duration = Duration::from_secs(2);
+/// What is said of a case in which the guest's CPU shut down.
+pub const SHUT_DOWN: &str = "the guest's CPU shut down";
 /// Most bytes of input, and of output, of one boot.
 const INPUT_MAX: usize = 8 << 20;
 const OUTPUT_MAX: usize = 24 << 20;
@@ -73,7 +75,7 @@ impl QemuExecutor {
         }
         let (ram, end) = self.boot(without, &Batch::default())?;
         if end != Ended::ByGuest {
-            return Err(no_start(&end));
+            return Err(no_start(without, &end));
         }
         check_state(&ram)?;
         let platform = read_platform(&ram)?;
@@ -159,7 +161,9 @@ impl QemuExecutor {
 
     fn boot(&self, without: CpuSet, batch: &Batch) -> Result<(Ram, Ended)> {
         let ram = Ram::new(batch.ram_size(), &ram::folders())?;
-        for (pa, bytes) in world::memory(!without.has(CpuFeature::Npt)) {
+        for (pa, bytes) in
+            world::memory(!without.has(CpuFeature::Npt), !without.has(CpuFeature::Pdpe1gb))
+        {
             ram.write(pa, &bytes)?;
         }
         batch.write(&ram)?;
@@ -188,7 +192,7 @@ fn verdict(ram: &Ram, end: Ended, partial: &[u8]) -> Result<Option<Ran>> {
         Ended::ByGuest => match ram.u32(MAILBOX + header::STATE)? {
             state::HALTED => Some(Ran::TimedOut(HALTED.to_owned(), seen())),
             state::RUNAWAY => Some(Ran::TimedOut(RUNAWAY.to_owned(), seen())),
-            state::SHUTDOWN => Some(Ran::Crashed("the guest's CPU shut down".into(), seen())),
+            state::SHUTDOWN => Some(Ran::Crashed(SHUT_DOWN.into(), seen())),
             _ => check_state(ram)?.map(|why| Ran::Crashed(why, seen())),
         },
         Ended::Stalled(why) => Some(Ran::TimedOut(why.to_owned(), seen())),
@@ -221,8 +225,9 @@ fn garbage(what: &str) -> Error {
         .hint("either a case has overwritten the guest, or this is a bug of the harness")
 }
 
-fn no_start(end: &Ended) -> Error {
-    Error::new(Kind::Harness, format!("the conformance guest does not come up: {end:?}"))
+fn no_start(without: CpuSet, end: &Ended) -> Error {
+    let cpu = cpu_argument(without);
+    Error::new(Kind::Harness, format!("the conformance guest does not come up on {cpu}: {end:?}"))
 }
 
 fn read_platform(ram: &Ram) -> Result<Platform> {

@@ -13,6 +13,7 @@ use super::catalogue::{self, Entry};
 use super::executor::{LIMIT, QemuExecutor, Ran, cpu_argument};
 use super::guest::{self, Guest};
 use super::render;
+use crate::conform::kept;
 use crate::error::Context;
 use crate::qemu::Qemu;
 use crate::suite::{
@@ -53,6 +54,7 @@ pub fn open(options: &Options) -> Result<Opened> {
     }
     let guest = guest::build(&options.checkout)?;
     let mut entries = catalogue::all();
+    entries.extend(kept::load(&options.checkout)?.into_iter().map(|(_, kept)| kept.entry()));
     entries.sort_by_key(|e| e.case.cpu.without);
     let places = entries.iter().enumerate().map(|(n, e)| (e.case.id.clone(), n)).collect();
     let version = format!("{} cases, {}", entries.len(), &digest(&guest, &entries)?[..16]);
@@ -103,12 +105,7 @@ impl Suite for Conformance {
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {
-        if run::ask(&qemu.path, &["-device", "help"])?.contains("\"isa-debug-exit\"") {
-            return Ok(());
-        }
-        let what = format!("{} has no isa-debug-exit device", qemu.path.display());
-        Err(Error::new(Kind::Usage, format!("{what}, which the {NAME} suite needs"))
-            .hint("configure QEMU with CONFIG_ISA_DEBUG"))
+        check_device(qemu)
     }
 
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
@@ -135,6 +132,19 @@ impl Suite for Conformance {
         })?;
         write_log(work, &log)
     }
+}
+
+/// Refuses a QEMU that the guest cannot end.
+///
+/// # Errors
+/// Usage.
+pub fn check_device(qemu: &Qemu) -> Result<()> {
+    if run::ask(&qemu.path, &["-device", "help"])?.contains("\"isa-debug-exit\"") {
+        return Ok(());
+    }
+    let what = format!("{} has no isa-debug-exit device", qemu.path.display());
+    Err(Error::new(Kind::Usage, format!("{what}, which the {NAME} suite needs"))
+        .hint("configure QEMU with CONFIG_ISA_DEBUG"))
 }
 
 /// What a case came to.

@@ -5,8 +5,11 @@ use svm_model::case::world::{
 };
 use svm_model::vmcb::{self, Field};
 
-/// Present, writable, user, accessed, dirty, and a page of 1 GiB.
+/// Present, writable, user, accessed, dirty, and a page of 1 GiB, or of 2 MiB
+/// where the CPU has none so large.
 const L1_PAGE: u64 = 0xe7;
+/// L1's four page directories.
+const L1_PDS: u64 = L1PT + 0x8000;
 /// Present, writable, user, accessed.
 const L1_TABLE: u64 = 0x27;
 /// Where the parts of the stubs are that all share.
@@ -18,7 +21,7 @@ pub const fn has_error_code(vector: u8) -> bool {
 }
 
 /// Everything that is not zero, as (physical address, bytes).
-pub fn memory(nested_paging: bool) -> Vec<(u64, Vec<u8>)> {
+pub fn memory(nested_paging: bool, gigabyte: bool) -> Vec<(u64, Vec<u8>)> {
     let pages = [
         world::NPT,
         world::NPT + 0x1000,
@@ -36,7 +39,14 @@ pub fn memory(nested_paging: bool) -> Vec<(u64, Vec<u8>)> {
     let mut memory: Vec<_> = pages.iter().map(|&page| (page, initial_page(page))).collect();
     memory.push((VMCB, baseline_vmcb(nested_paging)));
     memory.push((L1PT, words(&[(L1PT + 0x1000) | L1_TABLE])));
-    memory.push((L1PT + 0x1000, words(&[0, 1, 2, 3].map(|gib: u64| gib << 30 | L1_PAGE))));
+    if gigabyte {
+        memory.push((L1PT + 0x1000, words(&[0, 1, 2, 3].map(|gib: u64| gib << 30 | L1_PAGE))));
+    } else {
+        let tables = [0, 1, 2, 3].map(|n: u64| (L1_PDS + n * 0x1000) | L1_TABLE);
+        memory.push((L1PT + 0x1000, words(&tables)));
+        let pages = (0..2048u64).flat_map(|n| (n << 21 | L1_PAGE).to_le_bytes());
+        memory.push((L1_PDS, pages.collect()));
+    }
     memory.push((L1_GDT, words(&GDT)));
     memory.push((L2_STUBS, stubs()));
     memory.push((L2_STUB_EXIT, vec![0x0f, 0x01, 0xd9]));

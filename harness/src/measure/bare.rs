@@ -157,7 +157,7 @@ fn why(state: u64, what: u64, rip: u64) -> String {
 /// Header, tasks and world: the conformance suite's, with every exit that is
 /// measured intercepted, and without its TLB flush at each VMRUN.
 fn memory(tasks: &[Task]) -> Vec<(u64, Vec<u8>)> {
-    let mut memory = world::memory(true);
+    let mut memory = world::memory(true, true);
     let mut put = |at: u64, words: &[u64]| {
         memory.push((at, words.iter().flat_map(|w| w.to_le_bytes()).collect()));
     };

@@ -44,8 +44,8 @@ pub use draft::Draft;
 pub struct Family {
     /// Name.
     pub name: &'static str,
-    /// Makes the cases; only random families look at the seed.
-    build: fn(&mut Cases, u64),
+    /// Makes the cases; only random families look at the seed and the number of walks.
+    build: fn(&mut Cases, u64, usize),
 }
 
 /// What a family's cases are collected in.
@@ -56,29 +56,29 @@ pub const SEED: u64 = 0x5f37_59df;
 
 /// Every family.
 pub const FAMILIES: &[Family] = &[
-    Family { name: "vmrun", build: |out, _| vmrun::cases(out) },
-    Family { name: "vmrun-pairs", build: |out, _| vmrun_pairs::cases(out) },
-    Family { name: "vmrun-load", build: |out, _| vmrun_load::cases(out) },
-    Family { name: "vmexit", build: |out, _| vmexit::cases(out) },
-    Family { name: "instructions", build: |out, _| instructions::cases(out) },
-    Family { name: "registers", build: |out, _| registers::cases(out) },
-    Family { name: "io", build: |out, _| io::cases(out) },
-    Family { name: "msr-map", build: |out, _| msr_map::cases(out) },
-    Family { name: "msr", build: |out, _| msr::cases(out) },
-    Family { name: "eventinj", build: |out, _| event_injection::cases(out) },
-    Family { name: "gif", build: |out, _| gif::cases(out) },
-    Family { name: "virq", build: |out, _| virq::cases(out) },
-    Family { name: "shadow", build: |out, _| shadow::cases(out) },
-    Family { name: "physical", build: |out, _| physical::cases(out) },
-    Family { name: "vmload", build: |out, _| vmload::cases(out) },
-    Family { name: "npt", build: |out, _| nested::cases(out) },
-    Family { name: "npt-walk", build: |out, _| nested_walk::cases(out) },
-    Family { name: "pause", build: |out, _| pause::cases(out) },
-    Family { name: "lbr", build: |out, _| lbr::cases(out) },
-    Family { name: "vnmi", build: |out, _| vnmi::cases(out) },
-    Family { name: "tsc", build: |out, _| tsc::cases(out) },
-    Family { name: "tlb", build: |out, _| tlb::cases(out) },
-    Family { name: "debug", build: |out, _| debug::cases(out) },
+    Family { name: "vmrun", build: |out, _, _| vmrun::cases(out) },
+    Family { name: "vmrun-pairs", build: |out, _, _| vmrun_pairs::cases(out) },
+    Family { name: "vmrun-load", build: |out, _, _| vmrun_load::cases(out) },
+    Family { name: "vmexit", build: |out, _, _| vmexit::cases(out) },
+    Family { name: "instructions", build: |out, _, _| instructions::cases(out) },
+    Family { name: "registers", build: |out, _, _| registers::cases(out) },
+    Family { name: "io", build: |out, _, _| io::cases(out) },
+    Family { name: "msr-map", build: |out, _, _| msr_map::cases(out) },
+    Family { name: "msr", build: |out, _, _| msr::cases(out) },
+    Family { name: "eventinj", build: |out, _, _| event_injection::cases(out) },
+    Family { name: "gif", build: |out, _, _| gif::cases(out) },
+    Family { name: "virq", build: |out, _, _| virq::cases(out) },
+    Family { name: "shadow", build: |out, _, _| shadow::cases(out) },
+    Family { name: "physical", build: |out, _, _| physical::cases(out) },
+    Family { name: "vmload", build: |out, _, _| vmload::cases(out) },
+    Family { name: "npt", build: |out, _, _| nested::cases(out) },
+    Family { name: "npt-walk", build: |out, _, _| nested_walk::cases(out) },
+    Family { name: "pause", build: |out, _, _| pause::cases(out) },
+    Family { name: "lbr", build: |out, _, _| lbr::cases(out) },
+    Family { name: "vnmi", build: |out, _, _| vnmi::cases(out) },
+    Family { name: "tsc", build: |out, _, _| tsc::cases(out) },
+    Family { name: "tlb", build: |out, _, _| tlb::cases(out) },
+    Family { name: "debug", build: |out, _, _| debug::cases(out) },
     Family { name: "random", build: random::cases },
 ];
 
@@ -86,16 +86,21 @@ impl Family {
     /// The family's cases.
     pub fn cases(&self, seed: u64) -> Vec<Case> {
         let mut out = Vec::new();
-        (self.build)(&mut out, seed);
+        (self.build)(&mut out, seed, random::COUNT);
         out
     }
 }
 
 /// Every case of every family; where two do the same, the first.
 pub fn all(seed: u64) -> Vec<Case> {
+    with_walks(seed, random::COUNT)
+}
+
+/// As [`all`], with that many random walks.
+pub fn with_walks(seed: u64, walks: usize) -> Vec<Case> {
     let mut out = Vec::new();
     for family in FAMILIES {
-        (family.build)(&mut out, seed);
+        (family.build)(&mut out, seed, walks);
     }
     let mut seen = BTreeSet::new();
     out.retain(|case| seen.insert(fingerprint(case)));

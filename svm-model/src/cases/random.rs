@@ -49,9 +49,9 @@ impl Random {
     }
 }
 
-pub(super) fn cases(out: &mut Cases, seed: u64) {
+pub(super) fn cases(out: &mut Cases, seed: u64, count: usize) {
     let walks = (0..).map(|n| walk(seed, n)).filter(tells);
-    out.extend(walks.take(COUNT));
+    out.extend(walks.take(count));
 }
 
 /// Whether the manual says anything of what the case leads to.
