@@ -88,10 +88,10 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if let [id] = args.case.as_slice() {
-        if !id.contains(['*', '?']) {
-            return whole(env, args, id);
-        }
+    if let [id] = args.case.as_slice()
+        && !id.contains(['*', '?'])
+    {
+        return whole(env, args, id);
     }
     let choice = Choice {
         feature: args.feature,

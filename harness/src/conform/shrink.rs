@@ -138,10 +138,10 @@ mod tests {
         for (n, case) in cases.iter().enumerate() {
             let expected = model::run(case, &FULL);
             let mut observed = expected.clone();
-            if case.program.contains(&Insn::Hlt) {
-                if let Some(Obs::Exit(exit)) = observed.obs.last_mut() {
-                    exit.vmcb.set(Field::EXITCODE, 0);
-                }
+            if case.program.contains(&Insn::Hlt)
+                && let Some(Obs::Exit(exit)) = observed.obs.last_mut()
+            {
+                exit.vmcb.set(Field::EXITCODE, 0);
             }
             let differences = compare(&expected, &observed);
             if !differences.is_empty() {
