@@ -8,9 +8,12 @@ use super::Draft;
 use super::draft::GP;
 
 const EFER: u32 = 0xc000_0080;
+const SYSENTER_CS: u32 = 0x174;
 const VM_HSAVE_PA: u32 = 0xc001_0117;
 /// EFER's two bits in the map: the vector of C000_0000 begins at byte 0x800.
 const EFER_BYTE: u64 = world::MSRPM + 0x800 + 0x80 / 4;
+
+const RCX: u8 = 1;
 
 fn msr(id: &str) -> Draft {
     Draft::new(format!("msr/{id}"), Msr, "15.11")
@@ -50,6 +53,9 @@ fn msrs() -> Vec<Draft> {
             .intercept(exit::MSR),
             0,
         ),
+        // RDMSR and WRMSR take ECX; what is above it in RCX selects nothing.
+        exits_wide("read-rcx-above-32-bits", RDMSR, 0),
+        exits_wide("write-rcx-above-32-bits", WRMSR, 1),
         exits(
             bits(
                 msr("last-of-high-range").program(&[Insn::Rdmsr(0xc001_1fff)]),
@@ -60,6 +66,20 @@ fn msrs() -> Vec<Draft> {
             0,
         ),
     ]
+}
+
+const RDMSR: [u8; 2] = [0x0f, 0x32];
+const WRMSR: [u8; 2] = [0x0f, 0x30];
+
+/// An access to SYSENTER_CS with a bit set in the upper half of RCX.
+fn exits_wide(id: &str, access: [u8; 2], info1: u64) -> Draft {
+    bits(msr(id), world::MSRPM + u64::from(SYSENTER_CS) / 4, 1 << info1)
+        .program(&[Insn::Mov(RCX, 1 << 32 | u64::from(SYSENTER_CS)), Insn::Raw(access.to_vec())])
+        .intercept(exit::MSR)
+        .run()
+        .exits(exit::MSR)
+        .at(1)
+        .field(Field::EXITINFO1, info1)
 }
 
 fn ports() -> Vec<Draft> {
