@@ -106,6 +106,20 @@ impl Qemu {
         Ok(qemu)
     }
 
+    /// A binary that was named. Where a build of ours has its record beside it,
+    /// it is known for what it is; it runs with the system's firmware.
+    ///
+    /// # Errors
+    /// As [`Qemu::inspect`].
+    pub fn given(side: Side, path: &Path) -> Result<Self> {
+        match Built::beside(path) {
+            Some(built) if built.patches.is_empty() == (side == Side::Stock) => {
+                Self::built(side, &Built { firmware: firmware(), ..built })
+            }
+            _ => Self::inspect(side, path),
+        }
+    }
+
     /// Asks the binary at `path` for its version and hashes it.
     ///
     /// # Errors

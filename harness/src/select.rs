@@ -1,12 +1,13 @@
 //! Which tests of a plan are wanted.
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 use svm_model::Feature;
 
 use crate::suite::Job;
 
 /// Filters; an empty one lets everything through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// Patterns for the test's name, or for `CONFIGURATION/TEST`; one that
     /// begins with `!` leaves out.

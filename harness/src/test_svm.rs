@@ -1,7 +1,7 @@
 //! `cargo xtask test-svm`, from binaries to a report.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::diff::{Basis, Comparison, compare, unexpected_passes};
@@ -11,7 +11,8 @@ use crate::report::{Part, Report};
 use crate::results::{self, Excerpts, KnownFailures, ResultSet, Times};
 use crate::run::{How, Measured, Set, measure};
 use crate::select::Selection;
-use crate::suite::{Absent, Opened, Options, SUITES, Suite};
+use crate::shard::{self, Cut, Merged, Shard, Share};
+use crate::suite::{Absent, Job, Opened, Options, SUITES, Suite, TestId};
 use crate::{Env, Error, Kind, Result};
 
 /// What is to be run, and what is to be done with the results.
@@ -28,6 +29,8 @@ pub struct Request {
     pub fresh: bool,
     /// Attempts at each test.
     pub repeat: u32,
+    /// Measure this shard only, and write its share to a file.
+    pub shard: Option<(Shard, PathBuf)>,
     /// Write `results/`.
     pub record: bool,
     /// The command that a flip's reproduction begins with.
@@ -41,48 +44,156 @@ pub struct Request {
 /// runs give; [`Kind::Interrupted`].
 pub fn run(env: &Env, request: &Request) -> Result<Report> {
     let start = Instant::now();
-    if request.record && !request.selection.takes_whole_suites() {
-        let what = "recording a part of the tests";
-        return Err(Error::new(Kind::Usage, format!("{what}: results/ holds whole suites only"))
-            .hint("leave out --test, --unit and --feature; verdicts that are known cost no time"));
+    if request.record {
+        refuse_to_record_a_part(&request.selection, request.shard.is_some())?;
     }
     let folder = results::folder(&env.repo);
     let known = KnownFailures::load(&folder)?;
     let mut times = Times::load(&folder)?;
     let (suites, absent) = open_suites(request)?;
-    let sets = sets(request, &suites)?;
+    let plans = plans(request, &suites)?;
+    let cut = request.shard.as_ref().map(|(shard, _)| cut(&plans, *shard, &times));
+    let sets = sets(request, &plans, cut.as_ref());
     let (measured, ran) = measure(&sets, &how(request, &suites, &times), &env.cache, &env.console)?;
 
     let command = request.command.clone();
-    let mut report = Report { absent, command, ran, ..Report::default() };
+    let shard = request.shard.as_ref().map(|(shard, _)| *shard);
+    let mut report = Report { absent, command, ran, shard, ..Report::default() };
     for (set, measured) in sets.iter().zip(&measured) {
         let results = results::result_set(&set.qemu.build, set.suite, measured, &known);
-        report.unexpected.extend(unexpected(&results, &known));
         let part = part(results, measured);
         Excerpts::save(&env.cache, &part.set, &part.excerpts)?;
         report.parts.push(part);
     }
-    report.comparisons = sides(&report.parts);
-    for part in &report.parts {
-        against_recorded(
-            &part.set,
-            &folder,
-            request,
-            &mut report.comparisons,
-            &mut report.unrecorded,
-        )?;
-    }
+    let elsewhere: BTreeSet<&TestId> = match (&cut, shard) {
+        (Some(cut), Some(s)) => cut.iter().filter(|c| *c.1 != s.number).map(|c| c.0).collect(),
+        _ => BTreeSet::new(),
+    };
+    conclude(&folder, &known, &request.selection, &elsewhere, &mut report)?;
     if request.record {
+        record(env, &mut report)?;
         for (part, measured) in report.parts.iter().zip(&measured) {
-            let path = results::save(&folder, &part.set)?;
             times.learn(&part.set.suite.name, measured);
-            env.console.note(format_args!("recorded {}", path.display()));
         }
         times.save(&folder)?;
-        report.unrecorded.clear();
     }
     report.took = start.elapsed().as_secs_f64();
+    if let (Some((shard, path)), Some(cut)) = (&request.shard, cut) {
+        share(request, *shard, &report, &sets, &plans, cut).save(path)?;
+    }
     Ok(report)
+}
+
+/// The report of a run whose shards were put together.
+///
+/// # Errors
+/// Harness; Usage, for `--record` of less than all tests.
+pub fn conclude_merged(env: &Env, merged: Merged, record_it: bool) -> Result<Report> {
+    let folder = results::folder(&env.repo);
+    let known = KnownFailures::load(&folder)?;
+    let Merged { common, parts, lost, ran, took } = merged;
+    if record_it {
+        refuse_to_record_a_part(&common.selection, false)?;
+    }
+    for part in &parts {
+        Excerpts::save(&env.cache, &part.set, &part.excerpts)?;
+    }
+    let (absent, command) = (common.absent, common.command);
+    let mut report = Report { parts, absent, command, lost, ran, took, ..Report::default() };
+    conclude(&folder, &known, &common.selection, &BTreeSet::new(), &mut report)?;
+    if record_it && report.lost.is_empty() {
+        record(env, &mut report)?;
+    } else if record_it {
+        env.console.note(format_args!("nothing is recorded: results/ holds whole suites only"));
+    }
+    Ok(report)
+}
+
+fn refuse_to_record_a_part(selection: &Selection, shard: bool) -> Result<()> {
+    let error =
+        Error::new(Kind::Usage, "recording a part of the tests: results/ holds whole suites only");
+    if shard {
+        Err(error.hint("leave --record to `cargo xtask merge`"))
+    } else if !selection.takes_whole_suites() {
+        Err(error
+            .hint("leave out --test, --unit and --feature; verdicts that are known cost no time"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Compares what is in `report`, stock to patched and recorded to now; what was
+/// measured `elsewhere` is not missed.
+fn conclude(
+    folder: &Path,
+    known: &KnownFailures,
+    selection: &Selection,
+    elsewhere: &BTreeSet<&TestId>,
+    report: &mut Report,
+) -> Result<()> {
+    for part in &report.parts {
+        report.unexpected.extend(unexpected(&part.set, known));
+    }
+    report.comparisons = sides(&report.parts);
+    for Part { set: now, .. } in &report.parts {
+        match results::load(folder, &now.build.name, &now.suite.name)? {
+            Some(mut before) => {
+                let suite = &now.suite.name;
+                before.tests.retain(|r| {
+                    let id = || TestId {
+                        suite: suite.clone(),
+                        config: r.config.clone(),
+                        test: r.test.clone(),
+                    };
+                    selection.test(&r.config, &r.test, r.feature) && !elsewhere.contains(&id())
+                });
+                report.comparisons.push(compare(Basis::Recorded, &before, now));
+            }
+            None => report.unrecorded.push((now.build.name.clone(), now.suite.name.clone())),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the report's sets to `results/`.
+fn record(env: &Env, report: &mut Report) -> Result<()> {
+    let folder = results::folder(&env.repo);
+    for part in &report.parts {
+        let path = results::save(&folder, &part.set)?;
+        env.console.note(format_args!("recorded {}", path.display()));
+    }
+    report.unrecorded.clear();
+    Ok(())
+}
+
+/// What this shard writes. Its parts are in the order of its sets.
+fn share(
+    request: &Request,
+    shard: Shard,
+    report: &Report,
+    sets: &[Set<'_>],
+    plans: &[Plan<'_>],
+    cut: Cut,
+) -> Share {
+    let mut outline = Vec::new();
+    for (set, part) in sets.iter().zip(&report.parts) {
+        let name = &set.suite.identity().name;
+        let plan = plans.iter().find(|(suite, _)| suite.identity().name == *name);
+        let jobs = plan.map_or(&[][..], |(_, jobs)| jobs);
+        outline.push(shard::outline(shard.of, &part.set, set.suite, jobs, &cut));
+    }
+    Share {
+        schema: results::SCHEMA,
+        shard,
+        selection: request.selection.clone(),
+        command: request.command.clone(),
+        outline,
+        cut: cut.into_iter().collect(),
+        results: report.parts.iter().map(shard::Results::of).collect(),
+        absent: report.absent.clone(),
+        ran: report.ran,
+        took: report.took,
+    }
 }
 
 /// The suites that are there, and those that are not.
@@ -106,20 +217,39 @@ fn open_suites(request: &Request) -> Result<Found> {
     Ok((suites, absent))
 }
 
-/// Every suite on every binary, as far as selected.
-fn sets<'a>(request: &'a Request, suites: &'a [Box<dyn Suite>]) -> Result<Vec<Set<'a>>> {
-    let mut sets = Vec::new();
-    for suite in suites {
-        let jobs = request.selection.jobs(suite.plan());
-        for qemu in request.qemus.iter().filter(|_| !jobs.is_empty()) {
-            sets.push(Set { qemu, suite: suite.as_ref(), jobs: jobs.clone() });
-        }
-    }
-    if sets.is_empty() && !suites.is_empty() {
+/// A suite, and the jobs of it that are wanted, in all shards.
+type Plan<'a> = (&'a dyn Suite, Vec<Job>);
+
+fn plans<'a>(request: &Request, suites: &'a [Box<dyn Suite>]) -> Result<Vec<Plan<'a>>> {
+    let plan = |s: &'a dyn Suite| (s, request.selection.jobs(s.plan()));
+    let mut plans: Vec<Plan<'a>> = suites.iter().map(|s| plan(s.as_ref())).collect();
+    plans.retain(|(_, jobs)| !jobs.is_empty());
+    if plans.is_empty() && !suites.is_empty() {
         return Err(Error::new(Kind::NothingRan, "no test is selected")
             .hint("--test and --unit take names or patterns such as 'svm_lbrv*'"));
     }
-    Ok(sets)
+    Ok(plans)
+}
+
+fn cut(plans: &[Plan<'_>], shard: Shard, times: &Times) -> Cut {
+    let named: Vec<(&str, &[Job])> =
+        plans.iter().map(|(s, jobs)| (s.identity().name.as_str(), jobs.as_slice())).collect();
+    shard::cut(&named, shard.of, times)
+}
+
+/// Every suite on every binary, as far as the shard has a part in it.
+fn sets<'a>(request: &'a Request, plans: &[Plan<'a>], cut: Option<&Cut>) -> Vec<Set<'a>> {
+    let mut sets = Vec::new();
+    for (suite, jobs) in plans {
+        let mut jobs = jobs.clone();
+        if let (Some(cut), Some((shard, _))) = (cut, &request.shard) {
+            shard::keep(&mut jobs, &suite.identity().name, *shard, cut);
+        }
+        for qemu in &request.qemus {
+            sets.push(Set { qemu, suite: *suite, jobs: jobs.clone() });
+        }
+    }
+    sets
 }
 
 fn how(request: &Request, suites: &[Box<dyn Suite>], times: &Times) -> How {
@@ -182,23 +312,4 @@ fn sides(parts: &[Part]) -> Vec<Comparison> {
         }
     }
     comparisons
-}
-
-/// The recorded results, as far as their tests were selected now.
-fn against_recorded(
-    now: &ResultSet,
-    folder: &std::path::Path,
-    request: &Request,
-    comparisons: &mut Vec<Comparison>,
-    unrecorded: &mut Vec<(String, String)>,
-) -> Result<()> {
-    match results::load(folder, &now.build.name, &now.suite.name)? {
-        Some(mut before) => {
-            let wanted = |r: &results::Row| request.selection.test(&r.config, &r.test, r.feature);
-            before.tests.retain(wanted);
-            comparisons.push(compare(Basis::Recorded, &before, now));
-        }
-        None => unrecorded.push((now.build.name.clone(), now.suite.name.clone())),
-    }
-    Ok(())
 }

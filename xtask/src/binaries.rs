@@ -43,7 +43,7 @@ impl BinaryArgs {
         let mut qemus = Vec::new();
         for &side in sides {
             qemus.push(match (given(side), &source) {
-                (Some(path), _) => Qemu::inspect(side, path)?,
+                (Some(path), _) => Qemu::given(side, path)?,
                 (None, Some(source)) => Qemu::built(side, &self.built(env, side, source)?)?,
                 (None, None) => continue,
             });

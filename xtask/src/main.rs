@@ -12,9 +12,11 @@ mod bisect;
 mod build;
 mod case;
 mod ci;
+mod ci_config;
 mod conform;
 mod doctor;
 mod layout;
+mod merge;
 mod report;
 mod review;
 mod rules;
@@ -76,8 +78,10 @@ enum Command {
     Bisect(bisect::Args),
     Review(Box<review::Args>),
     TestSvm(Box<test_svm::Args>),
+    Merge(merge::Args),
     Report(report::Args),
     Ci(ci::Args),
+    CiConfig(ci_config::Args),
 }
 
 fn main() -> ExitCode {
@@ -106,8 +110,10 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Bisect(args) => bisect::run(env, &args),
         Command::Review(args) => review::run(env, &args),
         Command::TestSvm(args) => test_svm::run(env, &args),
+        Command::Merge(args) => merge::run(env, &args),
         Command::Report(args) => report::run(env, &args),
         Command::Ci(args) => ci::run(env, &args),
+        Command::CiConfig(args) => ci_config::run(env, &args),
     }
 }
 

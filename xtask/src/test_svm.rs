@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use harness::build::Flavour;
 use harness::qemu::Side;
+use harness::report::Report;
 use harness::select::Selection;
+use harness::shard::Shard;
 use harness::suite::Options;
 use harness::test_svm::{self, Request};
 use harness::{Env, Kind, Result, cache, process, report};
@@ -59,15 +61,43 @@ pub(crate) struct Args {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
 
+    /// Measure the K-th of N shards only, of about equal times
+    #[arg(long, value_name = "K/N", requires = "results")]
+    shard: Option<Shard>,
+    /// Write the shard's results to this file, for `cargo xtask merge`
+    #[arg(long, value_name = "FILE", requires = "shard")]
+    results: Option<PathBuf>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What becomes of a report.
+#[derive(clap::Args)]
+pub(crate) struct OutputArgs {
     /// Write the verdicts to results/
     #[arg(long, alias = "bless", help_heading = "Output")]
-    record: bool,
+    pub(crate) record: bool,
     /// Write everything to this file as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     json: Option<PathBuf>,
     /// Write a JUnit file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     junit: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Writes the files that are wanted, and prints the report.
+    pub(crate) fn write(&self, report: &Report) -> Result<()> {
+        if let Some(path) = &self.json {
+            cache::write_atomic(path, report::json(report)?.as_bytes())?;
+        }
+        if let Some(path) = &self.junit {
+            cache::write_atomic(path, report::junit(report)?.as_bytes())?;
+        }
+        print!("{}", report::text(report));
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -95,17 +125,12 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         jobs: args.jobs.map_or_else(cores, usize::from),
         fresh: args.fresh,
         repeat: args.repeat,
-        record: args.record,
+        shard: args.shard.zip(args.results.clone()),
+        record: args.output.record,
         command: command(args),
     };
     let report = test_svm::run(env, &request)?;
-    if let Some(path) = &args.json {
-        cache::write_atomic(path, report::json(&report)?.as_bytes())?;
-    }
-    if let Some(path) = &args.junit {
-        cache::write_atomic(path, report::junit(&report)?.as_bytes())?;
-    }
-    print!("{}", report::text(&report));
+    args.output.write(&report)?;
     Ok(ExitCode::from(report.failure().map_or(0, Kind::exit_code)))
 }
 

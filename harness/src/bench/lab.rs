@@ -79,6 +79,7 @@ impl Bench for Lab<'_> {
             jobs: self.jobs,
             fresh: false,
             repeat,
+            shard: None,
             record: false,
             command: String::new(),
         };

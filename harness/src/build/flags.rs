@@ -21,7 +21,7 @@ pub enum Flavour {
 }
 
 /// The devices file, in QEMU's own format.
-pub(super) const DEVICES: &str = include_str!("../../data/svm.mak");
+pub(crate) const DEVICES: &str = include_str!("../../data/svm.mak");
 
 /// Its place in the tree; configure is told the name without `.mak`.
 pub(super) const DEVICES_FILE: &str = "configs/devices/x86_64-softmmu/svm.mak";

@@ -55,6 +55,14 @@ impl Built {
         self
     }
 
+    /// What made the binary at `path`, where its record is beside it, as in the
+    /// cache or in a copy of its folder. Says nothing of firmware.
+    pub fn beside(path: &Path) -> Option<Built> {
+        let record = fs::read(path.with_file_name(RECORD)).ok()?;
+        let built = serde_json::from_slice::<Built>(&record).ok()?;
+        Some(Built { path: path.to_owned(), ..built })
+    }
+
     /// This build, if the cache has it.
     pub(super) fn found(&self, env: &Env) -> Option<Built> {
         let dir = folder(env, &self.id);

@@ -9,6 +9,12 @@ static FROM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^From \S+.* \d{1,2}:\d\d(:\d\d)?( \S+)?( \S+)? \d{4}\r?$")
         .expect("the pattern is a constant")
 });
+/// What `git format-patch` begins with; files that were put one behind the other
+/// have no empty line before it.
+static MAGIC: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^From [0-9a-f]{40,64} Mon Sep 17 00:00:00 2001\r?$")
+        .expect("the pattern is a constant")
+});
 static QUOTED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^>+From ").expect("the pattern is a constant"));
 
@@ -19,7 +25,7 @@ pub fn split(text: &[u8]) -> Vec<Vec<u8>> {
     let mut after_empty = true;
     for line in text.split_inclusive(|&b| b == b'\n') {
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        if after_empty && FROM.is_match(bare) {
+        if MAGIC.is_match(bare) || (after_empty && FROM.is_match(bare)) {
             mails.push(Vec::new());
         } else if let Some(mail) = mails.last_mut() {
             // mboxrd: one `>` was added to every line that looks like the above.
@@ -49,5 +55,7 @@ mod tests {
         assert!(first.contains("\nFrom now on"), "{first}");
         assert_eq!(split(b"Subject: one\n\nx\n").len(), 1);
         assert!(split(b"\n\n").is_empty());
+        let magic = format!("From {} Mon Sep 17 00:00:00 2001\nSubject: a\n\na\n", "0".repeat(40));
+        assert_eq!(split(magic.repeat(2).as_bytes()).len(), 2);
     }
 }

@@ -37,6 +37,13 @@ pub fn junit(report: &Report) -> Result<String> {
         }
         document.add_test_suite(suite);
     }
+    for number in &report.lost {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message("the shard left no results");
+        let mut suite = TestSuite::new("shards");
+        suite.add_test_case(TestCase::new(format!("shard {number}"), status));
+        document.add_test_suite(suite);
+    }
     for absent in &report.absent {
         let mut status = TestCaseStatus::skipped();
         status.set_message(XmlString::new(&absent.why));

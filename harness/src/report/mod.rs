@@ -22,6 +22,7 @@ pub use text::text;
 use crate::Kind;
 use crate::diff::Comparison;
 use crate::results::{self, ResultSet};
+use crate::shard::Shard;
 use crate::suite::{Absent, TestId};
 
 /// One suite on one build, as measured.
@@ -54,15 +55,20 @@ pub struct Report {
     pub ran: usize,
     /// Seconds that the run took.
     pub took: f64,
+    /// The shard that was measured, if it is not the whole.
+    pub shard: Option<Shard>,
+    /// Shards that left nothing, of a run that was put together.
+    pub lost: Vec<u32>,
     /// `cargo xtask test-svm` with the flags that chose the binaries; empty
     /// where the results were not measured by this command.
     pub command: String,
 }
 
 impl Report {
-    /// None when all is as recorded or better.
+    /// None when all is as recorded or better. A shard may have nothing to do.
     pub fn failure(&self) -> Option<Kind> {
-        if self.parts.iter().all(|p| p.set.tests.is_empty()) {
+        let nothing = self.parts.iter().all(|p| p.set.tests.is_empty());
+        if !self.lost.is_empty() || (nothing && self.shard.is_none()) {
             Some(Kind::NothingRan)
         } else if self.comparisons.iter().any(Comparison::is_worse) {
             Some(Kind::Regression)

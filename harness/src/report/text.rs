@@ -53,6 +53,23 @@ pub(super) fn heading(out: &mut String, report: &Report) {
     for absent in &report.absent {
         let _ = writeln!(out, "{:<16} NOT RUN: {}", absent.suite, absent.why);
     }
+    if let Some(shard) = report.shard {
+        let _ = writeln!(out, "shard {shard} only; `cargo xtask merge` puts shards together");
+    }
+    for number in &report.lost {
+        let missing = lost_tests(report, *number);
+        let _ = writeln!(out, "SHARD {number} IS MISSING, and with it {missing} results");
+    }
+}
+
+/// How many results a lost shard owes.
+fn lost_tests(report: &Report, number: u32) -> usize {
+    let begins = format!("shard {number}/");
+    let of_shard = |row: &&Row| {
+        let why = row.why.as_deref().unwrap_or_default();
+        row.verdict == Verdict::Missing && why.starts_with(&begins)
+    };
+    report.parts.iter().flat_map(|p| &p.set.tests).filter(of_shard).count()
 }
 
 pub(super) fn plural(n: usize) -> &'static str {
@@ -160,6 +177,10 @@ fn conclusion(report: &Report) -> String {
     };
     let measured = format!("{} measured now, {:.0} s", report.ran, report.took);
     match report.failure() {
+        Some(crate::Kind::NothingRan) if !report.lost.is_empty() => {
+            let lost: Vec<String> = report.lost.iter().map(u32::to_string).collect();
+            format!("NOT WHOLE: shard {} left no results ({measured})", lost.join(", "))
+        }
         Some(crate::Kind::NothingRan) => "nothing ran".into(),
         Some(_) => {
             let (worse, gone) = (count(Change::Regressed), count(Change::Gone));

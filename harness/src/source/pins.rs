@@ -7,6 +7,9 @@ use serde::Deserialize;
 use crate::error::Context;
 use crate::{Error, Kind, Result};
 
+/// The file, as it is compiled in.
+pub(crate) const TEXT: &str = include_str!("../../data/qemu-sources.toml");
+
 /// All pinned versions and where they come from.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +102,7 @@ impl Pins {
     /// # Errors
     /// Harness, when the file is malformed (a test reads it too).
     pub fn builtin() -> Result<Self> {
-        toml::from_str(include_str!("../../data/qemu-sources.toml"))
+        toml::from_str(TEXT)
             .doing(Kind::Harness, || "reading harness/data/qemu-sources.toml".into())
     }
 

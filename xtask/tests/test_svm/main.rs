@@ -2,4 +2,5 @@
 
 mod fake;
 mod faults;
+mod shards;
 mod usage;
