@@ -17,6 +17,7 @@ use crate::{Error, Kind, Result, interrupt};
 /// source/     one git repository a base, its first commit the base itself
 /// trees/      one work tree, build folder and log folder a base and flavour
 /// bin/        finished binaries, by the hash of what made them
+/// linux/      the kernel of Linux guests, their initramfs and consoles
 /// venv/       meson
 /// locks/
 /// ```

@@ -46,7 +46,7 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step.command.args((!env.install).then_some("--no-install"));
         step
     };
-    let guest = "harness/guest/Cargo.toml";
+    let (guest, linux) = ("harness/guest/Cargo.toml", "harness/linux/Cargo.toml");
     // Tests of what becomes of a guest that hangs, dies or is killed, on the QEMU just built.
     let mut faults = own("guest-faults", Some("stock"), &["build", "stock", "--print-path"]);
     faults.command = on_its_path(&faults.command, &cargo, &FAULTS);
@@ -56,7 +56,9 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
     vec![
         step("fmt", None, &cargo, &["fmt", "--all", "--check"]),
         step("fmt-guest", None, &cargo, &["fmt", "--manifest-path", guest, "--check"]),
+        step("fmt-linux", None, &cargo, &["fmt", "--manifest-path", linux, "--check"]),
         step("clippy", None, &cargo, &CLIPPY),
+        step("clippy-linux", None, &cargo, &CLIPPY_LINUX),
         step("test", None, &cargo, if has_nextest(&cargo) { &NEXTEST } else { &TEST }),
         own("series", None, &["series", "lint"]),
         own("stock", None, &["build", "stock"]),
@@ -69,6 +71,19 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
 
 const CLIPPY: [&str; 7] =
     ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+/// Nothing else compiles the program of the Linux guests before it is measured with.
+const CLIPPY_LINUX: [&str; 10] = [
+    "clippy",
+    "--quiet",
+    "--locked",
+    "--manifest-path",
+    "harness/linux/Cargo.toml",
+    "--target-dir",
+    "target/linux",
+    "--",
+    "-D",
+    "warnings",
+];
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
 

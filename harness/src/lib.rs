@@ -29,6 +29,7 @@ pub mod history;
 pub mod interrupt;
 pub mod kut;
 pub mod layout;
+pub mod linux;
 pub mod mail;
 pub mod measure;
 pub mod parse;

@@ -41,20 +41,30 @@ pub fn build(repo: &Path) -> Result<Guest> {
 /// # Errors
 /// As [`build`].
 pub fn build_program(repo: &Path, program: &str) -> Result<Guest> {
-    let source = repo.join(FOLDER);
-    let target = repo.join("target/guest");
+    load(&compile(repo, FOLDER, program)?)
+}
+
+/// Compiles the package in the checkout's `folder`, which is a workspace of its
+/// own with its own flags, and says where its `program` is.
+///
+/// # Errors
+/// Build, when it does not compile.
+pub fn compile(repo: &Path, folder: &str, program: &str) -> Result<PathBuf> {
+    let source = repo.join(folder);
+    let name = source.file_name().unwrap_or(source.as_os_str());
+    let target = repo.join("target").join(name);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .current_dir(&source)
         .args(["build", "--release", "--quiet", "--locked", "--target-dir"])
         .arg(&target);
-    // The guest's own flags are the only ones.
+    // The package's own flags are the only ones.
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
         command.env_remove(name);
     }
     process::stdout(Kind::Build, &mut command)?;
-    load(&target.join("x86_64-unknown-linux-gnu/release").join(program))
+    Ok(target.join("x86_64-unknown-linux-gnu/release").join(program))
 }
 
 /// Reads the guest's ELF file, and writes its ROM beside it.

@@ -29,12 +29,14 @@
 //! |---|---|
 //! | `world-switch` | VMRUN, #VMEXIT and exits through a minimal L1, our own guest ([`world_switch`]) |
 //! | `l1` | work in which SVM has no part: time, and instructions that QEMU executes ([`l1`]) |
+//! | `linux-boot` | booting a Linux that does not use SVM: seconds, and those of processor time (`-cpu`) ([`linux_boot`]) |
 //! | `memory` | most resident memory of a QEMU in each of these runs |
 
 pub mod bare;
 pub mod count;
 pub mod l1;
 pub mod launch;
+pub mod linux_boot;
 pub mod machine;
 pub mod record;
 pub mod stats;
@@ -130,6 +132,7 @@ pub const GROUPS: &[Group] = &[
             |env| Ok(Box::new(l1::Instructions::open(env)?)),
         ],
     },
+    Group { name: "linux-boot", probes: &[|env| Ok(Box::new(linux_boot::LinuxBoot::open(env)?))] },
 ];
 
 /// What is to be measured.

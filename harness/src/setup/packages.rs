@@ -20,6 +20,8 @@ pub enum Need {
     Bindgen,
     /// Count instructions.
     Count,
+    /// Make a Linux guest: its kernel, and a static program for it.
+    Linux,
 }
 
 /// How the presence of a requirement is seen.
@@ -50,7 +52,7 @@ pub struct Package {
     pub why: &'static str,
 }
 
-use Need::{Bindgen, Build, Count, Older, Run, Source};
+use Need::{Bindgen, Build, Count, Linux, Older, Run, Source};
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -73,8 +75,8 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "xz-utils",
         check: Check::Tool(&["xz"]),
-        needs: &[Source],
-        why: "source archives are xz-compressed",
+        needs: &[Source, Linux],
+        why: "source archives and a kernel's modules are xz-compressed",
     },
     Package {
         debian: "patch",
@@ -153,6 +155,22 @@ pub const PACKAGES: &[Package] = &[
         check: Check::Tool(&["valgrind"]),
         needs: &[Count],
         why: "`cargo xtask bench` counts QEMU's instructions with it",
+    },
+    Package {
+        debian: "binutils",
+        check: Check::Tool(&["ar"]),
+        needs: &[Linux],
+        why: "a package with a kernel for `cargo xtask bench` is an ar archive",
+    },
+    Package {
+        debian: "libc6-dev",
+        check: Check::File(&[
+            "/usr/lib/x86_64-linux-gnu/libc.a",
+            "/usr/lib64/libc.a",
+            "/usr/lib/libc.a",
+        ]),
+        needs: &[Linux],
+        why: "a program in a Linux guest of `cargo xtask bench` has its C library inside",
     },
 ];
 

@@ -20,8 +20,8 @@ use crate::{Env, Error, Kind, Result, process, setup};
 /// pinned.
 pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
     let dir = env.cache.dir(format!("archives/{}", base.version))?;
-    drop_wrong(env, &dir, base)?;
-    if missing(&dir, base).is_empty() {
+    drop_wrong(env, &dir, &base.files)?;
+    if missing(&dir, &base.files).is_empty() {
         return Ok(dir);
     }
     let mut tried = Vec::new();
@@ -31,8 +31,8 @@ pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
         crate::interrupt::check()?;
         tried.push(format!("apt: {e}"));
     }
-    for file in missing(&dir, base) {
-        fetch(env, debian, base, file, &dir).map_err(|e| {
+    for file in missing(&dir, &base.files) {
+        fetch(env, debian, &base.directory, file, &dir).map_err(|e| {
             if e.kind() == Kind::Interrupted {
                 return e;
             }
@@ -48,16 +48,40 @@ pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// The verified `file` of the mirror's folder `directory`, in the folder `dir` of
+/// the cache; fetched when it is not there.
+///
+/// # Errors
+/// Setup, saying what was tried, when it cannot be had or is not what was pinned.
+pub fn single(
+    env: &Env,
+    debian: &Debian,
+    directory: &str,
+    file: &File,
+    dir: &str,
+) -> Result<PathBuf> {
+    let dir = env.cache.dir(dir)?;
+    let wanted = std::slice::from_ref(file);
+    drop_wrong(env, &dir, wanted)?;
+    if !missing(&dir, wanted).is_empty() {
+        fetch(env, debian, directory, file, &dir).map_err(|e| match e.kind() {
+            Kind::Interrupted => e,
+            kind => Error::new(kind, format!("{} cannot be fetched; tried:\n    {e}", file.name)),
+        })?;
+    }
+    Ok(dir.join(&file.name))
+}
+
 const OFFLINE: &str = "without a network, name an unpacked release with --qemu-src DIR";
 
 /// The files that are not there yet.
-fn missing<'a>(dir: &Path, base: &'a Base) -> Vec<&'a File> {
-    base.files.iter().filter(|f| !dir.join(&f.name).is_file()).collect()
+fn missing<'a>(dir: &Path, files: &'a [File]) -> Vec<&'a File> {
+    files.iter().filter(|f| !dir.join(&f.name).is_file()).collect()
 }
 
 /// A damaged file in the cache is said, set aside and fetched again.
-fn drop_wrong(env: &Env, dir: &Path, base: &Base) -> Result<()> {
-    for file in &base.files {
+fn drop_wrong(env: &Env, dir: &Path, files: &[File]) -> Result<()> {
+    for file in files {
         let path = dir.join(&file.name);
         if path.is_file()
             && let Err(e) = verify(&path, file)
@@ -70,13 +94,13 @@ fn drop_wrong(env: &Env, dir: &Path, base: &Base) -> Result<()> {
 }
 
 /// Fetches one file from the first address that has it.
-fn fetch(env: &Env, debian: &Debian, base: &Base, file: &File, dir: &Path) -> Result<()> {
+fn fetch(env: &Env, debian: &Debian, directory: &str, file: &File, dir: &Path) -> Result<()> {
     let mirror = machine::mirror().map_or(debian.mirror.clone(), |m| m.uri);
     let mut tried = Vec::new();
     for template in &debian.archives {
         let url = template
             .replace("{mirror}", mirror.trim_end_matches('/'))
-            .replace("{directory}", &base.directory)
+            .replace("{directory}", directory)
             .replace("{name}", &file.name)
             .replace("{sha1}", &file.sha1);
         env.console.step(format_args!("fetching {url}"));

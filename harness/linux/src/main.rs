@@ -1,0 +1,60 @@
+//! The first process of the guests that `cargo xtask bench` boots; the kernel's
+//! command line says with `role=…` what it is to do. It prints lines that begin
+//! with [`report::MARK`], and turns the machine off.
+//!
+//! | role | what it does | its words |
+//! |---|---|---|
+//! | `boot` | nothing | `up` |
+//! | `kvm` | loads KVM, measures L2's exits, boots a Linux L2 | `exit-NAME NS` for each, `l2-start`, L2's own, `done` |
+//!
+//! When it cannot go on it says `failed: WHY`.
+
+mod exits;
+mod guest;
+mod kvm;
+mod l2;
+mod report;
+mod serial;
+
+/// What went wrong, as the host is told.
+type Result<T> = std::result::Result<T, String>;
+
+/// Says what failed, and at what.
+trait Context<T> {
+    fn doing(self, what: &str) -> Result<T>;
+}
+
+impl<T, E: std::fmt::Display> Context<T> for std::result::Result<T, E> {
+    fn doing(self, what: &str) -> Result<T> {
+        self.map_err(|e| format!("{what}: {e}"))
+    }
+}
+
+fn main() {
+    let role = std::env::var("role").unwrap_or_default();
+    let done = match role.as_str() {
+        "boot" => Ok("up"),
+        "kvm" => measure().map(|()| "done"),
+        other => Err(format!("there is no role {other:?}")),
+    };
+    match done {
+        Ok(word) => report::line(word),
+        Err(why) => report::line(format_args!("failed: {why}")),
+    }
+    off()
+}
+
+fn measure() -> Result<()> {
+    let kvm = kvm::open()?;
+    exits::measure(&kvm)?;
+    l2::boot(&kvm)
+}
+
+/// Ends the machine. QEMU is told not to start it again (`-no-reboot`).
+fn off() -> ! {
+    let e = rustix::system::reboot(rustix::system::RebootCommand::Restart);
+    report::line(format_args!("failed: turning the machine off: {e:?}"));
+    loop {
+        std::thread::park();
+    }
+}

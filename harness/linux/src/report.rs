@@ -1,0 +1,13 @@
+//! What the host reads on the serial console.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// How each line of ours begins; the kernel prints others.
+pub(crate) const MARK: &str = "svm-bench: ";
+
+/// Prints one line. Nobody is there to be told that it cannot be printed.
+pub(crate) fn line(text: impl Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{MARK}{text}").and_then(|()| out.flush());
+}

@@ -1,0 +1,160 @@
+//! The pinned kernel, out of its package.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::cache::io_error;
+use crate::error::Context;
+use crate::source::archive;
+use crate::source::pins::{File, Pins};
+use crate::{Env, Error, Kind, Result, process};
+
+/// Which kernel: `harness/data/linux.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// What `uname -r` says in it.
+    pub release: String,
+    /// The package's folder on a mirror.
+    pub directory: String,
+    /// What KVM needs, in the order of loading: paths below the kernel's modules,
+    /// without `.ko.xz`.
+    pub modules: Vec<String>,
+    /// The package.
+    pub file: File,
+}
+
+impl Pin {
+    /// The one this crate was built with.
+    ///
+    /// # Errors
+    /// Harness, when the file is malformed (a test reads it too).
+    pub fn builtin() -> Result<Self> {
+        toml::from_str(include_str!("../../data/linux.toml"))
+            .doing(Kind::Harness, || "reading harness/data/linux.toml".into())
+    }
+
+    /// Its image, in the package.
+    fn image(&self) -> String {
+        format!("boot/vmlinuz-{}", self.release)
+    }
+
+    /// A module, in the package.
+    fn module(&self, path: &str) -> String {
+        format!("usr/lib/modules/{}/kernel/{path}.ko.xz", self.release)
+    }
+}
+
+/// A kernel on disk.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// What `uname -r` says in it.
+    pub release: String,
+    /// The image, as a boot loader takes it.
+    pub image: PathBuf,
+    /// KVM's modules, not compressed, in the order of loading.
+    pub modules: Vec<PathBuf>,
+}
+
+/// The pinned kernel: from the cache, or fetched and unpacked into it.
+///
+/// # Errors
+/// Setup, when the package cannot be had or does not hold what it should; Harness,
+/// when the cache cannot be written.
+pub fn obtain(env: &Env) -> Result<Kernel> {
+    let pin = Pin::builtin()?;
+    // The hash names it, so that what was unpacked is what is pinned.
+    let home = env.cache.path(format!("linux/{}-{}", pin.release, &pin.file.sha256[..12]));
+    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let kernel = Kernel {
+        release: pin.release.clone(),
+        image: home.join("vmlinuz"),
+        modules: pin.modules.iter().map(|m| home.join(name(m) + ".ko")).collect(),
+    };
+    if home.is_dir() {
+        return Ok(kernel);
+    }
+    let _lock = env.cache.lock("linux", &env.console)?;
+    if home.is_dir() {
+        return Ok(kernel);
+    }
+    let debian = Pins::builtin()?.debian;
+    let package = archive::single(env, &debian, &pin.directory, &pin.file, "archives/linux")?;
+    env.console.step(format_args!("unpacking Linux {}", pin.release));
+    let fresh = env.cache.dir("linux")?.join(".new");
+    empty(&fresh)?;
+    unpack(&pin, &package, &fresh)?;
+    fs::rename(fresh.join(pin.image()), fresh.join("vmlinuz"))
+        .doing(Kind::Setup, || format!("looking for {} in {}", pin.image(), pin.file.name))?;
+    for module in &pin.modules {
+        decompress(&fresh.join(pin.module(module)), &fresh.join(name(module) + ".ko"))?;
+    }
+    for folder in ["boot", "usr"] {
+        let folder = fresh.join(folder);
+        fs::remove_dir_all(&folder).map_err(|e| io_error("removing", &folder, e))?;
+    }
+    fs::rename(&fresh, &home).map_err(|e| io_error("writing", &home, e))?;
+    Ok(kernel)
+}
+
+/// The contents of one of its files.
+///
+/// # Errors
+/// Harness, when it cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|e| io_error("reading", path, e))
+}
+
+/// Takes what is needed out of the package: an ar archive with a tar archive in it.
+fn unpack(pin: &Pin, package: &Path, dir: &Path) -> Result<()> {
+    let data = dir.join("data.tar.xz");
+    let mut ar = Command::new("ar");
+    ar.arg("x").arg(package).arg("data.tar.xz").current_dir(dir);
+    process::stdout(Kind::Setup, &mut ar)?;
+    let mut tar = Command::new("tar");
+    tar.args(["-xJ", "--no-same-owner", "--no-same-permissions", "-f"]).arg(&data);
+    tar.arg("-C").arg(dir).arg(format!("./{}", pin.image()));
+    tar.args(pin.modules.iter().map(|m| format!("./{}", pin.module(m))));
+    process::stdout(Kind::Setup, &mut tar)?;
+    fs::remove_file(&data).map_err(|e| io_error("removing", &data, e))
+}
+
+/// Not every kernel decompresses its modules itself.
+fn decompress(from: &Path, to: &Path) -> Result<()> {
+    let into = fs::File::create(to).map_err(|e| io_error("writing", to, e))?;
+    let mut xz = Command::new("xz");
+    xz.args(["--decompress", "--stdout"]).arg(from).stdin(Stdio::null()).stdout(into);
+    let status = xz.status().map_err(|e| process::not_started(&xz, e))?;
+    if !status.success() {
+        let what = format!("{} failed ({status})", process::show(&xz));
+        return Err(Error::new(Kind::Setup, what));
+    }
+    Ok(())
+}
+
+fn empty(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(io_error("removing", dir, e));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(dir).map_err(|e| io_error("creating", dir, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pin_names_one_kernel_in_its_package_its_folder_and_its_modules() {
+        let pin = Pin::builtin().unwrap();
+        assert!(pin.file.name.starts_with(&format!("linux-image-{}_", pin.release)));
+        assert!(pin.file.name.ends_with("_amd64.deb") && pin.file.sha256.len() == 64);
+        assert!(pin.modules.last().unwrap().ends_with("kvm-amd"));
+        assert!(pin.module(&pin.modules[0]).ends_with("kernel/virt/lib/irqbypass.ko.xz"));
+    }
+}
