@@ -14,6 +14,7 @@ mod maps;
 mod npt;
 mod registers;
 mod round_trip;
+mod tlb;
 mod virq;
 mod vmload;
 mod vmrun_checks;
@@ -36,7 +37,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 13] = [
+    let files: [fn() -> Vec<Draft>; 14] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -48,6 +49,7 @@ pub fn all() -> Vec<Written> {
         virq::cases,
         injection::cases,
         npt::cases,
+        tlb::cases,
         maps::cases,
         debug::cases,
     ];

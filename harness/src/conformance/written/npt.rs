@@ -8,27 +8,27 @@ use svm_model::vmcb::{Field, exit};
 use super::Draft;
 
 /// A page of the window, and its nested entry.
-const PAGE: u64 = world::DATA + 0x5000;
+pub(super) const PAGE: u64 = world::DATA + 0x5000;
 const ENTRY: u64 = world::npt::PT + 5 * 8;
 /// L2's own entry for the same page.
 const L2_ENTRY: u64 = world::l2pt::PT + 5 * 8;
 
 const PRESENT: u64 = 1;
-const WRITABLE: u64 = 2;
+pub(super) const WRITABLE: u64 = 2;
 const USER: u64 = 4;
 const ACCESSED: u64 = 0x20;
 const DIRTY: u64 = 0x40;
-const LARGE: u64 = 0x80;
-const FULL: u64 = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
-const NX: u64 = 1 << 63;
+pub(super) const LARGE: u64 = 0x80;
+pub(super) const FULL: u64 = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+pub(super) const NX: u64 = 1 << 63;
 
 /// EXITINFO1: what kind of fault, as in a page-fault error code, and on what.
 const P: u64 = 1;
 const W: u64 = 2;
-const U: u64 = 4;
+pub(super) const U: u64 = 4;
 const RSV: u64 = 8;
 const ID: u64 = 16;
-const FINAL: u64 = 1 << 32;
+pub(super) const FINAL: u64 = 1 << 32;
 const TABLE: u64 = 1 << 33;
 
 fn draft(id: &str) -> Draft {
