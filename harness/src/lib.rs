@@ -32,6 +32,7 @@ pub mod layout;
 pub mod linux;
 pub mod mail;
 pub mod measure;
+pub mod migration;
 pub mod parse;
 pub mod pipeline;
 pub mod process;

@@ -19,6 +19,7 @@ use crate::{Result, Verdict};
 pub const SUITES: &[(&str, Open)] = &[
     ("kvm-unit-tests", crate::kut::open),
     (crate::conformance::suite::NAME, crate::conformance::suite::open),
+    (crate::migration::suite::NAME, crate::migration::suite::open),
 ];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
@@ -40,6 +41,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Units asked for by name, which may be others than a suite's own choice.
     pub units: Vec<String>,
+    /// QEMU as released, for suites that have one QEMU talk to another.
+    pub stock: Option<Qemu>,
 }
 
 /// A suite that can run, or the reason why it cannot.

@@ -34,6 +34,7 @@ impl SuiteArgs {
             require: self.require.iter().cloned().collect(),
             timeout: self.timeout.map(|s| Duration::from_secs(s.into())),
             units: Vec::new(),
+            stock: None,
         };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Lab::new(env, options, self.jobs.map_or_else(cores, usize::from))

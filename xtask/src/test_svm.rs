@@ -107,15 +107,21 @@ enum OnlySide {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let qemus = qemus(env, args)?;
     let request = Request {
+<<<<<<< HEAD
         qemus: args.binaries.qemus(env, sides(args.only))?,
+=======
+>>>>>>> f5a2991 (migration: cases that leave their QEMU in the middle of L2 and go on in another)
         options: Options {
             kvm_unit_tests: args.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
             require: args.require.iter().cloned().collect(),
             timeout: args.timeout.map(|s| Duration::from_secs(s.into())),
             units: args.unit.clone(),
+            stock: qemus.iter().find(|q| q.build.side == Side::Stock).cloned(),
         },
+        qemus,
         selection: Selection {
             tests: args.test.clone(),
             units: args.unit.clone(),

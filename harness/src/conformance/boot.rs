@@ -74,16 +74,22 @@ impl Machine {
     /// # Errors
     /// Harness, when QEMU cannot be started or watched; Interrupted.
     pub fn boot(&self, cpu: &str, ram: &Ram) -> Result<Ended> {
-        for (pa, bytes) in &self.guest.segments {
-            ram.write(*pa, bytes)?;
-        }
+        self.load(ram)?;
         watched(self.command(cpu, ram), ram, self.limit)
+    }
+
+    /// Writes the guest into RAM.
+    ///
+    /// # Errors
+    /// Harness, on I/O failures.
+    pub(crate) fn load(&self, ram: &Ram) -> Result<()> {
+        self.guest.segments.iter().try_for_each(|(pa, bytes)| ram.write(*pa, bytes))
     }
 }
 
 /// Runs what works on a batch in `ram`, and waits for its end.
-pub(super) fn watched(mut command: Command, ram: &Ram, limit: Duration) -> Result<Ended> {
-    let mut words =
+pub(crate) fn watched(mut command: Command, ram: &Ram, limit: Duration) -> Result<Ended> {
+    let words =
         tempfile::tempfile().doing(Kind::Harness, || "making a file for QEMU's stderr".into())?;
     let stderr = words.try_clone().doing(Kind::Harness, || "copying a descriptor".into())?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
@@ -106,10 +112,10 @@ pub(super) fn watched(mut command: Command, ram: &Ram, limit: Duration) -> Resul
     }
     let status = running.wait().doing(Kind::Harness, || name)?;
     interrupt::check()?;
-    Ok(ended(status, &mut words))
+    Ok(ended(status, words))
 }
 
-fn ended(status: ExitStatus, words: &mut File) -> Ended {
+fn ended(status: ExitStatus, words: File) -> Ended {
     let by_guest = (EXIT_VALUE << 1 | 1) as i32;
     match (status.code(), status.signal()) {
         (Some(code), _) if code == by_guest => Ended::ByGuest,
@@ -132,7 +138,7 @@ fn colon(words: &str) -> String {
 }
 
 /// The last line that QEMU wrote to stderr.
-fn last_words(words: &mut File) -> String {
+pub(crate) fn last_words(mut words: File) -> String {
     let mut bytes = Vec::new();
     let read = words.rewind().and_then(|()| words.take(1 << 16).read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);

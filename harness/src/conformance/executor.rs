@@ -132,52 +132,84 @@ impl QemuExecutor {
             }
         }
         let (ram, end) = self.boot(without, &batch)?;
-        let done = ram.u32(MAILBOX + header::DONE)? as usize;
-        if done > batch.count {
-            return Err(garbage("it says that it has run more cases than it was given"));
-        }
-        let committed = ram.u64(MAILBOX + header::OUTPUT_LEN)? as usize;
-        let written = ram.u64(MAILBOX + header::OUTPUT_PART)? as usize;
-        if committed > written || written > batch.output {
-            return Err(garbage("it says that it has written more than it can"));
-        }
-        let bytes = ram.read(batch.output_at(), written)?;
-        let mut reader = Reader(&bytes[..committed]);
-        for &n in &queue[..done] {
-            let outcome =
-                decode::outcome(&mut reader).ok_or_else(|| garbage("its observations"))?;
-            emit(n, Ran::Outcome(outcome))?;
-        }
-        if let Some(broken) = verdict(&ram, end, &bytes[committed..])? {
-            if done < batch.count {
-                emit(queue[done], broken)?;
-                return Ok(done + 1);
-            }
-        } else if done == 0 {
-            return Err(garbage("it ended without a case run"));
-        }
-        Ok(done)
+        read_back(&ram, end, &batch, queue, emit)
     }
 
     fn boot(&self, without: CpuSet, batch: &Batch) -> Result<(Ram, Ended)> {
-        let ram = Ram::new(batch.ram_size(), &ram::folders())?;
-        for (pa, bytes) in
-            world::memory(!without.has(CpuFeature::Npt), !without.has(CpuFeature::Pdpe1gb))
-        {
-            ram.write(pa, &bytes)?;
-        }
-        batch.write(&ram)?;
+        let ram = batch.ram(without)?;
         let end = match &self.place {
             Place::Machine(machine) => machine.boot(&cpu_argument(without), &ram)?,
             Place::C(c) => c.boot(without, &ram)?,
         };
-        if ram.u64(MAILBOX + header::MAGIC)? != wire::MAGIC
-            || ram.u32(MAILBOX + header::VERSION)? != wire::VERSION
-        {
-            return Err(garbage("its header is overwritten"));
-        }
+        check_header(&ram)?;
         Ok((ram, end))
     }
+}
+
+/// Runs one case alone, in a way of the caller's: `boot` gets the RAM that it
+/// lies in, for a CPU without those features, and gives back RAM in which it has
+/// ended, or `None`, which is handed on.
+///
+/// # Errors
+/// As [`QemuExecutor::run`], and what `boot` gives.
+pub fn alone(
+    case: &Case,
+    without: CpuSet,
+    boot: impl FnOnce(Ram) -> Result<Option<(Ram, Ended)>>,
+) -> Result<Option<Ran>> {
+    let mut batch = Batch::default();
+    batch.add(case)?;
+    let Some((ram, end)) = boot(batch.ram(without)?)? else { return Ok(None) };
+    check_header(&ram)?;
+    let mut ran = None;
+    read_back(&ram, end, &batch, &[0], &mut |_, what| {
+        ran = Some(what);
+        Ok(())
+    })?;
+    Ok(ran)
+}
+
+/// Emits what became of the cases of a batch, `queue`; how many it got through.
+fn read_back(
+    ram: &Ram,
+    end: Ended,
+    batch: &Batch,
+    queue: &[usize],
+    emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
+) -> Result<usize> {
+    let done = ram.u32(MAILBOX + header::DONE)? as usize;
+    if done > batch.count {
+        return Err(garbage("it says that it has run more cases than it was given"));
+    }
+    let committed = ram.u64(MAILBOX + header::OUTPUT_LEN)? as usize;
+    let written = ram.u64(MAILBOX + header::OUTPUT_PART)? as usize;
+    if committed > written || written > batch.output {
+        return Err(garbage("it says that it has written more than it can"));
+    }
+    let bytes = ram.read(batch.output_at(), written)?;
+    let mut reader = Reader(&bytes[..committed]);
+    for &n in &queue[..done] {
+        let outcome = decode::outcome(&mut reader).ok_or_else(|| garbage("its observations"))?;
+        emit(n, Ran::Outcome(outcome))?;
+    }
+    if let Some(broken) = verdict(ram, end, &bytes[committed..])? {
+        if done < batch.count {
+            emit(queue[done], broken)?;
+            return Ok(done + 1);
+        }
+    } else if done == 0 {
+        return Err(garbage("it ended without a case run"));
+    }
+    Ok(done)
+}
+
+fn check_header(ram: &Ram) -> Result<()> {
+    if ram.u64(MAILBOX + header::MAGIC)? != wire::MAGIC
+        || ram.u32(MAILBOX + header::VERSION)? != wire::VERSION
+    {
+        return Err(garbage("its header is overwritten"));
+    }
+    Ok(())
 }
 
 /// QEMU's `-cpu` argument.
@@ -296,6 +328,18 @@ impl Batch {
     /// QEMU wants whole MiB.
     fn ram_size(&self) -> u64 {
         (self.output_at() + self.output as u64).next_multiple_of(1 << 20)
+    }
+
+    /// RAM with the world and this batch in it, for a CPU without those features.
+    fn ram(&self, without: CpuSet) -> Result<Ram> {
+        let ram = Ram::new(self.ram_size(), &ram::folders())?;
+        for (pa, bytes) in
+            world::memory(!without.has(CpuFeature::Npt), !without.has(CpuFeature::Pdpe1gb))
+        {
+            ram.write(pa, &bytes)?;
+        }
+        self.write(&ram)?;
+        Ok(ram)
     }
 
     fn write(&self, ram: &Ram) -> Result<()> {

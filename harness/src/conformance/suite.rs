@@ -105,7 +105,7 @@ impl Suite for Conformance {
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {
-        check_device(qemu)
+        check_device(qemu, NAME)
     }
 
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
@@ -134,16 +134,16 @@ impl Suite for Conformance {
     }
 }
 
-/// Refuses a QEMU that the guest cannot end.
+/// Refuses a QEMU that the guest cannot end, on behalf of a suite.
 ///
 /// # Errors
 /// Usage.
-pub fn check_device(qemu: &Qemu) -> Result<()> {
+pub fn check_device(qemu: &Qemu, suite: &str) -> Result<()> {
     if run::ask(&qemu.path, &["-device", "help"])?.contains("\"isa-debug-exit\"") {
         return Ok(());
     }
     let what = format!("{} has no isa-debug-exit device", qemu.path.display());
-    Err(Error::new(Kind::Usage, format!("{what}, which the {NAME} suite needs"))
+    Err(Error::new(Kind::Usage, format!("{what}, which the {suite} suite needs"))
         .hint("configure QEMU with CONFIG_ISA_DEBUG"))
 }
 
@@ -196,7 +196,8 @@ fn describe(entry: &Entry, expected: &Outcome, ran: &Ran, log: &mut String) {
     };
 }
 
-fn write_log(work: &Work<'_>, text: &str) -> Result<()> {
+/// Writes a job's log.
+pub(crate) fn write_log(work: &Work<'_>, text: &str) -> Result<()> {
     if let Some(dir) = work.log.parent() {
         std::fs::create_dir_all(dir)
             .doing(Kind::Harness, || format!("creating {}", dir.display()))?;
