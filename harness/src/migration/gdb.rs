@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn packets_carry_their_checksum() {
-        stub(b"$Z1,900000,1#82", b"+$OK#9a").stop_at(Stop::Instruction(0x90_0000)).unwrap();
-        let refused = stub(b"$Z2,1000,1#d8", b"+$E16#ac").stop_at(Stop::Write(0x1000));
+        stub(b"$Z1,900000,1#3d", b"+$OK#9a").stop_at(Stop::Instruction(0x90_0000)).unwrap();
+        let refused = stub(b"$Z2,1000,1#d6", b"+$E16#ac").stop_at(Stop::Write(0x1000));
         assert!(refused.unwrap_err().to_string().contains("E16"));
     }
 

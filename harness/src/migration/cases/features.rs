@@ -73,7 +73,13 @@ fn nested_paging() -> Vec<Move> {
 /// A TSC of that many bits tells what it was made of, and not how long it took.
 fn tsc() -> Vec<Move> {
     let tsc = |id: &str| {
-        draft(&format!("tsc/{id}"), TscScale).program(&[Insn::Nop, Insn::Rdtsc, Insn::Shr(2, 16)])
+        draft(&format!("tsc/{id}"), TscScale).program(&[
+            Insn::Nop,
+            Insn::Rdtsc,
+            Insn::Shr(2, 16),
+            // The lower half tells the time.
+            Insn::Mov(0, 0),
+        ])
     };
     vec![
         at(0, tsc("offset").set(Field::TSC_OFFSET, 0x1234 << 48).run()),
