@@ -107,12 +107,8 @@ enum OnlySide {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
-    let qemus = qemus(env, args)?;
+    let qemus = args.binaries.qemus(env, sides(args.only))?;
     let request = Request {
-<<<<<<< HEAD
-        qemus: args.binaries.qemus(env, sides(args.only))?,
-=======
->>>>>>> f5a2991 (migration: cases that leave their QEMU in the middle of L2 and go on in another)
         options: Options {
             kvm_unit_tests: args.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
