@@ -11,6 +11,7 @@
 
 pub mod cases;
 pub mod gdb;
+mod journey;
 pub mod qmp;
 pub mod suite;
 pub mod travel;

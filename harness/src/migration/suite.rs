@@ -1,21 +1,17 @@
 //! The migration suite, as the harness runs suites.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::time::Duration;
 
-use svm_model::case::Case;
-use svm_model::compare;
-use svm_model::cpu::{CpuSet, Platform};
+use svm_model::cpu::CpuSet;
 use svm_model::model;
-use svm_model::outcome::Outcome;
 
 use super::cases::{self, Move};
-use super::travel::{Station, Trip, travel};
+use super::journey::Journeys;
 use crate::conformance::boot::Machine;
-use crate::conformance::executor::{LIMIT, QemuExecutor, Ran, alone, cpu_argument};
+use crate::conformance::executor::{LIMIT, cpu_argument};
 use crate::conformance::guest::{self, Guest};
-use crate::conformance::{catalogue, render, suite};
+use crate::conformance::{catalogue, suite};
 use crate::error::Context;
 use crate::qemu::Qemu;
 use crate::suite::{
@@ -154,138 +150,11 @@ impl Suite for Migration {
         let wanted = |p: &&Planned| self.places.get(&p.test).map(|&n| &self.moves[n]);
         let moves: Vec<&Move> = work.pending.iter().filter_map(wanted).collect();
         let mut log = String::new();
+        if from.digest == to.digest && work.job.config != Route::Within.name() {
+            let skip = |m: &&Move| Observation::bare(&m.case.id, Verdict::Skip, "it is stock");
+            return moves.iter().map(skip).try_for_each(emit);
+        }
         Journeys::new(machine(from), machine(to))?.run(&moves, &mut log, emit)?;
         suite::write_log(work, &log)
-    }
-}
-
-/// Two QEMUs, and the CPU that both can be.
-struct Journeys {
-    from: (Machine, Platform),
-    to: (Machine, Platform),
-    /// What one of them has and the other has not.
-    apart: CpuSet,
-    still: QemuExecutor,
-}
-
-impl Journeys {
-    fn new(from: Machine, to: Machine) -> Result<Journeys> {
-        let mut still = QemuExecutor::new(to.clone());
-        let there = still.platform(CpuSet::NONE)?;
-        let here = match from.qemu == to.qemu {
-            true => there,
-            false => QemuExecutor::new(from.clone()).platform(CpuSet::NONE)?,
-        };
-        let (a, b) = (here.features, there.features);
-        let apart = a.minus(b).union(b.minus(a));
-        Ok(Journeys { from: (from, here), to: (to, there), apart, still })
-    }
-
-    fn run(
-        &mut self,
-        moves: &[&Move],
-        log: &mut String,
-        emit: &mut dyn FnMut(Observation) -> Result<()>,
-    ) -> Result<()> {
-        let shared = |case: &Case| {
-            let mut case = case.clone();
-            case.cpu.without = case.cpu.without.union(self.apart);
-            case
-        };
-        let cases: Vec<Case> = moves.iter().map(|m| shared(&m.case)).collect();
-        let mut still: Vec<Option<Ran>> = vec![None; cases.len()];
-        let borrowed: Vec<&Case> = cases.iter().collect();
-        if self.from.0.qemu == self.to.0.qemu {
-            self.still.run(&borrowed, &mut |n, ran| {
-                still[n] = Some(ran);
-                Ok(())
-            })?;
-        }
-        for ((case, still), Move { mark, .. }) in cases.iter().zip(still).zip(moves) {
-            let missing = case.cpu.needs.minus(self.to.1.features.minus(case.cpu.without));
-            if missing != CpuSet::NONE {
-                let names: Vec<&str> = missing.iter().map(|f| f.name()).collect();
-                let why = format!("the CPU lacks {}", names.join(", "));
-                emit(Observation::bare(&case.id, Verdict::Skip, why))?;
-                continue;
-            }
-            let (from, to) = (station(&self.from, case), station(&self.to, case));
-            let mut stayed = None;
-            let moved = alone(case, case.cpu.without, |ram| {
-                Ok(match travel(&from, &to, *mark, ram)? {
-                    Trip::Through(ram, ended) => Some((ram, ended)),
-                    Trip::Stayed(why) => {
-                        stayed = Some(why);
-                        None
-                    }
-                })
-            })?;
-            let mut platform = self.to.1;
-            platform.features = platform.features.minus(case.cpu.without);
-            let expected = model::run(case, &platform);
-            let seen = match (moved, stayed) {
-                (Some(moved), _) => judge(case, &expected, still.as_ref(), moved, log),
-                (None, why) => {
-                    let why = why.unwrap_or_else(|| "nothing came of it".into());
-                    Observation { failed: 1, ..Observation::bare(&case.id, Verdict::Fail, why) }
-                }
-            };
-            let _ = writeln!(
-                log,
-                "{}: {} {}",
-                case.id,
-                seen.verdict,
-                seen.first_failure.as_deref().unwrap_or("")
-            );
-            emit(seen)?;
-        }
-        Ok(())
-    }
-}
-
-/// The QEMU with the CPU that the case wants; what it has not need not be, and
-/// for all we know cannot be, switched off.
-fn station((machine, platform): &(Machine, Platform), case: &Case) -> Station {
-    let has = platform.features;
-    let without = has.minus(has.minus(case.cpu.without));
-    Station { machine: machine.clone(), cpu: cpu_argument(without) }
-}
-
-/// What a case came to that did travel.
-fn judge(
-    case: &Case,
-    expected: &Outcome,
-    still: Option<&Ran>,
-    moved: Ran,
-    log: &mut String,
-) -> Observation {
-    let id = case.id.as_str();
-    match moved {
-        Ran::Outcome(moved) => {
-            // Within one QEMU nothing but the journey makes a difference, and what
-            // it does is for the conformance suite to judge. From one QEMU to
-            // another, the model says what must come of it.
-            let (reference, whose) = match still {
-                Some(Ran::Outcome(still)) => (still, "without the journey it is not so"),
-                _ => (expected, "says the model"),
-            };
-            let differences = compare(reference, &moved);
-            let Some(first) = differences.first() else {
-                let pass = Observation::bare(id, Verdict::Pass, "");
-                return Observation { passed: 1, first_failure: None, ..pass };
-            };
-            let _ = writeln!(log, "\n{id}:\n{}", render::side_by_side(reference, &moved));
-            Observation {
-                failed: differences.len() as u32,
-                ..Observation::bare(id, Verdict::Fail, format!("{first}; {whose}"))
-            }
-        }
-        Ran::Crashed(why, _) => Observation::bare(id, Verdict::Crash, why),
-        Ran::TimedOut(why, _) => Observation::bare(id, Verdict::Timeout, why),
-        Ran::Skipped(_) => Observation::bare(id, Verdict::Skip, "the CPU lacks what it needs"),
-        Ran::Killed(signal) => {
-            let why = format!("QEMU was killed by signal {signal} from outside");
-            Observation { fleeting: true, ..Observation::bare(id, Verdict::Crash, why) }
-        }
     }
 }
