@@ -66,6 +66,7 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         own("patched", Some("stock"), &["build", "patched"]),
         conformance("conformance-stock", Some("stock"), "stock"),
         conformance("conformance-patched", Some("patched"), "patched"),
+        own("migration", Some("patched"), &["test-svm", "--suite", "migration"]),
     ]
 }
 

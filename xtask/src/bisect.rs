@@ -25,7 +25,7 @@ use crate::suites::{SuiteArgs, print_absent};
 /// build, 5 nothing changed it; the others as for every subcommand.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The test: kut/CONFIGURATION/TEST, kut/TEST or conformance/CASE
+    /// The test: kut/CONFIGURATION/TEST, kut/TEST, conformance/CASE or migration/CASE
     #[arg(value_name = "TEST")]
     test: String,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use harness::error::Context;
 use harness::{Env, Kind, Result, ci};
 
 /// Run every check: format, lints, tests, the series, both builds, the
-/// conformance suite on both, compared with what is recorded
+/// conformance and the migration suite on both, compared with what is recorded
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this step (may be given several times)

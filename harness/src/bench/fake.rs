@@ -24,6 +24,7 @@ use crate::{Result, Verdict, hash};
 pub(crate) const FILE: &str = "target/i386/svm.c";
 
 const CONFORMANCE: &str = crate::conformance::suite::NAME;
+const MIGRATION: &str = crate::migration::suite::NAME;
 
 pub(crate) struct Fake {
     /// The names of the points that were built, in order.
@@ -90,7 +91,11 @@ impl Bench for Fake {
             for line in text.lines() {
                 let Some((name, verdict)) = line.split_once(" = ") else { continue };
                 let (config, test) = name.split_once('/').unwrap_or(("svm", name));
-                let mine = (config == CONFORMANCE) == (*suite == CONFORMANCE);
+                let mine = match *suite {
+                    CONFORMANCE => config == CONFORMANCE,
+                    MIGRATION => config == MIGRATION,
+                    _ => config != CONFORMANCE && config != MIGRATION,
+                };
                 if mine && what.test(config, test, None) {
                     rows.push(self.row((config, test), verdict, repeat));
                 }

@@ -131,7 +131,7 @@ impl Suite for Migration {
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {
-        suite::can_boot_guest(qemu, NAME)
+        suite::check_device(qemu, NAME)
     }
 
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {

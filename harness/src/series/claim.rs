@@ -19,7 +19,8 @@ pub struct Claim {
 }
 
 /// The suites' names, short and in full.
-const SUITES: [(&str, &str); 2] = [("kut", "kvm-unit-tests"), ("conformance", "conformance")];
+const SUITES: [(&str, &str); 3] =
+    [("kut", "kvm-unit-tests"), ("conformance", "conformance"), ("migration", "migration")];
 
 impl Claim {
     /// Reads a claim.
@@ -37,8 +38,9 @@ impl Claim {
             }
             None => {
                 let what = format!("`{text}` names no test");
-                Err(Error::new(Kind::Usage, what)
-                    .hint("write kut/CONFIGURATION/TEST, kut/TEST or conformance/CASE"))
+                Err(Error::new(Kind::Usage, what).hint(
+                    "write kut/CONFIGURATION/TEST, kut/TEST, conformance/CASE or migration/CASE",
+                ))
             }
         }
     }

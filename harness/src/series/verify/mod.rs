@@ -22,7 +22,7 @@ use crate::qemu::Qemu;
 use crate::results::ResultSet;
 use crate::select::Selection;
 use crate::suite::{SUITES, TestId, WHOLE};
-use crate::{Error, Kind, Result, Verdict, conformance};
+use crate::{Error, Kind, Result, Verdict, conformance, migration};
 use judge::Sides;
 use seen::Seen;
 
@@ -30,6 +30,9 @@ pub use fault::Fault;
 
 /// Suites that take seconds, and run whole at every patch.
 const QUICK: [&str; 1] = [conformance::suite::NAME];
+/// Suites that run only where claims name their tests: a feature's tests there
+/// pass with the first patch that offers it.
+const NAMED: [&str; 1] = [migration::suite::NAME];
 
 /// What is to be verified.
 #[derive(Clone, Debug)]
@@ -202,6 +205,8 @@ impl Walker<'_> {
             asked.is_empty() || asked.iter().any(|a| a == s)
         };
         let names = SUITES.iter().map(|(name, _)| *name).filter(chosen);
+        let names =
+            names.filter(|s| self.request.suites.iter().any(|a| a == s) || !NAMED.contains(s));
         let suites: Vec<String> =
             names.filter(|s| self.is_quick(s) == quick).map(str::to_string).collect();
         if suites.is_empty() {
