@@ -48,6 +48,12 @@ pub(crate) struct Args {
     /// Run the suites even if the series touches nothing that they test
     #[arg(long)]
     always: bool,
+    /// Do not hold QEMU to the model's rules with the generated cases
+    #[arg(long)]
+    no_rules: bool,
+    /// Also say which of the changed lines of target/i386 run; builds QEMU once more, with counters
+    #[arg(long)]
+    lines: bool,
     /// Take numbers that the newest version lacks from the version before it
     #[arg(long)]
     reroll: bool,
@@ -95,6 +101,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         repeat: args.repeat,
         always: args.always,
         every: args.every,
+        rules: !args.no_rules,
+        lines: args.lines,
     };
     let mut lab = args.suites.lab(env);
     let mut review = review::review(env, &mut lab, &request)?;

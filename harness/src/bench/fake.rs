@@ -2,11 +2,13 @@
 //!
 //! In any file, a line `svm/a = pass` is a test of kvm-unit-tests and its
 //! verdict, and `conformance/a = pass` one of the other suite; `flaky` is a
-//! verdict that is another one each time; `#error` does not compile.
+//! verdict that is another one each time; `breaks RULE in CASE` is a case that
+//! differs from the model; `#error` does not compile.
 
 use std::collections::BTreeSet;
 
-use super::{Bench, Point, Step};
+use super::{Bench, Breach, Point, Step};
+use crate::build::counted::Lines;
 use crate::build::patch::Patch;
 use crate::build::{self, Flavour, Spec};
 use crate::fixtures;
@@ -31,12 +33,15 @@ pub(crate) struct Fake {
     pub(crate) built: Vec<String>,
     /// How many verdicts were measured.
     pub(crate) runs: usize,
+    /// How many cases between the ends were held against the model, and how many
+    /// differed at the ends.
+    pub(crate) held: usize,
     git: Git,
 }
 
 impl Fake {
     pub(crate) fn new(tree: &Tree) -> Fake {
-        Fake { built: Vec::new(), runs: 0, git: Git::new(&tree.source.git) }
+        Fake { built: Vec::new(), runs: 0, held: 0, git: Git::new(&tree.source.git) }
     }
 }
 
@@ -81,6 +86,29 @@ impl Bench for Fake {
         let has = |q: &&Qemu| q.path.to_str().unwrap_or_default().lines().any(|l| l == needed);
         let verdict = |q: &&Qemu| if has(q) { Verdict::Pass } else { Verdict::Fail };
         Ok(Some(qemus.iter().map(verdict).collect()))
+    }
+
+    fn rules(&mut self, qemu: &Qemu, only: Option<&[String]>) -> Result<Option<Vec<Breach>>> {
+        let text = qemu.path.to_str().unwrap_or_default();
+        let breaches = text.lines().filter_map(|line| {
+            let (rule, case) = line.strip_prefix("breaks ")?.split_once(" in ")?;
+            Some(Breach { case: case.into(), rule: rule.into() })
+        });
+        let wanted = |b: &Breach| only.is_none_or(|only| only.contains(&b.case));
+        let breaches: Vec<Breach> = breaches.filter(wanted).collect();
+        self.held += only.map_or(breaches.len(), <[String]>::len);
+        Ok(Some(breaches))
+    }
+
+    /// Every line has code; one with the word `idle` does not run.
+    fn lines(&mut self, point: &Point, _: &Selection, folder: &str) -> Result<Option<Lines>> {
+        let patches: Vec<Patch> =
+            point.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+        let applied = build::apply::apply(&point.spec.source, &patches)?;
+        let text = self.git.run(["show", &format!("{}:{FILE}", applied.tip())])?;
+        let ran = text.lines().map(|line| !line.contains("idle"));
+        assert!(FILE.starts_with(folder));
+        Ok(Some([(FILE.to_owned(), (1..).zip(ran).collect())].into()))
     }
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {

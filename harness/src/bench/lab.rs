@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Bench, Point, Step, ask, companion};
+use super::{Bench, Breach, Point, Step, ask, companion};
+use crate::build::counted::{Lines, counted};
+use crate::conform::judge::{Finding, judge};
+use crate::conform::{Choice, place};
 use crate::qemu::{Qemu, Side};
 use crate::results::ResultSet;
 use crate::select::Selection;
@@ -43,6 +46,22 @@ impl<'a> Lab<'a> {
     }
 }
 
+impl Lab<'_> {
+    fn request(&self, qemu: &Qemu, what: &Selection, repeat: u32) -> Request {
+        Request {
+            qemus: vec![qemu.clone()],
+            options: self.options.clone(),
+            selection: what.clone(),
+            jobs: self.jobs,
+            fresh: false,
+            repeat,
+            shard: None,
+            record: false,
+            command: String::new(),
+        }
+    }
+}
+
 impl Bench for Lab<'_> {
     fn build(&mut self, point: &Point) -> Result<Step> {
         self.env.console.detail(format_args!("at {}", point.name));
@@ -72,17 +91,7 @@ impl Bench for Lab<'_> {
     }
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {
-        let request = Request {
-            qemus: vec![qemu.clone()],
-            options: self.options.clone(),
-            selection: what.clone(),
-            jobs: self.jobs,
-            fresh: false,
-            repeat,
-            shard: None,
-            record: false,
-            command: String::new(),
-        };
+        let request = self.request(qemu, what, repeat);
         let report = test_svm::run(self.env, &request)?;
         self.absent = report.absent;
         for part in &report.parts {
@@ -92,5 +101,31 @@ impl Bench for Lab<'_> {
             }
         }
         Ok(report.parts.into_iter().map(|part| part.set).collect())
+    }
+
+    fn rules(&mut self, qemu: &Qemu, only: Option<&[String]>) -> Result<Option<Vec<Breach>>> {
+        let mut cases = Choice::default().cases()?;
+        if let Some(only) = only {
+            let only: BTreeSet<&String> = only.iter().collect();
+            cases.retain(|case| only.contains(&case.id));
+        }
+        let mut executor = place::qemu(self.env, qemu, "tcg")?;
+        let judged = judge(&mut executor, &cases.iter().collect::<Vec<_>>())?;
+        let breach = |finding: &Finding| Breach {
+            case: cases[finding.case].id.clone(),
+            rule: finding.blame.rule.map_or_else(|| "no rule".into(), |rule| rule.to_string()),
+        };
+        Ok(Some(judged.findings.iter().map(breach).collect()))
+    }
+
+    fn lines(&mut self, point: &Point, what: &Selection, folder: &str) -> Result<Option<Lines>> {
+        self.env.console.step("running the suites on a build that counts lines");
+        let counted = counted(self.env, &point.spec)?;
+        let side = if point.spec.patches.is_empty() { Side::Stock } else { Side::Patched };
+        let qemu = Qemu::built(side, &counted.built)?;
+        // A verdict that is known would leave no trace in the counters.
+        let request = Request { fresh: true, ..self.request(&qemu, what, 1) };
+        test_svm::run(self.env, &request)?;
+        counted.lines(folder).map(Some)
     }
 }

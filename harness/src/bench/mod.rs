@@ -14,6 +14,7 @@ pub(crate) mod fake;
 use std::collections::BTreeSet;
 
 use crate::build::Spec;
+use crate::build::counted::Lines;
 use crate::qemu::Qemu;
 use crate::results::{ResultSet, Row};
 use crate::select::Selection;
@@ -39,6 +40,15 @@ pub enum Step {
     Built(Box<Qemu>),
     /// It does not apply, configure or compile; the compiler's first words.
     Broken(String),
+}
+
+/// A case that came out otherwise than the model says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The case.
+    pub case: String,
+    /// The rule that it breaks.
+    pub rule: String,
 }
 
 /// Builds points and measures them.
@@ -74,6 +84,24 @@ pub trait Bench {
     /// # Errors
     /// As [`crate::test_svm::run`].
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>>;
+
+    /// The model's generated cases, or `only` those, held against the model on
+    /// `qemu`: those that differ. None where they cannot be run.
+    ///
+    /// # Errors
+    /// As [`crate::conform::judge::judge`].
+    fn rules(&mut self, _qemu: &Qemu, _only: Option<&[String]>) -> Result<Option<Vec<Breach>>> {
+        Ok(None)
+    }
+
+    /// The lines below `folder` that run at `point` when the selected tests run;
+    /// none where lines cannot be counted.
+    ///
+    /// # Errors
+    /// As [`Bench::build`] and [`Bench::measure`].
+    fn lines(&mut self, _point: &Point, _what: &Selection, _folder: &str) -> Result<Option<Lines>> {
+        Ok(None)
+    }
 }
 
 /// The points of a series: its base, and the base with the first, the first

@@ -5,6 +5,7 @@
 //! commit, and what differs is built.
 
 pub mod apply;
+pub mod counted;
 pub mod diagnose;
 pub mod flags;
 pub mod patch;

@@ -98,14 +98,24 @@ fn one(
         let mut c = git.command(["apply", "--cached", "--whitespace=nowarn"]);
         let out = process::output(c.args(flags).arg(&diff))?;
         if out.status.success() {
-            return Ok(Ok((git.run(["write-tree"])?, how)));
+            let tree = git.run(["write-tree"])?;
+            if tree == git.run(["rev-parse", &format!("{parent}^{{tree}}")])? {
+                return Ok(Err(THERE.into()));
+            }
+            return Ok(Ok((tree, how)));
         }
         if first.is_empty() {
             first = refusal(&String::from_utf8_lossy(&out.stderr));
         }
     }
-    Ok(Err(first))
+    git.run(["read-tree", parent])?;
+    let mut c = git.command(["apply", "--cached", "--check", "--reverse"]);
+    let there = process::output(c.arg(&diff))?.status.success();
+    Ok(Err(if there { THERE.into() } else { first }))
 }
+
+/// Why a patch is refused that was applied before.
+const THERE: &str = "it changes nothing here: what it does is there already";
 
 /// git's complaint, one line a hunk.
 fn refusal(stderr: &str) -> String {

@@ -12,8 +12,10 @@ pub mod input;
 pub mod report;
 pub mod scope;
 
+mod executed;
 mod fits;
 mod outcome;
+mod rules;
 mod walk;
 
 use serde::Serialize;
@@ -30,7 +32,9 @@ use crate::{Env, Result, Verdict};
 use apply::How;
 use assemble::{Assembled, Fault};
 
+pub use executed::Executed;
 pub use outcome::Outcome;
+pub use rules::RuleChange;
 
 /// What is to be reviewed, and on what.
 pub struct Request {
@@ -52,6 +56,10 @@ pub struct Request {
     pub always: bool,
     /// Run all tests at every patch.
     pub every: bool,
+    /// Hold both ends to the model's rules, with the generated cases.
+    pub rules: bool,
+    /// Count which of the changed lines run.
+    pub lines: bool,
 }
 
 /// Everything that was seen.
@@ -81,6 +89,9 @@ pub struct Review {
     pub absent: Vec<Absent>,
     /// Tests that the series brings itself.
     pub companions: Vec<Companion>,
+    /// Which of the changed lines of `target/i386` any suite executed, by file;
+    /// none when it was not counted.
+    pub executed: Option<Vec<Executed>>,
 }
 
 /// One suite at both ends.
@@ -109,6 +120,8 @@ pub struct PatchReview {
     pub builds: Builds,
     /// What changes at it.
     pub flips: Vec<Flipped>,
+    /// Rules of the model that change sides at it.
+    pub rules: Vec<RuleChange>,
     /// CPU features that `-cpu max` offers from here on, and no more.
     pub features: (Vec<String>, Vec<String>),
     /// What its message says, against what was seen.
@@ -271,6 +284,11 @@ fn applies(on: &apply::OnBase, at: usize) -> Applies {
 }
 
 impl PatchReview {
+    /// Whether a test got worse at it, or QEMU breaks a rule from here on.
+    pub fn is_worse(&self) -> bool {
+        self.flips.iter().any(|f| f.worse) || self.rules.iter().any(RuleChange::is_worse)
+    }
+
     /// checkpatch's errors, without its warnings.
     pub fn errors(&self) -> impl Iterator<Item = &Complaint> {
         self.checkpatch.iter().filter(|c| c.severity == Severity::Error)

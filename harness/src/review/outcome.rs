@@ -59,7 +59,7 @@ impl Review {
             Outcome::DoesNotApply
         } else if any(&|p| matches!(p.builds, Builds::No { .. })) {
             Outcome::DoesNotBuild
-        } else if any(&|p| p.flips.iter().any(|f| f.worse)) {
+        } else if any(&super::PatchReview::is_worse) {
             Outcome::Regression
         } else if self.companions.iter().any(|c| bad(&c.verdict)) {
             Outcome::BadTest

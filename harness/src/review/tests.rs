@@ -26,6 +26,8 @@ fn request(tree: &Tree, mails: Vec<Mail>) -> Request {
         repeat: 1,
         always: false,
         every: false,
+        rules: true,
+        lines: true,
     }
 }
 
@@ -162,7 +164,7 @@ fn a_series_that_touches_no_svm_code_runs_nothing_and_says_so() {
     let mail = tree.mail("[PATCH] docs: b", "docs/x.rst", "a\n", "b\n");
     let mut bench = Fake::new(&tree);
     let r = review(&tree.env, &mut bench, &request(&tree, vec![mail.clone()])).unwrap();
-    assert_eq!((r.outcome(), bench.runs), (Outcome::Good, 0));
+    assert_eq!((r.outcome(), bench.runs, bench.built.len()), (Outcome::Good, 0, 0));
     says(&r, "no suite ran: the series touches nothing of target/i386");
     assert!(!report::markdown(&r).contains("Tested-by"));
     let always = Request { always: true, ..request(&tree, vec![mail]) };
@@ -242,4 +244,77 @@ fn a_reply_is_plain_text_that_fits_a_mail() {
     assert!(reply.lines().all(|l| l.chars().count() <= 72), "{reply}");
     assert!(reply.starts_with("> [PATCH 0/2] target/i386: svm: change 1\n"), "{reply}");
     assert!(!reply.contains(['*', '#', '|']), "{reply}");
+}
+
+#[test]
+fn rules_that_change_sides_are_put_on_their_patch_with_their_section() {
+    let lines = [
+        "svm/a = fail",
+        "breaks vmrun.cr0-cd-nw in c/1",
+        "breaks vmrun.cr0-cd-nw in c/2",
+        "int x;",
+        "int y;",
+    ];
+    let tree = tree(&lines);
+    let changes = [
+        (lines[1], "int c1;"),
+        ("svm/a = fail", "svm/a = pass"),
+        (lines[2], "int c2;"),
+        ("int x;", "breaks vmrun.efer-svme in c/3"),
+        ("int y;", "int z;"),
+    ];
+    let r = reviewed(&tree, fake::mails(&tree, &changes));
+    let rules = |at: usize| r.patches[at].rules.iter().map(|r| (r.before, r.after)).collect();
+    let all: Vec<Vec<(usize, usize)>> = (0..5).map(rules).collect();
+    assert_eq!(all, [vec![(2, 1)], vec![], vec![(1, 0)], vec![(0, 1)], vec![]]);
+    assert_eq!((r.outcome(), r.outcome().exit_code()), (Outcome::Regression, 1));
+    let section = "(APM vol. 2, 15.5.1)";
+    says(&r, &format!("breaks vmrun.cr0-cd-nw {section} in 1 case, before in 2, such as c/1"));
+    says(&r, &format!("obeys vmrun.cr0-cd-nw {section}, which it broke in 1 case, such as c/2"));
+    says(&r, &format!("BREAKS vmrun.efer-svme {section} in 1 case, such as c/3"));
+    says(&r, "rule of the manual is broken that was not, first at patch 4");
+    let part = Request {
+        selection: Selection { suites: vec!["kvm-unit-tests".into()], ..Selection::default() },
+        ..request(&tree, fake::mails(&tree, &changes))
+    };
+    let mut bench = Fake::new(&tree);
+    review(&tree.env, &mut bench, &part).unwrap();
+    assert_eq!(bench.held, 0, "cases are part of the conformance suite");
+}
+
+#[test]
+fn changed_lines_that_no_suite_executed_are_named() {
+    let r = of(&[
+        ("svm/a = fail", "svm/a = pass\nint idle;\nint idle2;"),
+        ("cpu npt", "cpu npt\nint x;"),
+    ]);
+    let executed = r.executed.as_ref().unwrap();
+    assert_eq!((executed[0].lines, executed[0].ran, executed[0].idle.len()), (4, 2, 1));
+    let (a, b) = executed[0].idle[0];
+    says(&r, "of 4 changed lines of target/i386 that have code, 2 ran");
+    says(&r, &format!("{FILE}: did not run: {a}-{b}"));
+}
+
+#[test]
+fn a_patch_of_our_own_series_is_told_where_it_belongs() {
+    let tree = tree(&BASE);
+    let changes = [("svm/a = fail", "svm/a = skip"), ("svm/a = skip", "svm/a = pass")];
+    let ours = fake::mails(&tree, &changes);
+    let dir = tree.env.series_dir("10.2");
+    std::fs::create_dir_all(&dir).unwrap();
+    for (n, mail) in ours.iter().enumerate() {
+        std::fs::write(dir.join(format!("000{n}-x.patch")), mail.to_patch()).unwrap();
+    }
+    let one = Mail {
+        subject: Mail::parse(b"Subject: [PATCH] target/i386: svm: change 2\n\nM.\n")
+            .unwrap()
+            .subject,
+        ..ours[1].clone()
+    };
+    let r = reviewed(&tree, vec![one]);
+    assert_eq!(r.fits, ["QEMU 10.2.2, behind patch 1 of our series, which has it as patch 2"]);
+    let before = apply::read_folder(&dir).unwrap();
+    let again = Request { before, ..request(&tree, vec![ours[1].clone()]) };
+    let r = review(&tree.env, &mut Fake::new(&tree), &again).unwrap();
+    says(&r, "it changes nothing here: what it does is there already");
 }

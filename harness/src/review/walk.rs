@@ -6,8 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Builds, Companion, CompanionVerdict, Flipped, Request, Review, SuiteSummary, scope};
+use super::{
+    Builds, Companion, CompanionVerdict, Flipped, Request, Review, SuiteSummary, executed, rules,
+    scope,
+};
 use crate::bench::{Bench, Measured, Point, Step, flips, only, rows};
+use crate::build::patch::Patch;
+use crate::conformance::suite::NAME;
 use crate::diff::{Change, Flip};
 use crate::mail::Mail;
 use crate::qemu::Qemu;
@@ -17,9 +22,9 @@ use crate::suite::TestId;
 use crate::{Env, Error, Kind, Result, Verdict};
 
 /// A point that was built: its place in the row (0 is the base).
-struct Built {
-    at: usize,
-    qemu: Qemu,
+pub(super) struct Built {
+    pub(super) at: usize,
+    pub(super) qemu: Qemu,
 }
 
 /// Fills in what building and running show.
@@ -31,13 +36,37 @@ pub(super) fn walk(
     mails: &[Mail],
     review: &mut Review,
 ) -> Result<()> {
+    review.unmeasured = irrelevant(request, mails);
+    if review.unmeasured.is_some() {
+        return Ok(());
+    }
     let built = build(env, bench, points, review)?;
     features(bench, &built, review)?;
     companions(bench, points, &built, mails, review)?;
-    review.unmeasured = why_not(request, &built, mails);
-    if review.unmeasured.is_none() {
-        let mut search = Search { bench, request, built: &built, review, seen: BTreeMap::new() };
-        search.run(env)?;
+    review.unmeasured = why_not(request, &built);
+    if review.unmeasured.is_some() {
+        return Ok(());
+    }
+    Search { bench: &mut *bench, request, built: &built, review, seen: BTreeMap::new() }
+        .run(env)?;
+    let selection = &request.selection;
+    if request.rules && selection.suite(NAME) && selection.takes_whole_suites() {
+        rules::walk(env, bench, &built, review)?;
+    }
+    let whole = matches!(built.last(), Some(last) if last.at == points.len() - 1);
+    if request.lines && whole {
+        lines(bench, request, &points[points.len() - 1], review)?;
+    }
+    Ok(())
+}
+
+/// Which changed lines run with the whole series.
+fn lines(bench: &mut dyn Bench, request: &Request, tip: &Point, review: &mut Review) -> Result<()> {
+    if let Some(lines) = bench.lines(tip, &request.selection, executed::FOLDER)? {
+        let after: Vec<Patch> =
+            tip.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+        let changed = executed::changed(&tip.spec.source, &request.before, &after)?;
+        review.executed = Some(executed::executed(&changed, &lines));
     }
     Ok(())
 }
@@ -70,14 +99,21 @@ fn build(
     Ok(built)
 }
 
+/// Why it is not worth a build: nothing that the suites test is touched.
+fn irrelevant(request: &Request, mails: &[Mail]) -> Option<String> {
+    let parts = "target/i386, accel/tcg, tcg or what they stand on";
+    (!request.always && scope::relevant(mails).is_empty()).then(|| {
+        format!(
+            "the series touches nothing of {parts}: no SVM test can change; nothing was built \
+             either (--always does both)"
+        )
+    })
+}
+
 /// Why no suite can say anything about the series.
-fn why_not(request: &Request, built: &[Built], mails: &[Mail]) -> Option<String> {
+fn why_not(request: &Request, built: &[Built]) -> Option<String> {
     if request.always {
         return None;
-    }
-    if scope::relevant(mails).is_empty() {
-        let parts = "target/i386, accel/tcg, tcg or what they stand on";
-        return Some(format!("the series touches nothing of {parts}: no SVM test can change"));
     }
     let first = built.first().map(|b| &b.qemu.digest);
     if built.len() > 1 && built.iter().all(|b| Some(&b.qemu.digest) == first) {

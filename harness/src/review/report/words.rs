@@ -3,7 +3,8 @@
 use crate::review::assemble::Fault;
 use crate::review::claims::Remark;
 use crate::review::{
-    Applies, Builds, Companion, CompanionVerdict, Flipped, Outcome, PatchReview, Review,
+    Applies, Builds, Companion, CompanionVerdict, Executed, Flipped, Outcome, PatchReview, Review,
+    RuleChange,
 };
 
 /// A fault of the whole series.
@@ -49,6 +50,7 @@ pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
         lines.push(format!("checkpatch: {at}{word}: {}", c.what));
     }
     lines.extend(flips(&patch.flips));
+    lines.extend(rules(&patch.rules));
     let (gained, lost) = &patch.features;
     if !gained.is_empty() {
         lines.push(format!("-cpu max offers from here on: {}", gained.join(", ")));
@@ -73,6 +75,44 @@ fn flips(flips: &[Flipped]) -> Vec<String> {
     lines
 }
 
+fn rules(rules: &[RuleChange]) -> Vec<String> {
+    let (worse, rest): (Vec<_>, Vec<_>) = rules.iter().partition(|r| r.is_worse());
+    let mut lines: Vec<String> = worse.into_iter().map(rule).collect();
+    lines.extend(rest.iter().take(SHOWN).map(|r| rule(r)));
+    if rest.len() > SHOWN {
+        lines.push(format!("and {} more rules change", rest.len() - SHOWN));
+    }
+    lines
+}
+
+/// A rule of the model; the section is that of the manual.
+fn rule(r: &RuleChange) -> String {
+    let name = match r.section.is_empty() {
+        true => r.rule.clone(),
+        false => format!("{} (APM vol. 2, {})", r.rule, r.section),
+    };
+    let (before, after, example) = (r.before, r.after, &r.example);
+    let text = match (before, after) {
+        (0, _) => format!("BREAKS {name} in {}, such as {example}", cases(after)),
+        (_, 0) => format!("obeys {name}, which it broke in {}, such as {example}", cases(before)),
+        _ => format!("breaks {name} in {}, before in {before}, such as {example}", cases(after)),
+    };
+    text + &earlier(&r.or_earlier)
+}
+
+fn cases(n: usize) -> String {
+    if n == 1 { "1 case".into() } else { format!("{n} cases") }
+}
+
+/// Patches that may be to blame as well.
+fn earlier(patches: &[u32]) -> String {
+    let patches: Vec<String> = patches.iter().map(u32::to_string).collect();
+    match patches.is_empty() {
+        true => String::new(),
+        false => format!(" (or at patch {}, which does not build)", patches.join(", ")),
+    }
+}
+
 fn flip(f: &Flipped) -> String {
     let name = |v: &Option<crate::Verdict>| v.map_or("not there", |v| v.name());
     let mark = match (f.flaky, f.worse) {
@@ -82,11 +122,7 @@ fn flip(f: &Flipped) -> String {
     };
     let why = f.why.as_ref().filter(|_| f.to != Some(crate::Verdict::Pass));
     let why = why.map_or(String::new(), |w| format!(": {w}"));
-    let earlier: Vec<String> = f.or_earlier.iter().map(u32::to_string).collect();
-    let earlier = match earlier.is_empty() {
-        true => String::new(),
-        false => format!(" (or at patch {}, which does not build)", earlier.join(", ")),
-    };
+    let earlier = earlier(&f.or_earlier);
     format!("{mark}{} {} -> {}{earlier}{why}", f.test, name(&f.from), name(&f.to))
 }
 
@@ -159,11 +195,14 @@ pub(super) fn conclusion(review: &Review) -> String {
             format!("{at} does not build{tip}")
         }
         Outcome::Regression => {
-            let at = patch(&|p| p.flips.iter().any(|f| f.worse));
+            let at = patch(&PatchReview::is_worse);
             let count: usize =
                 review.patches.iter().map(|p| p.flips.iter().filter(|f| f.worse).count()).sum();
-            let tests = if count == 1 { "a test".into() } else { format!("{count} tests") };
-            format!("{tests} got worse, first at {at}")
+            match count {
+                0 => format!("a rule of the manual is broken that was not, first at {at}"),
+                1 => format!("a test got worse, first at {at}"),
+                n => format!("{n} tests got worse, first at {at}"),
+            }
         }
         Outcome::BadTest => "a test that the series brings is not in order".into(),
         Outcome::Style => {
@@ -189,6 +228,22 @@ pub(super) fn coverage(review: &Review) -> Vec<String> {
             s.name, s.before.0, s.before.1, s.after.0, s.after.1
         ));
     }
+    lines.extend(review.executed.iter().flat_map(|files| executed(files)));
     lines.extend(review.absent.iter().map(|a| format!("{} did not run: {}", a.suite, a.why)));
     lines
+}
+
+/// Which changed lines ran.
+fn executed(files: &[Executed]) -> Vec<String> {
+    let sum = |f: fn(&Executed) -> usize| files.iter().map(f).sum::<usize>();
+    let (lines, ran) = (sum(|f| f.lines), sum(|f| f.ran));
+    let mut all =
+        vec![format!("of {lines} changed lines of target/i386 that have code, {ran} ran")];
+    for file in files.iter().filter(|f| !f.idle.is_empty()) {
+        let stretch =
+            |&(a, b): &(u32, u32)| if a == b { a.to_string() } else { format!("{a}-{b}") };
+        let idle: Vec<String> = file.idle.iter().map(stretch).collect();
+        all.push(format!("{}: did not run: {}", file.file, idle.join(", ")));
+    }
+    all
 }
