@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::history::History;
+use harness::measure::record::Record;
 use harness::report::html;
 use harness::results::{self, Excerpts, KnownFailures};
 use harness::{Env, Error, Kind, Result, report};
@@ -48,8 +49,13 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             let history = History::of(&sets);
             if let Some(dir) = &args.html {
                 let excerpts = Excerpts::load(&env.cache, &sets);
-                let content =
-                    html::Content { history: &history, known: &known, excerpts: &excerpts };
+                let bench = Record::load(&folder)?;
+                let content = html::Content {
+                    history: &history,
+                    known: &known,
+                    excerpts: &excerpts,
+                    bench: bench.as_ref(),
+                };
                 html::write(dir, &html::pages(&content)?)?;
                 println!("{}", dir.join("index.html").display());
                 return Ok(ExitCode::SUCCESS);

@@ -53,6 +53,7 @@ use crate::qemu::Qemu;
 use crate::{Env, Error, Kind, Result, interrupt};
 use record::{Measure, Record, Rounds};
 
+pub(crate) use text::figure;
 pub use text::text;
 
 /// How far an instruction count of work without SVM may rise.

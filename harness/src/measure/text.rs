@@ -55,7 +55,7 @@ fn row(m: &Measure, width: usize) -> String {
 }
 
 /// A figure with a unit that fits its size.
-fn figure(value: f64, unit: Unit) -> String {
+pub(crate) fn figure(value: f64, unit: Unit) -> String {
     let scaled = |steps: &[(f64, &str)]| {
         let fits = steps.iter().find(|(size, _)| value >= *size).or(steps.last());
         fits.map_or(String::new(), |(size, name)| format!("{:.2} {name}", value / size))

@@ -11,6 +11,9 @@ use super::{Part, Report, changes, html, json, junit, recorded, since, text};
 use crate::diff::{Basis, compare};
 use crate::fixtures::{row, set};
 use crate::history::History;
+use crate::measure::Unit;
+use crate::measure::machine::Machine;
+use crate::measure::record::{Measure, Record};
 use crate::results::{Excerpts, KnownFailures, ResultSet, Row};
 use crate::suite::{Absent, TestId, WHOLE};
 use crate::{Kind, Verdict};
@@ -208,7 +211,29 @@ fn the_pages_of_several_builds() {
     let mut excerpts = Excerpts::default();
     let cr3 = TestId { suite: "s".into(), config: "svm".into(), test: "cr3".into() };
     excerpts.insert("stock-10.2.2", cr3, "FAIL: cr3 <is> & \"was\"".into());
-    let content = html::Content { history: &history, known: &known, excerpts: &excerpts };
+    let machine = Machine {
+        cpu: "A CPU".into(),
+        cores: 2,
+        arch: "x86_64".into(),
+        kernel: "Linux 6".into(),
+        memory_gib: 8,
+    };
+    let rounds = |stock, patched| vec![(Some(stock), Some(patched))];
+    let bench = Record {
+        schema: 1,
+        machine,
+        builds: vec![sets[1].build.clone(), sets[0].build.clone()],
+        measures: vec![
+            Measure::new("world-switch/vmexit", Unit::Nanoseconds, rounds(6467.0, 6704.0)),
+            Measure::new("world-switch/vmrun", Unit::Nanoseconds, rounds(6733.0, 7027.0)),
+        ],
+    };
+    let content = html::Content {
+        history: &history,
+        known: &known,
+        excerpts: &excerpts,
+        bench: Some(&bench),
+    };
     let pages = html::pages(&content).unwrap();
     let page = |path: &str| &pages.iter().find(|p| p.path == path).unwrap().text;
     check("index.html", page("index.html"));

@@ -6,6 +6,7 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use super::Content;
+use super::cost;
 use super::plot::{self, Plot};
 use super::view::{Build, Cell, Group, Shown, href, since};
 use crate::Verdict;
@@ -99,6 +100,7 @@ pub(super) fn index(content: &Content<'_>, groups: &[Group]) -> Value {
         notices => notices(content),
         matrix => matrix(history, groups),
         plots => plots,
+        costs => content.bench.map(cost::costs),
         changes => changes(history),
         failing => history.newest().into_iter().map(|at| failing(history, at)).collect::<Vec<_>>(),
         known => known(content),

@@ -4,6 +4,7 @@
 //! Pages need no network and no script. What they look like is in
 //! `templates/`; what they show is in [`view`].
 
+mod cost;
 mod feature;
 mod index;
 mod plot;
@@ -16,6 +17,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use crate::cache::write_atomic;
 use crate::error::Context;
 use crate::history::History;
+use crate::measure::record::Record;
 use crate::results::{Excerpts, KnownFailures};
 use crate::{Kind, Result};
 use view::{Group, Menu};
@@ -46,6 +48,8 @@ pub struct Content<'a> {
     pub known: &'a KnownFailures,
     /// What logs say.
     pub excerpts: &'a Excerpts,
+    /// What `cargo xtask bench` measured.
+    pub bench: Option<&'a Record>,
 }
 
 /// Every page: the index, one for each feature and for what has none, and the

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::Verdict;
 use crate::history::History;
+use crate::measure::record::{Measure, Record};
+use crate::qemu::{BuildIdentity, Side};
 use crate::suite::WHOLE;
 
 const WIDTH: f64 = 340.0;
@@ -75,11 +77,10 @@ pub(super) fn verdicts(history: &History<'_>, suite: &str) -> Plot {
         let counts: Vec<(Verdict, usize)> = counts.collect();
         let build = history.builds[at].build;
         let words: Vec<String> = counts.iter().map(|(v, n)| format!("{n} {v}")).collect();
-        let version = build.name.trim_start_matches(build.side.name()).trim_start_matches('-');
         Bar {
             value: if here.is_empty() { "–".into() } else { count(Verdict::Pass).to_string() },
             above: build.side.to_string(),
-            below: version.to_owned(),
+            below: version(build).to_owned(),
             words: format!("{}: {}", build.name, words.join(", ")),
             parts: counts.iter().map(|(v, n)| (v.name().to_owned(), *n as f64)).collect(),
         }
@@ -87,6 +88,31 @@ pub(super) fn verdicts(history: &History<'_>, suite: &str) -> Plot {
     let bars: Vec<Bar> = bars.collect();
     let note = "The number is that of the tests that pass.".to_owned();
     plot(format!("{suite}, tests"), Some(note), bars)
+}
+
+/// What VMRUN and #VMEXIT take on each build; none where they were not measured.
+pub(super) fn world_switch(record: &Record) -> Option<Plot> {
+    let of = |name: &str| record.measures.iter().find(|m| m.name == name);
+    let (vmrun, vmexit) = (of("world-switch/vmrun")?, of("world-switch/vmexit")?);
+    let bar = |build: &BuildIdentity| {
+        let side = |m: &Measure| if build.side == Side::Stock { m.stock } else { m.patched };
+        let [vmrun, vmexit] = [side(vmrun)?, side(vmexit)?].map(|ns| ns / 1000.0);
+        Some(Bar {
+            value: format!("{:.1}", vmrun + vmexit),
+            above: build.side.to_string(),
+            below: version(build).to_owned(),
+            words: format!("{}: VMRUN {vmrun:.1} µs, #VMEXIT {vmexit:.1} µs", build.name),
+            parts: vec![("vmrun".into(), vmrun), ("vmexit".into(), vmexit)],
+        })
+    };
+    let bars: Vec<Bar> = record.builds.iter().filter_map(bar).collect();
+    let note = "VMRUN below, #VMEXIT above it; from L1 to L2 and back.".to_owned();
+    Some(plot("A world switch, µs".into(), Some(note), bars)).filter(|p| !p.columns.is_empty())
+}
+
+/// `10.2.2` of `stock-10.2.2`.
+fn version(build: &BuildIdentity) -> &str {
+    build.name.trim_start_matches(build.side.name()).trim_start_matches('-')
 }
 
 fn plot(title: String, note: Option<String>, bars: Vec<Bar>) -> Plot {

@@ -183,7 +183,7 @@ pub(super) fn conclusion(review: &Review) -> String {
             let at = patch(&|p| matches!(p.applies, Applies::Refused { .. }));
             let fits = match review.fits.is_empty() {
                 true => "; it fits no other base that is on this machine either".to_string(),
-                false => format!("; it applies to {}", review.fits.join(" and to ")),
+                false => format!("; it applies to {}", review.fits.join(", and to ")),
             };
             format!("{at} does not apply to {}{fits}", review.base)
         }
