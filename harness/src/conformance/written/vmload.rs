@@ -16,6 +16,9 @@ const MOVED: u64 = world::DATA + 0xa000;
 const SAVED_ENTRY: u64 = world::npt::PT + 9 * 8;
 /// VMLOAD and VMSAVE virtualisation.
 const VIRTUAL: u64 = 2;
+/// Pages that are no RAM: a device's, and the one with the reset vector.
+const IO_APIC: u64 = 0xfec0_0000;
+const ROM: u64 = 0xffff_f000;
 const FS_BASE_MSR: u32 = 0xc000_0100;
 const FS_BASE: u64 = 0x0000_1234_5678_9000;
 
@@ -72,9 +75,14 @@ fn in_l1() -> Vec<Draft> {
     let round_trip = fill(draft("l1-loads-and-saves"), world::VMCB2)
         .l1(Insn::Vmload, world::VMCB2)
         .l1(Insn::Vmsave, SAVED);
+    // Nothing of use comes from there, but L1 goes on.
+    let device = draft("l1-loads-from-device").l1(Insn::Vmload, IO_APIC).run().ends();
+    let rom = draft("l1-saves-to-rom").l1(Insn::Vmsave, ROM).run().ends();
     let no_svme = Step::Wrmsr(0xc000_0080, world::L1_EFER & !0x1000);
     vec![
         STATE.iter().chain(&TR).fold(round_trip, |d, &(f, value)| d.peek_field(SAVED, f, value)),
+        device,
+        rom,
         msr(FS_BASE_MSR, "fs-base", FS_BASE),
         msr(0xc000_0101, "gs-base", 0xffff_8000_0000_1000),
         msr(0xc000_0102, "kernel-gs-base", 0x0000_7000_0000_4000),
