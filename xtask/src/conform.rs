@@ -107,9 +107,9 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         let side =
             conform::run(&format!("{name} {build}"), &mut executor, &cases, !args.no_shrink)?;
         let reason = |rule: RuleId| {
-            let config = if name == "qemu" { conform::NAME } else { name };
+            let config = if name == "qemu" { conform::suite::NAME } else { name };
             let test = rule.to_string();
-            let id = TestId { suite: conform::NAME.into(), config: config.into(), test };
+            let id = TestId { suite: conform::suite::NAME.into(), config: config.into(), test };
             known.find(&build, &id, Verdict::Fail, None).map(|k| k.reason.clone())
         };
         print!("{}", text::side(&side, &reason));

@@ -27,6 +27,7 @@ pub(crate) const FILE: &str = "target/i386/svm.c";
 
 const CONFORMANCE: &str = crate::conformance::suite::NAME;
 const MIGRATION: &str = crate::migration::suite::NAME;
+const RULES: &str = crate::conform::suite::NAME;
 
 pub(crate) struct Fake {
     /// The names of the points that were built, in order.
@@ -122,7 +123,8 @@ impl Bench for Fake {
                 let mine = match *suite {
                     CONFORMANCE => config == CONFORMANCE,
                     MIGRATION => config == MIGRATION,
-                    _ => config != CONFORMANCE && config != MIGRATION,
+                    RULES => config == RULES,
+                    _ => ![CONFORMANCE, MIGRATION, RULES].contains(&config),
                 };
                 if mine && what.test(config, test, None) {
                     rows.push(self.row((config, test), verdict, repeat));

@@ -16,6 +16,7 @@ pub mod kept;
 pub mod markdown;
 pub mod place;
 pub mod shrink;
+pub mod suite;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -29,9 +30,6 @@ use crate::conformance::executor::QemuExecutor;
 use crate::{Error, Kind, Result};
 use judge::{Judged, judge};
 use shrink::Shrunk;
-
-/// The name that known failures have for this: the tests are the rules.
-pub const NAME: &str = "rules";
 
 /// Which cases.
 #[derive(Clone, Debug, Default)]

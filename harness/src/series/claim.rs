@@ -19,8 +19,12 @@ pub struct Claim {
 }
 
 /// The suites' names, short and in full.
-const SUITES: [(&str, &str); 3] =
-    [("kut", "kvm-unit-tests"), ("conformance", "conformance"), ("migration", "migration")];
+const SUITES: [(&str, &str); 4] = [
+    ("kut", "kvm-unit-tests"),
+    ("conformance", "conformance"),
+    ("migration", "migration"),
+    ("rules", "rules"),
+];
 
 impl Claim {
     /// Reads a claim.

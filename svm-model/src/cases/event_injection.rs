@@ -54,8 +54,12 @@ fn types_and_vectors(out: &mut Cases) {
 
 fn error_codes(out: &mut Cases) {
     for vector in [0u64, 1, 3, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 19] {
-        for code in [None, Some(0u64), Some(0xffff), Some(0x1234_5678), Some(0xffff_ffff)] {
-            let Some(value) = code else { continue };
+        for value in [0u64, 0xffff, 0x1234_5678, 0xffff_ffff] {
+            // The stub takes an error code that it does not expect for RIP, whose upper half
+            // is then not defined.
+            if value >> 31 == 1 && !matches!(vector, 8 | 10..=14 | 17) {
+                continue;
+            }
             let case = draft(format!("error={value:#x},vector={vector}"));
             let event = VALID | ERROR | 3 << 8 | vector | value << 32;
             out.push(case.program(&[Insn::Nop]).vmcb(Field::EVENTINJ, event).done());

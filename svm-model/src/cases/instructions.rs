@@ -423,7 +423,8 @@ fn task_switch(out: &mut Cases) {
                 (Field::CS_ATTRIB, 0xc9b),
                 (Field::RFLAGS, flags),
             ]);
-            let tss = 0x0000_8900_0000_0067 | (world::DATA & 0xff_ffff) << 16;
+            // DPL 3, so that the jump may come with any RPL.
+            let tss = 0x0000_e900_0000_0067 | (world::DATA & 0xff_ffff) << 16;
             let case = case.poke(world::L2_GDT + 0x38, tss);
             out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 29).done());
         }

@@ -117,4 +117,19 @@ fn privilege(out: &mut Cases) {
             out.push(if set { bit(case, 0x7e) } else { case }.done());
         }
     }
+    // The same with a task-state segment that has no I/O map, or one with the port's bit set.
+    let base = (world::L2_TSS + 0x66, 2, 0x68);
+    let byte = (world::L2_TSS + 0x7e / 8, 1, 1 << (0x7e % 8));
+    for (name, (pa, width, value)) in [("none", base), ("set", byte)] {
+        for iopl in [0u64, 3] {
+            for set in [false, true] {
+                let id = format!("cpl=3,iopl={iopl},bit={},tss-map={name}", on(set));
+                let case = draft(id).user().program(&[io(false, 1, 0x7e)]);
+                let case = case.vmcb(Field::RFLAGS, 2 | iopl << 12);
+                let case = case.step(Step::Mem { pa, width, value });
+                let case = case.intercept(Field::INTERCEPT_MISC1, IOIO_PROT);
+                out.push(if set { bit(case, 0x7e) } else { case }.done());
+            }
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub(super) fn cases(out: &mut Cases) {
     iret(out);
     injected(out);
     physical(out);
+    cut_short(out);
 }
 
 fn draft(id: impl AsRef<str>, offered: bool) -> Draft {
@@ -105,5 +106,17 @@ fn physical(out: &mut Cases) {
         let case = enabled(format!("physical,masked={}", on(pending != 0)), pending);
         let case = case.clgi().raise(Event::Nmi).run();
         out.push(case.stgi().step(Step::Window).case());
+    }
+}
+
+/// The gate of the NMI is not present, and the #NP of its delivery exits.
+fn cut_short(out: &mut Cases) {
+    let gate = world::L2_IDT + 2 * 16;
+    for injected in [false, true] {
+        let id = format!("delivery-fault,injected={}", on(injected));
+        let case = enabled(id, if injected { 0 } else { V_NMI });
+        let case = if injected { case.vmcb(Field::EVENTINJ, 0x8000_0202) } else { case };
+        let case = case.poke(gate, world::initial_word(gate) & !(1 << 47));
+        out.push(case.intercept_exceptions(1 << 11).done());
     }
 }

@@ -38,7 +38,7 @@ impl Machine<'_> {
         let vnmi_alone = vnmi_on && v.get(Field::INTERCEPT_MISC1) & 2 == 0;
         t.rule(r::VMRUN_INTERCEPT, v.get(Field::INTERCEPT_MISC2) & 1 == 0)
             | t.rule(r::ASID_ZERO, v.get(Field::GUEST_ASID) == 0)
-            | t.rule(r::MSRPM_PHYS, beyond(v.get(Field::MSRPM_BASE_PA), MSRPM_SIZE))
+            | t.rule(r::MSRPM_PHYS, beyond(v.get(Field::MSRPM_BASE_PA), MSRPM_SIZE + 1))
             | t.rule(r::IOPM_PHYS, beyond(v.get(Field::IOPM_BASE_PA), IOPM_SIZE))
             | t.rule(r::TLB_CONTROL_RESERVED, !matches!(tlb, 0 | 1 | 3 | 7))
             | (matches!(tlb, 3 | 7) && t.rule(tlb_asid::FLUSH_UNSUPPORTED, !by_asid))

@@ -97,8 +97,8 @@ impl Machine<'_> {
         if !self.t.does(inj::NOT_INTERCEPTED) {
             self.intercept_exception(&event)?;
         }
-        if event.kind == Kind::Nmi && self.t.does(inj::NMI_BLOCKS) {
-            self.block_nmi();
+        if event.kind == Kind::Nmi {
+            self.nmi_injected();
         }
         self.vector_through(event)
     }
@@ -151,6 +151,7 @@ impl Machine<'_> {
             // The guest state is undefined after a shutdown; only the reason is told.
             let stop = self.exit(Reason::new(exit::SHUTDOWN, NextRip::None));
             self.open_fields |= super::vmexit::GUEST_STATE | super::vmexit::bit(Field::EXITINTINFO);
+            self.carried.1 = self.open_fields;
             self.open_host = super::vmexit::SHUTDOWN_HOST;
             return stop;
         }
@@ -247,7 +248,8 @@ impl Machine<'_> {
         };
         let coded = self.t.rule(inj::ERROR_PUSHED, info >> 11 & 1 == 1);
         let offered = self.supported(CpuFeature::NripSave);
-        let next = kind == Kind::SoftInterrupt && self.t.rule(inj::SOFT_INT_RIP, offered);
+        let soft = matches!(kind, Kind::SoftInterrupt | Kind::SoftException);
+        let next = soft && self.t.rule(inj::SOFT_INT_RIP, offered);
         Some(Event {
             error: coded.then_some((info >> 32) as u32),
             return_rip: next.then_some(nrip),

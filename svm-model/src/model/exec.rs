@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::fetch::Fetched;
+use super::idt::has_error_code;
 use super::paging::Access;
 use super::regs::{cr0, dr, flag};
 use super::{Flow, Machine, Stop};
@@ -63,7 +64,7 @@ impl Machine<'_> {
         if !self.r.mode64() || self.r.rflags & flag::TF != 0 {
             return Err(Stop::Open);
         }
-        let has_error = matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30);
+        let has_error = has_error_code(vector);
         let count = self.l2_log.len() as u64;
         let mut rsp = self.r.gpr[4];
         let mut error = 0;
@@ -103,16 +104,21 @@ impl Machine<'_> {
                 Ok(())
             }
             Nop => Ok(()),
-            Load(gpr, address) => {
+            Load(gpr, _) => {
+                let address = self.memory_operand()?;
                 let value = self.data_read(address)?;
                 self.set_gpr(gpr, value);
                 Ok(())
             }
-            Store(address) => {
+            Store(_) => {
+                let address = self.memory_operand()?;
                 let value = self.operand(0)?;
                 self.data_write(address, value)
             }
-            Jump(address) => self.jump(address),
+            Jump(_) => {
+                let target = self.memory_operand()?;
+                self.jump(target)
+            }
             Ud2 => Err(self.ud()),
             Raw(_) => Err(Stop::Open),
             Divide => self.divide(),
@@ -149,8 +155,8 @@ impl Machine<'_> {
             Icebp => self.icebp(),
             Cpuid | Rsm | Invd | Wbinvd | Wbnoinvd | Pause | Hlt | Rdtsc | Rdtscp | Rdpmc
             | Monitor | Mwait | Xsetbv | Rdpru => self.plain_instruction(insn),
-            Invlpg(address) => self.invlpg(address),
-            Invpcid(kind) => self.invpcid(kind),
+            Invlpg(_) => self.invlpg(),
+            Invpcid(_) => self.invpcid(),
         }
     }
 
@@ -163,6 +169,12 @@ impl Machine<'_> {
     pub(super) fn operand(&self, gpr: u8) -> Flow<u64> {
         let gpr = usize::from(gpr & 15);
         if self.unknown[gpr] == 0 { Ok(self.r.gpr[gpr]) } else { Err(Stop::Open) }
+    }
+
+    /// RBX, where instructions have their address: the loads in front of one may
+    /// not have been executed.
+    pub(super) fn memory_operand(&self) -> Flow<u64> {
+        self.operand(3)
     }
 
     fn data_address(&mut self, linear: u64, access: Access) -> Flow<u64> {

@@ -18,6 +18,11 @@ struct Gate {
     trap: bool,
 }
 
+/// Whether the processor pushes an error code with that exception.
+pub(super) const fn has_error_code(vector: u8) -> bool {
+    matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30)
+}
+
 impl Machine<'_> {
     /// Pushes the frame and enters the handler, or raises what goes wrong.
     /// On a fault the registers are as before.
@@ -46,6 +51,10 @@ impl Machine<'_> {
         for value in frame.into_iter().chain(event.error.map(u64::from)) {
             rsp = rsp.wrapping_sub(8);
             self.push(rsp, value)?;
+        }
+        if event.error.is_some_and(|e| e >> 31 == 1) && !has_error_code(event.vector) {
+            // The handler takes the error code for its RIP, of which the upper half is not defined.
+            return Err(Stop::Open);
         }
         self.enter_handler(&gate, rsp);
         Ok(())

@@ -1,9 +1,13 @@
 //! IN, OUT, INS, OUTS: the I/O permission map and EXITINFO (15.10).
 
+use super::paging::Access;
 use super::regs::flag;
 use super::{Flow, Machine, Stop};
 use crate::rules::intercepts as r;
 use crate::vmcb::{Field, exit};
+
+/// Where a TSS says where its I/O map begins.
+const TSS_MAP_BASE: u64 = 0x66;
 
 /// EXITINFO1 bits of an I/O exit.
 mod info {
@@ -22,7 +26,7 @@ impl Machine<'_> {
     pub(super) fn port_io(&mut self, input: bool, size: u8, port: u16) -> Flow {
         let port = if port > 0xff { self.r.gpr[2] as u16 } else { port };
         let direction = if input { info::IN } else { 0 };
-        self.io_allowed()?;
+        self.io_allowed(port, size)?;
         self.io_map(port, size, direction)?;
         // What a port answers is no matter of SVM; OUT to an unused port does nothing.
         if input {
@@ -44,23 +48,43 @@ impl Machine<'_> {
         if count.is_some() {
             string |= info::REP;
         }
-        if count == Some(0) {
+        if count.is_some() && self.operand(1)? == 0 {
             return Err(Stop::Open);
         }
         let direction = if input { info::IN } else { 0 };
-        self.io_allowed()?;
+        self.io_allowed(port, size)?;
         self.io_map(port, size, direction | string | segment)?;
         Err(Stop::Open)
     }
 
-    /// IOPL and the TSS: the world's TSS has no I/O map.
-    fn io_allowed(&mut self) -> Flow {
+    /// IOPL, and where that does not do the I/O map of the TSS (vol. 2, 12.2.4).
+    fn io_allowed(&mut self, port: u16, size: u8) -> Flow {
         let iopl = (self.r.rflags & flag::IOPL) >> 12;
-        let forbidden = u64::from(self.r.cpl) > iopl;
+        let forbidden = u64::from(self.r.cpl) > iopl && !self.tss_allows(port, size)?;
         if self.t.rule(r::IOIO_IOPL_FIRST, forbidden) {
             return Err(self.gp(0));
         }
         Ok(())
+    }
+
+    /// Whether the I/O map of the TSS has those ports' bits clear.
+    fn tss_allows(&mut self, port: u16, size: u8) -> Flow<bool> {
+        let (base, limit) = (self.r.hidden.tr.base, u64::from(self.r.hidden.tr.limit));
+        if limit < TSS_MAP_BASE + 1 {
+            return Ok(false);
+        }
+        let map = self.system_read(base.wrapping_add(TSS_MAP_BASE), 2)?;
+        let at = map + u64::from(port) / 8;
+        if at + 1 > limit {
+            return Ok(false);
+        }
+        let bits = self.system_read(base.wrapping_add(at), 2)? >> (port % 8);
+        Ok(bits & ((1 << size) - 1) == 0)
+    }
+
+    fn system_read(&mut self, linear: u64, width: u8) -> Flow<u64> {
+        let pa = self.translate(linear, Access::SYSTEM_READ)?;
+        Ok(self.mem.read(pa, width))
     }
 
     fn io_map(&mut self, port: u16, size: u8, details: u64) -> Flow {

@@ -161,12 +161,10 @@ impl Machine<'_> {
             let intercepted = self.intercepts(Field::INTERCEPT_MISC2, 13);
             return Err(if intercepted { Stop::Open } else { self.ud() });
         }
-        if self.r.cpl != 0 && self.intercepts(Field::INTERCEPT_MISC2, 13) {
-            // So is the order of the intercept and #GP.
-            return Err(Stop::Open);
+        if self.t.does(r::XSETBV_FIRST) {
+            self.intercept(&i::XSETBV)?;
         }
         self.privileged()?;
-        self.intercept(&i::XSETBV)?;
         let x87_alone = self.operand(0)? == 1 && self.operand(1)? == 0 && self.operand(2)? == 0;
         if x87_alone { Ok(()) } else { Err(Stop::Open) }
     }
@@ -204,8 +202,9 @@ impl Machine<'_> {
         if wakes && self.t.does(virq::HLT_WAKES) { Ok(()) } else { Err(Stop::Open) }
     }
 
-    pub(super) fn invlpg(&mut self, address: u64) -> Flow {
+    pub(super) fn invlpg(&mut self) -> Flow {
         self.privileged()?;
+        let address = self.memory_operand()?;
         let info = self.decoded(da::INVLPG, address);
         self.intercept_with(&i::INVLPG, info)
     }
@@ -217,15 +216,13 @@ impl Machine<'_> {
         offered.then_some(if reported { value } else { !value })
     }
 
-    pub(super) fn invpcid(&mut self, kind: u64) -> Flow {
+    pub(super) fn invpcid(&mut self) -> Flow {
         self.offered(CpuFeature::Invpcid)?;
         self.privileged()?;
-        if kind > 3 && self.guest.is_some() {
-            // An illegal type with the intercept set: which wins is open.
-            let intercepted = self.intercepts(Field::INTERCEPT_MISC3, 2);
-            return Err(if intercepted { Stop::Open } else { self.gp(0) });
+        if self.t.does(r::INVPCID_FIRST) {
+            self.intercept(&i::INVPCID)?;
         }
-        self.intercept(&i::INVPCID)
+        if self.operand(0)? > 3 { Err(self.gp(0)) } else { Ok(()) }
     }
 
     pub(super) fn software_interrupt(&mut self, vector: u8) -> Flow {
@@ -267,9 +264,12 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         let at = self.translate(self.r.gdtr.base + offset, Access::SYSTEM_READ)?;
-        let available = self.mem.word(at) >> 40 & 0xff == 0x89;
+        let descriptor = self.mem.word(at);
+        let available = descriptor >> 40 & 0x9f == 0x89;
+        // The descriptor is checked before the intercept; what its #GP leads to is open.
+        let privilege = descriptor >> 45 & 3 >= u64::from(selector & 3).max(self.r.cpl.into());
         let wanted = self.intercepts(Field::INTERCEPT_MISC1, 29);
-        if !(available && wanted && self.t.does(r::TASK_SWITCH)) {
+        if !(available && privilege && wanted && self.t.does(r::TASK_SWITCH)) {
             return Err(Stop::Open);
         }
         let resume = (self.r.rflags & flag::RF) << 32;
@@ -281,9 +281,10 @@ impl Machine<'_> {
         })
     }
 
-    /// DIV by a register that is zero.
+    /// DIV by RCX.
     pub(super) fn divide(&mut self) -> Flow {
-        Err(Stop::Raise(Event::fault(0)))
+        // Only zero is of interest; a quotient is not computed.
+        Err(if self.operand(1)? as u32 == 0 { Stop::Raise(Event::fault(0)) } else { Stop::Open })
     }
 
     /// An x87 instruction: #NM where CR0 asks for it.

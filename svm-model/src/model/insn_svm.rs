@@ -6,7 +6,7 @@ use super::regs::efer;
 use super::{Flow, Machine, Stop};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
-use crate::rules::{decode_assists as da, intercepts as r, tlb_asid, vgif, vmload_vmsave as vl};
+use crate::rules::{intercepts as r, tlb_asid, vgif, vmload_vmsave as vl};
 use crate::vmcb::Field;
 
 impl Machine<'_> {
@@ -39,7 +39,7 @@ impl Machine<'_> {
         let rax = self.operand(0)?;
         let bad = rax & 0xfff != 0 || !self.physical(rax);
         if bad {
-            let first = self.supported(CpuFeature::AddrChk);
+            let first = !self.supported(CpuFeature::AddrChk);
             if self.t.rule(vl::ADDR_BEFORE_INTERCEPT, first) {
                 return Err(self.gp(0));
             }
@@ -50,8 +50,8 @@ impl Machine<'_> {
 
     fn stgi(&mut self) -> Flow {
         if !self.svme() {
-            let skinit = self.supported(CpuFeature::Skinit);
-            if self.t.rule(vgif::STGI_UD, !skinit) {
+            let startup = self.supported(CpuFeature::Skinit) || self.supported(CpuFeature::SvmLock);
+            if self.t.rule(vgif::STGI_UD, !startup) {
                 return Err(self.ud());
             }
         }
@@ -104,10 +104,7 @@ impl Machine<'_> {
             return Err(self.ud());
         }
         self.privileged()?;
-        if self.guest.is_some() {
-            let info = self.decoded(da::INVLPGA, self.r.gpr[0]);
-            self.intercept_with(&i::INVLPGA, info)?;
-        }
+        self.intercept(&i::INVLPGA)?;
         let canonical = self.r.canonical(self.operand(0)?);
         if !canonical && !self.t.does(tlb_asid::INVLPGA_NONCANONICAL) {
             return Err(self.gp(0));

@@ -175,7 +175,10 @@ impl Machine<'_> {
         if self.t.does(r::CR_LMSW) {
             self.intercept_cr(Field::INTERCEPT_CR_WRITE, 0, info)?;
         }
-        self.intercept_selective(r::CR0_SEL_LMSW, value, info)?;
+        let selected = self.intercepts(Field::INTERCEPT_MISC1, 5);
+        if self.guest.is_some() && self.t.rule(r::CR0_SEL_LMSW, selected) {
+            return self.exit_control(exit::CR0_SEL_WRITE, info);
+        }
         self.set_cr(0, value)
     }
 

@@ -14,7 +14,10 @@ impl Machine<'_> {
     /// One step; `Err` where the course is open from here on.
     pub(super) fn step(&mut self, step: &Step) -> Flow {
         match *step {
-            Step::Vmcb(field, value) => self.mem.set_field(world::VMCB, field, value),
+            Step::Vmcb(field, value) => {
+                self.mem.set_field(world::VMCB, field, value);
+                self.carried.1 &= !super::vmexit::bit(field);
+            }
             Step::Mem { pa, width, value } => self.mem.write(pa, width, value),
             Step::Peek { pa, width } => {
                 let value = self.mem.read(pa, width);

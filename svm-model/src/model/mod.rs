@@ -10,6 +10,8 @@
 mod checks;
 mod event;
 mod exec;
+#[cfg(test)]
+mod explore;
 mod fetch;
 mod guest;
 mod idt;
@@ -111,6 +113,8 @@ struct Machine<'a> {
     open_fields: u128,
     /// Host registers, likewise.
     open_host: u128,
+    /// The VMCB that was left last, and its fields that are open since.
+    carried: (u64, u128),
     /// SS was loaded with a null selector by a stack switch: its hidden part is open.
     null_ss: bool,
     /// Bits of general registers that the model does not know.
@@ -146,6 +150,7 @@ impl<'a> Machine<'a> {
             obs: Vec::with_capacity(4),
             open_fields: 0,
             open_host: 0,
+            carried: (0, 0),
             null_ss: false,
             unknown: [0; 16],
             open_flags: false,

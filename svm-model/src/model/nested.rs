@@ -190,7 +190,7 @@ fn gmet_refuses(t: &mut super::Trace, access: NestedAccess, walked: &Walked) -> 
         return !t.does(gmet::DATA) && !walked.user;
     }
     if access.guest_user {
-        t.rule(gmet::USER_FETCH, !walked.user)
+        !t.does(gmet::USER_FETCH) && !walked.user
     } else {
         t.rule(gmet::SUPERVISOR_FETCH, walked.user)
     }

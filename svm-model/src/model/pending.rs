@@ -7,7 +7,7 @@ use super::regs::flag;
 use super::vmexit::{NextRip, Reason};
 use super::{Flow, Machine, Stop};
 use crate::outcome::Obs;
-use crate::rules::{intercepts as i, vgif, virq as v, vnmi};
+use crate::rules::{event_injection as inj, intercepts as i, vgif, virq as v, vnmi};
 use crate::vmcb::{Field, exit};
 
 /// Physical events that wait, and what holds them.
@@ -27,6 +27,11 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn request(&mut self, vector: u8) {
         self.requested[usize::from(vector / 64)] |= 1 << (vector % 64);
+    }
+
+    #[cfg(test)]
+    pub(super) fn requests(&self, vector: u8) -> bool {
+        self.requested[usize::from(vector / 64)] >> (vector % 64) & 1 == 1
     }
 
     fn highest(&self) -> Option<u8> {
@@ -204,14 +209,15 @@ impl Machine<'_> {
         self.deliver(Event::new(vector, Kind::Interrupt))
     }
 
-    /// NMIs wait from now on: an NMI, physical or injected, is being handled.
-    pub(super) fn block_nmi(&mut self) {
-        match self.guest.as_mut().filter(|g| g.vnmi) {
-            Some(guest) if self.t.does(vnmi::EVENTINJ_MASKS) => {
-                guest.int_ctl |= int_ctl::V_NMI_MASK
-            }
-            Some(_) => {}
-            None => self.pending.nmi_blocked = true,
+    /// An injected NMI masks virtual NMIs, but blocks none that is physical.
+    pub(super) fn nmi_injected(&mut self) {
+        if let Some(guest) = self.guest.as_mut().filter(|g| g.vnmi)
+            && self.t.does(vnmi::EVENTINJ_MASKS)
+        {
+            guest.int_ctl |= int_ctl::V_NMI_MASK;
+        }
+        if !self.t.does(inj::NMI_NO_BLOCK) {
+            self.pending.nmi_blocked = true;
         }
     }
 

@@ -99,6 +99,7 @@ impl Machine<'_> {
         self.save_state(pa);
         self.save_virtual(&guest);
         self.restore_host(guest);
+        self.carried = (pa, self.open_fields & GUEST_STATE);
         Err(Stop::Exit)
     }
 
@@ -269,7 +270,10 @@ impl Machine<'_> {
         if guest.vnmi && self.t.does(vnmi::TAKEN_CLEARS) {
             saved |= int_ctl::V_NMI | int_ctl::V_NMI_MASK;
         }
-        guest.ctl.get(Field::INT_CTL) & !saved | guest.int_ctl & saved
+        let cut_short = guest.vnmi && guest.delivering.is_some_and(|e| e.kind == Kind::Nmi);
+        let unmasks = cut_short && self.t.does(vnmi::EXIT_UNMASKS);
+        let int_ctl = if unmasks { guest.int_ctl & !int_ctl::V_NMI_MASK } else { guest.int_ctl };
+        guest.ctl.get(Field::INT_CTL) & !saved | int_ctl & saved
     }
 
     fn save_branches(&mut self, pa: u64) {

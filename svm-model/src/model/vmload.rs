@@ -17,7 +17,7 @@ impl Machine<'_> {
         }
         self.privileged()?;
         let rax = self.operand(0)?;
-        let first = self.supported(CpuFeature::AddrChk);
+        let first = !self.supported(CpuFeature::AddrChk);
         let bad = self.address_bad(rax);
         if self.guest.is_some() {
             if bad && self.t.rule(r::ADDR_BEFORE_INTERCEPT, first) {

@@ -40,13 +40,11 @@ impl Machine<'_> {
         let v = self.mem.image(rax);
         self.open_fields = 0;
         self.open_host = 0;
-        self.null_ss = false;
-        self.open_flags = false;
-        self.open_branches = false;
+        let carried = self.carry(rax)?;
         self.armed = false;
         self.budget = super::BUDGET;
         if !self.consistent(&v) {
-            return self.refuse(rax);
+            return self.refuse(rax, carried);
         }
         self.enter(rax, v);
         match self.run_guest() {
@@ -57,8 +55,23 @@ impl Machine<'_> {
         }
     }
 
+    /// What an earlier #VMEXIT left open in this VMCB is open in the guest.
+    fn carry(&mut self, vmcb: u64) -> Flow<u128> {
+        let carried = if self.carried.0 == vmcb { self.carried.1 } else { 0 };
+        let open = |field| carried & bit(field) != 0;
+        if open(Field::CR0) {
+            // After a shutdown all of it is.
+            return Err(Stop::Open);
+        }
+        self.null_ss = open(Field::SS_ATTRIB);
+        self.open_flags = open(Field::RFLAGS);
+        self.open_branches = open(Field::BR_FROM);
+        self.unknown[0] = if open(Field::RAX) { !0 } else { 0 };
+        Ok(carried)
+    }
+
     /// #VMEXIT(VMEXIT_INVALID): nothing of the guest has been loaded.
-    fn refuse(&mut self, vmcb: u64) -> Flow {
+    fn refuse(&mut self, vmcb: u64, carried: u128) -> Flow {
         self.mem.set_field(vmcb, Field::EXITCODE, exit::INVALID);
 
         if self.t.does(r::INVALID_EVENTINJ) {
@@ -70,7 +83,7 @@ impl Machine<'_> {
         if self.t.does(r::INVALID_GIF) {
             self.gif = false;
         }
-        self.open_fields = INVALID_OPEN;
+        self.open_fields = INVALID_OPEN | carried;
         if self.t.does(x::HOST_DR7) {
             self.r.dr7 = dr::DR7_ONES;
         }
@@ -78,7 +91,7 @@ impl Machine<'_> {
     }
 
     /// Saves the host and loads the guest.
-    fn enter(&mut self, vmcb_pa: u64, v: Image) {
+    pub(super) fn enter(&mut self, vmcb_pa: u64, v: Image) {
         let host = self.r.clone();
         let host_branches = self.r.branches;
         self.load_guest(&v);

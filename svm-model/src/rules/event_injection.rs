@@ -11,13 +11,13 @@ rules! { EventInjection after super::intercepts::END;
     IMPOSSIBLE = "eventinj.impossible-for-mode", "15.20", two, "Injecting #OF or #BR as an exception into a guest in 64-bit mode is refused.";
     DELIVERED = "eventinj.delivered", "15.20", one, "The event is delivered through the guest's IDT before the first guest instruction.";
     RIP_PUSHED = "eventinj.rip-pushed", "15.20", one, "The RIP pushed for an injected INTR, NMI or exception is the guest RIP.";
-    SOFT_INT_RIP = "eventinj.soft-int-rip", "15.20", two, "For TYPE 4 the RIP pushed is nRIP where the processor saves next RIPs.",
-        silent("Linux KVM svm.c and 15.7.1", "the text says that software interrupts push the next instruction's RIP; KVM puts it into nRIP where that is offered and otherwise advances RIP itself");
+    SOFT_INT_RIP = "eventinj.soft-int-rip", "15.20", two, "For TYPE 4, and for TYPE 3 with vectors 3 and 4, the RIP pushed is nRIP where the processor saves next RIPs.",
+        silent("Linux KVM svm.c and 15.7.1", "the text says that these events push the next instruction's RIP; KVM puts it into nRIP where that is offered and otherwise advances RIP itself");
     ERROR_PUSHED = "eventinj.error-pushed", "15.20", two, "With EV set the error code is pushed; with EV clear none is.";
     NOT_INTERCEPTED = "eventinj.not-intercepted", "15.20", one, "Injected events are not subject to intercepts.";
     IGNORES_IF = "eventinj.ignores-if", "15.20", one, "An injected INTR is delivered whatever RFLAGS.IF and the interrupt shadow say.";
     BEFORE_PENDING = "eventinj.before-pending", "15.20", one, "The injected event is delivered before a pending interrupt is taken.";
-    NMI_BLOCKS = "eventinj.nmi-blocks", "15.20", one, "An injected NMI blocks further NMIs until IRET.";
+    NMI_NO_BLOCK = "eventinj.nmi-does-not-block", "15.20", one, "An injected NMI does not block further NMIs.";
     ENDS_SHADOW = "eventinj.shadow-cleared", "15.20", one, "Delivery of an event ends an interrupt shadow.",
         silent("vol. 2, 8.5", "the shadow covers one instruction boundary, and delivery passes it");
     FAULT_SETS_EXITINTINFO = "exitintinfo.delivery-fault", "15.7.2", one, "An intercept taken while an event was being delivered reports the event in EXITINTINFO.";

@@ -1,10 +1,11 @@
-//! Guest mode execute trap (15.25.14).
+//! Guest mode execute trap (15.25.13).
 
 use super::table::rules;
 
 rules! { Gmet after super::npt::END;
-    SUPPORTED = "gmet.supported", "15.25.14", two, "The enable bit in NESTED_CTL has an effect only where CPUID offers GMET.";
-    SUPERVISOR_FETCH = "gmet.supervisor-fetch", "15.25.14", two, "With GMET a supervisor fetch from a page whose nested entries are all user faults.";
-    USER_FETCH = "gmet.user-fetch", "15.25.14", two, "With GMET a guest's user-mode fetch needs the nested user bit, a supervisor one must not have it.";
-    DATA = "gmet.data", "15.25.14", one, "GMET concerns fetches only: data accesses need the nested user bit as before.";
+    SUPPORTED = "gmet.supported", "15.25.13", two, "The enable bit in NESTED_CTL has an effect only where CPUID offers GMET.";
+    SUPERVISOR_FETCH = "gmet.supervisor-fetch", "15.25.13", two, "With GMET a supervisor fetch from a page whose nested entries are all user faults.";
+    USER_FETCH = "gmet.user-fetch", "15.25.13", one, "With GMET a user-mode fetch does not ask for the nested user bit.";
+    DATA = "gmet.data", "15.25.13", one, "With GMET a data access does not ask for the nested user bit.",
+        silent("15.25.13 and the feature's purpose", "the text redefines the bit and tells of fetches only; a kernel whose code pages have it clear must still read them");
 }

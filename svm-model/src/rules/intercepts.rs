@@ -17,7 +17,7 @@ rules! { Intercepts after super::vmexit::END;
     CR_LMSW = "intercept.cr0-write-lmsw", "15.8.1", one, "LMSW is a write of CR0.";
     CR_CLTS = "intercept.cr0-write-clts", "15.8.1", one, "CLTS is a write of CR0.";
     CR0_SEL = "intercept.cr0-sel", "15.9", two, "With the selective intercept, a MOV to CR0 that changes a bit other than TS and MP exits with 0x65.";
-    CR0_SEL_LMSW = "intercept.cr0-sel-lmsw", "15.9", two, "With the selective intercept, LMSW that changes a bit other than TS and MP exits with 0x65.";
+    CR0_SEL_LMSW = "intercept.cr0-sel-lmsw", "15.9", two, "With the selective intercept, LMSW exits with 0x65 whatever it writes.";
     CR0_SEL_CLTS = "intercept.cr0-sel-clts", "15.9", one, "CLTS changes TS only and never takes the selective intercept.";
     CR0_SEL_PRIORITY = "intercept.cr0-sel-priority", "15.9", two, "Where both CR0 write intercepts are set, the unconditional one wins.",
         silent("kvm-unit-tests sel_cr0_write_intercept_priority", "its expectation, taken on hardware, is exit 0x10; a plain write intercept is checked first");
@@ -95,6 +95,8 @@ rules! { Intercepts after super::vmexit::END;
     XSETBV = "intercept.xsetbv", "15.9", two, "XSETBV with its intercept set exits with 0x8d, before it executes.";
     RDPRU = "intercept.rdpru", "15.9", two, "RDPRU with its intercept set exits with 0x8e, before it executes.";
     INVPCID = "intercept.invpcid", "15.9", two, "INVPCID with its intercept set exits with 0xa2, before it executes.";
+    XSETBV_FIRST = "intercept.xsetbv-first", "15.9", one, "The XSETBV intercept is checked before its #GP, that of CPL included.";
+    INVPCID_FIRST = "intercept.invpcid-first", "15.9", one, "The INVPCID intercept is checked before its #GP for the type, after that for CPL.";
     CPL_FIRST = "intercept.cpl-first", "15.9", two, "A privileged instruction at CPL 3 raises #GP before its intercept is checked.";
     TSD_FIRST = "intercept.tsd-first", "15.9", two, "RDTSC and RDTSCP that CR4.TSD forbids raise #GP before the intercept.";
     PCE_FIRST = "intercept.pce-first", "15.9", two, "RDPMC that CR4.PCE forbids raises #GP before the intercept.";

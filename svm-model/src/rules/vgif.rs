@@ -5,7 +5,7 @@ use super::table::rules;
 rules! { Vgif after super::event_injection::END;
     STGI_SETS = "gif.stgi", "15.17", one, "STGI sets GIF.";
     CLGI_CLEARS = "gif.clgi", "15.17", one, "CLGI clears GIF.";
-    STGI_UD = "gif.stgi-ud", "STGI", two, "STGI with EFER.SVME clear raises #UD where CPUID offers no SKINIT.";
+    STGI_UD = "gif.stgi-ud", "STGI", two, "STGI with EFER.SVME clear raises #UD where CPUID offers neither SKINIT nor SVM lock.";
     CLGI_UD = "gif.clgi-ud", "CLGI", two, "CLGI with EFER.SVME clear raises #UD.";
     HOLDS_INTR = "gif.holds-intr", "15.17", two, "With GIF clear a maskable interrupt stays pending.";
     HOLDS_NMI = "gif.holds-nmi", "15.17", two, "With GIF clear an NMI stays pending.";

@@ -6,7 +6,8 @@ rules! { VmloadVmsave after super::vnmi::END;
     SVME_UD = "vmload.svme-ud", "15.5.2", two, "VMLOAD and VMSAVE with EFER.SVME clear raise #UD.";
     RAX_ALIGNED = "vmload.rax-aligned", "VMLOAD", two, "An address that is not 4 KiB aligned raises #GP.";
     RAX_PHYS = "vmload.rax-phys", "VMLOAD", two, "An address at or above the physical address limit raises #GP.";
-    ADDR_BEFORE_INTERCEPT = "vmload.address-before-intercept", "15.9", two, "Where CPUID offers the address check, the #GP for the address comes before the intercept.";
+    ADDR_BEFORE_INTERCEPT = "vmload.address-before-intercept", "15.9", two, "The #GP for the address comes before the intercept, unless CPUID offers the address check (Fn8000_000A EDX[28]).",
+        silent("Linux KVM, \"Add support for SVM instruction address check change\"", "15.9 has the #GP first; the message says that processors with the bit set exit before they look at the address");
     LOADS_FS_GS = "vmload.fs-gs", "15.5.2", one, "VMLOAD loads FS and GS with their hidden parts.";
     LOADS_TR = "vmload.tr", "15.5.2", one, "VMLOAD loads TR with its hidden part.";
     LOADS_LDTR = "vmload.ldtr", "15.5.2", one, "VMLOAD loads LDTR with its hidden part.";
