@@ -20,6 +20,7 @@ pub const SUITES: &[(&str, Open)] = &[
     ("kvm-unit-tests", crate::kut::open),
     (crate::conformance::suite::NAME, crate::conformance::suite::open),
     (crate::migration::suite::NAME, crate::migration::suite::open),
+    (crate::conform::suite::NAME, crate::conform::suite::open),
 ];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.

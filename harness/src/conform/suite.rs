@@ -116,7 +116,7 @@ impl Suite for Rules {
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {
-        crate::conformance::suite::check_device(qemu)
+        crate::conformance::suite::check_device(qemu, NAME)
     }
 
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {

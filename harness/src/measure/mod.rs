@@ -30,10 +30,12 @@
 //! | `world-switch` | VMRUN, #VMEXIT and exits through a minimal L1, our own guest ([`world_switch`]) |
 //! | `l1` | work in which SVM has no part: time, and instructions that QEMU executes ([`l1`]) |
 //! | `linux-boot` | booting a Linux that does not use SVM: seconds, and those of processor time (`-cpu`) ([`linux_boot`]) |
+//! | `executors` | a case on the model, on QEMU's C code in process, and in one boot of a QEMU ([`executors`]) |
 //! | `memory` | most resident memory of a QEMU in each of these runs |
 
 pub mod bare;
 pub mod count;
+pub mod executors;
 pub mod l1;
 pub mod launch;
 pub mod linux_boot;
@@ -131,6 +133,13 @@ pub const GROUPS: &[Group] = &[
         probes: &[
             |env| Ok(Box::new(l1::Times::open(env)?)),
             |env| Ok(Box::new(l1::Instructions::open(env)?)),
+        ],
+    },
+    Group {
+        name: "executors",
+        probes: &[
+            |env| Ok(Box::new(executors::InQemu::open(env)?)),
+            |env| Ok(Box::new(executors::InProcess::open(env)?)),
         ],
     },
     Group { name: "linux-boot", probes: &[|env| Ok(Box::new(linux_boot::LinuxBoot::open(env)?))] },
