@@ -13,7 +13,7 @@ use vm_memory::{Bytes, GuestAddress};
 
 use crate::guest::{Board, Guest};
 use crate::serial::Ports;
-use crate::{Context, Result, report};
+use crate::{Context, Result, acpi, report};
 
 /// L2's memory, in MiB.
 const MEMORY: usize = 256;
@@ -60,6 +60,7 @@ fn load(guest: &Guest) -> Result<()> {
     let initramfs = std::fs::read("/boot.cpio").doing("reading L2's initramfs")?;
     memory.write_slice(&initramfs, GuestAddress(INITRAMFS)).doing("loading L2's initramfs")?;
     memory.write_slice(WORDS, GuestAddress(COMMAND_LINE)).doing("loading L2's command line")?;
+    acpi::write(memory)?;
     let header = kernel.setup_header.ok_or("L2's kernel has no header")?;
     let mut params = boot_params { hdr: header, ..boot_params::default() };
     // No boot loader that has a number.

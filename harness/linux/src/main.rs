@@ -5,10 +5,12 @@
 //! | role | what it does | its words |
 //! |---|---|---|
 //! | `boot` | nothing | `up` |
-//! | `kvm` | loads KVM, measures L2's exits, boots a Linux L2 | `exit-NAME NS` for each, `l2-start`, L2's own, `done` |
+//! | `exits` | loads KVM, and measures exits of a small L2 | `exit-NAME NS` for each, `done` |
+//! | `l2` | loads KVM, and boots a Linux L2 | `l2-start`, L2's own, `done` |
 //!
 //! When it cannot go on it says `failed: WHY`.
 
+mod acpi;
 mod exits;
 mod guest;
 mod kvm;
@@ -34,7 +36,8 @@ fn main() {
     let role = std::env::var("role").unwrap_or_default();
     let done = match role.as_str() {
         "boot" => Ok("up"),
-        "kvm" => measure().map(|()| "done"),
+        "exits" => kvm::open().and_then(|kvm| exits::measure(&kvm)).map(|()| "done"),
+        "l2" => kvm::open().and_then(|kvm| l2::boot(&kvm)).map(|()| "done"),
         other => Err(format!("there is no role {other:?}")),
     };
     match done {
@@ -42,12 +45,6 @@ fn main() {
         Err(why) => report::line(format_args!("failed: {why}")),
     }
     off()
-}
-
-fn measure() -> Result<()> {
-    let kvm = kvm::open()?;
-    exits::measure(&kvm)?;
-    l2::boot(&kvm)
 }
 
 /// Ends the machine. QEMU is told not to start it again (`-no-reboot`).

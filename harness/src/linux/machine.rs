@@ -31,7 +31,8 @@ pub struct Boot<'a> {
 
 impl Boot<'_> {
     /// The command line on that QEMU. `panic=-1` and `-no-reboot`: a kernel that
-    /// panics ends QEMU. `nokaslr`: each boot does the same.
+    /// panics ends QEMU. `nokaslr`: each boot does the same. `tsc=reliable`: QEMU's
+    /// TSC is the host's clock, which Linux doubts on a busy host; KVM then has none.
     pub fn command(&self, qemu: &Qemu) -> Command {
         let mut command = Command::new(&qemu.path);
         for folder in &qemu.firmware {
@@ -44,7 +45,10 @@ impl Boot<'_> {
             .arg(self.kernel)
             .arg("-initrd")
             .arg(self.initramfs)
-            .args(["-append", &format!("console=ttyS0 panic=-1 nokaslr role={}", self.role)]);
+            .args([
+                "-append",
+                &format!("console=ttyS0 panic=-1 nokaslr tsc=reliable role={}", self.role),
+            ]);
         command
     }
 }

@@ -30,6 +30,7 @@
 //! | `world-switch` | VMRUN, #VMEXIT and exits through a minimal L1, our own guest ([`world_switch`]) |
 //! | `l1` | work in which SVM has no part: time, and instructions that QEMU executes ([`l1`]) |
 //! | `linux-boot` | booting a Linux that does not use SVM: seconds, and those of processor time (`-cpu`) ([`linux_boot`]) |
+//! | `linux-kvm` | exits, and the boot of a Linux L2, under Linux's KVM as L1 ([`linux_kvm`]) |
 //! | `executors` | a case on the model, on QEMU's C code in process, and in one boot of a QEMU ([`executors`]) |
 //! | `memory` | most resident memory of a QEMU in each of these runs |
 
@@ -39,6 +40,7 @@ pub mod executors;
 pub mod l1;
 pub mod launch;
 pub mod linux_boot;
+pub mod linux_kvm;
 pub mod machine;
 pub mod record;
 pub mod stats;
