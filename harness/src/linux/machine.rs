@@ -31,8 +31,9 @@ pub struct Boot<'a> {
 
 impl Boot<'_> {
     /// The command line on that QEMU. `panic=-1` and `-no-reboot`: a kernel that
-    /// panics ends QEMU. `nokaslr`: each boot does the same. `tsc=reliable`: QEMU's
-    /// TSC is the host's clock, which Linux doubts on a busy host; KVM then has none.
+    /// panics ends QEMU. `nokaslr`: each boot does the same. `tsc=reliable` and
+    /// `no_timer_check`: a busy host makes QEMU's timers late, from which Linux
+    /// concludes that its TSC is bad, or panics since "IO-APIC + timer doesn't work".
     pub fn command(&self, qemu: &Qemu) -> Command {
         let mut command = Command::new(&qemu.path);
         for folder in &qemu.firmware {
@@ -47,7 +48,10 @@ impl Boot<'_> {
             .arg(self.initramfs)
             .args([
                 "-append",
-                &format!("console=ttyS0 panic=-1 nokaslr tsc=reliable role={}", self.role),
+                &format!(
+                    "console=ttyS0 panic=-1 nokaslr tsc=reliable no_timer_check role={}",
+                    self.role
+                ),
             ]);
         command
     }

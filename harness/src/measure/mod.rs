@@ -145,6 +145,13 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group { name: "linux-boot", probes: &[|env| Ok(Box::new(linux_boot::LinuxBoot::open(env)?))] },
+    Group {
+        name: "linux-kvm",
+        probes: &[
+            |env| Ok(Box::new(linux_kvm::Exits::open(env)?)),
+            |env| Ok(Box::new(linux_kvm::Guest::open(env)?)),
+        ],
+    },
 ];
 
 /// What is to be measured.
