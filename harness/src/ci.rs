@@ -50,6 +50,8 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
     // Tests of what becomes of a guest that hangs, dies or is killed, on the QEMU just built.
     let mut faults = own("guest-faults", Some("stock"), &["build", "stock", "--print-path"]);
     faults.command = on_its_path(&faults.command, &cargo, &FAULTS);
+    let mut doc = step("doc", None, &cargo, &DOC);
+    doc.command.env("RUSTDOCFLAGS", "-D warnings");
     let conformance = |name, after, side| {
         own(name, after, &["test-svm", "--suite", "conformance", "--only", side])
     };
@@ -59,6 +61,7 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step("fmt-linux", None, &cargo, &["fmt", "--manifest-path", linux, "--check"]),
         step("clippy", None, &cargo, &CLIPPY),
         step("clippy-linux", None, &cargo, &CLIPPY_LINUX),
+        doc,
         step("test", None, &cargo, if has_nextest(&cargo) { &NEXTEST } else { &TEST }),
         own("series", None, &["series", "lint"]),
         own("stock", None, &["build", "stock"]),
@@ -85,6 +88,7 @@ const CLIPPY_LINUX: [&str; 10] = [
     "-D",
     "warnings",
 ];
+const DOC: [&str; 5] = ["doc", "--quiet", "--no-deps", "-p", "svm-model"];
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
 

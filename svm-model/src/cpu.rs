@@ -236,7 +236,7 @@ impl<'de> Deserialize<'de> for CpuSet {
 pub struct Platform {
     /// Features offered.
     pub features: CpuSet,
-    /// Physical address bits (Fn8000_0008 EAX[7:0]).
+    /// Physical address bits (Fn8000_0008 EAX bits 7:0).
     pub phys_bits: u8,
     /// Number of ASIDs (Fn8000_000A EBX).
     pub asids: u32,

@@ -12,9 +12,9 @@ pub type Gpr = u8;
 pub enum Insn {
     /// MOV gpr, imm64.
     Mov(Gpr, u64),
-    /// MOV gpr, [imm64 address in RBX] — RBX is overwritten with the address first.
+    /// MOV gpr, `[imm64 address in RBX]` — RBX is overwritten with the address first.
     Load(Gpr, u64),
-    /// MOV [imm64 address in RBX], RAX — RBX is overwritten with the address first.
+    /// MOV `[imm64 address in RBX]`, RAX — RBX is overwritten with the address first.
     Store(u64),
     /// JMP to the absolute address, through RBX.
     Jump(u64),
@@ -82,7 +82,7 @@ pub enum Insn {
     Invd,
     /// WBINVD.
     Wbinvd,
-    /// INVLPG [address], through RBX.
+    /// INVLPG `[address]`, through RBX.
     Invlpg(u64),
     /// MONITOR.
     Monitor,
@@ -118,7 +118,7 @@ pub enum Insn {
         /// REP count; `None` without the prefix.
         count: Option<u64>,
     },
-    /// INVPCID RAX, [RBX], with RBX pointing at scratch and RAX loaded first.
+    /// INVPCID RAX, `[RBX]`, with RBX pointing at scratch and RAX loaded first.
     Invpcid(u64),
     /// WBNOINVD.
     Wbnoinvd,
@@ -140,7 +140,7 @@ pub enum Insn {
     Smsw(Gpr),
     /// CLTS.
     Clts,
-    /// SIDT [RBX], with RBX pointing at scratch (loaded first).
+    /// SIDT `[RBX]`, with RBX pointing at scratch (loaded first).
     Sidt,
     /// SGDT, likewise.
     Sgdt,
@@ -148,7 +148,7 @@ pub enum Insn {
     Sldt(Gpr),
     /// STR gpr.
     Str(Gpr),
-    /// LIDT [RBX], likewise.
+    /// LIDT `[RBX]`, likewise.
     Lidt,
     /// LGDT, likewise.
     Lgdt,

@@ -22,6 +22,11 @@ mod info {
     pub(super) const PORT_SHIFT: u32 = 16;
 }
 
+/// A bit for each port of an access.
+const fn ports(size: u8) -> u64 {
+    if size < 16 { (1 << size) - 1 } else { 0xffff }
+}
+
 impl Machine<'_> {
     pub(super) fn port_io(&mut self, input: bool, size: u8, port: u16) -> Flow {
         let port = if port > 0xff { self.r.gpr[2] as u16 } else { port };
@@ -79,7 +84,7 @@ impl Machine<'_> {
             return Ok(false);
         }
         let bits = self.system_read(base.wrapping_add(at), 2)? >> (port % 8);
-        Ok(bits & ((1 << size) - 1) == 0)
+        Ok(bits & ports(size) == 0)
     }
 
     fn system_read(&mut self, linear: u64, width: u8) -> Flow<u64> {
@@ -95,7 +100,7 @@ impl Machine<'_> {
         let map = self.map_base(Field::IOPM_BASE_PA);
         let bits = self.mem.read(map + u64::from(port) / 8, 2) >> (port % 8);
         let first = self.t.rule(r::IOIO_BIT, bits & 1 == 1);
-        let more = size > 1 && self.t.rule(r::IOIO_SPAN, bits & ((1 << size) - 1) & !1 != 0);
+        let more = size > 1 && self.t.rule(r::IOIO_SPAN, bits & ports(size) & !1 != 0);
         if !first && !more {
             return Ok(());
         }

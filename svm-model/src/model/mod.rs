@@ -4,7 +4,7 @@
 //! decides, the code names the rule ([`crate::rules`]) through a
 //! [`Trace`], which is what coverage and the mutation check live on.
 //!
-//! What a processor offers is asked with [`Machine::supported`]; what is
+//! What a processor offers is asked with `Machine::supported`; what is
 //! switched on for the running guest with the guest's own `active` questions.
 
 mod checks;

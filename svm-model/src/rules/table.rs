@@ -86,6 +86,8 @@ macro_rules! rules {
         const START: u16 = $start;
         pub(super) const END: u16 = START + Place::Count as u16;
         $(
+            // Bit ranges such as [63:32] are no links.
+            #[allow(rustdoc::broken_intra_doc_links)]
             #[doc = concat!("`", $id, "` (", $section, "): ", $statement)]
             pub const $name: $crate::rules::RuleId = $crate::rules::RuleId::new(START + Place::$name as u16);
         )*
