@@ -6,6 +6,7 @@
 mod debug;
 mod draft;
 mod exceptions;
+mod feature_off;
 mod gif;
 mod injection;
 mod instructions;
@@ -37,7 +38,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 14] = [
+    let files: [fn() -> Vec<Draft>; 15] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Written> {
         tlb::cases,
         maps::cases,
         debug::cases,
+        feature_off::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
 }
