@@ -178,7 +178,8 @@ impl Machine<'_> {
             && t.rule(p::NEEDS_INTERCEPT, wanted)
             && t.rule(p::SUPPORTED, self.platform.features.has(CpuFeature::PauseFilter))
         {
-            if guest.ctl.get(Field::PAUSE_FILTER_THRESHOLD) != 0 {
+            let threshold = self.platform.features.has(CpuFeature::PfThreshold);
+            if threshold && guest.ctl.get(Field::PAUSE_FILTER_THRESHOLD) != 0 {
                 // Whether two PAUSEs are close depends on time.
                 return Err(Stop::Open);
             }
