@@ -23,6 +23,10 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::conform::suite::NAME, crate::conform::suite::open),
 ];
 
+/// Suites that run only when `--suite` names them: `rules` holds each of 11,000
+/// generated cases against the model, which takes minutes.
+pub const ON_REQUEST: &[&str] = &[crate::conform::suite::NAME];
+
 /// The name of a unit run whole, as configured: many tests in one QEMU.
 pub const WHOLE: &str = "whole";
 

@@ -12,7 +12,7 @@ use crate::results::{self, Excerpts, KnownFailures, ResultSet, Times};
 use crate::run::{How, Measured, Set, measure};
 use crate::select::Selection;
 use crate::shard::{self, Cut, Merged, Shard, Share};
-use crate::suite::{Absent, Job, Opened, Options, SUITES, Suite, TestId};
+use crate::suite::{Absent, Job, ON_REQUEST, Opened, Options, SUITES, Suite, TestId};
 use crate::{Env, Error, Kind, Result};
 
 /// What is to be run, and what is to be done with the results.
@@ -208,7 +208,11 @@ fn open_suites(request: &Request) -> Result<Found> {
             .hint(format!("the suites are: {}", names.join(", "))));
     }
     let (mut suites, mut absent) = (Vec::new(), Vec::new());
-    for (_, open) in SUITES.iter().filter(|(name, _)| request.selection.suite(name)) {
+    let selection = &request.selection;
+    let asked_for = |name: &str| selection.suites.iter().any(|suite| suite == name);
+    let wanted =
+        |name: &str| selection.suite(name) && (asked_for(name) || !ON_REQUEST.contains(&name));
+    for (_, open) in SUITES.iter().filter(|(name, _)| wanted(name)) {
         match open(&request.options)? {
             Opened::Ready(suite) => suites.push(suite),
             Opened::Absent(why) => absent.push(why),
