@@ -98,6 +98,14 @@ fn undelivered() -> Vec<Draft> {
             .at(0)
             .field(Field::EXITINTINFO, event)
     };
+    let gate_beyond_limit = |id, event| {
+        inject(id, event)
+            .set(Field::IDTR_LIMIT, 0)
+            .intercept(exit::EXCP + 13)
+            .run()
+            .exits(exit::EXCP + 13)
+            .at(0)
+    };
     vec![
         page_fault("exception-then-pf", gp)
             .at(0)
@@ -131,6 +139,16 @@ fn undelivered() -> Vec<Draft> {
             .exits(exit::NPF)
             .at(0)
             .field(Field::EXITINFO2, IDT + 6 * 16)
+            .field(Field::EXITINTINFO, VALID | EXCEPTION | 6),
+        // What delivery of an external event meets says so in its error code.
+        gate_beyond_limit("interrupt-then-gp", VALID | INTR | 0x40)
+            .field(Field::EXITINFO1, 0x40 << 3 | 3)
+            .field(Field::EXITINTINFO, VALID | INTR | 0x40),
+        gate_beyond_limit("nmi-then-gp", VALID | NMI | 2)
+            .field(Field::EXITINFO1, 2 << 3 | 3)
+            .field(Field::EXITINTINFO, VALID | NMI | 2),
+        gate_beyond_limit("exception-then-gp", VALID | EXCEPTION | 6)
+            .field(Field::EXITINFO1, 6 << 3 | 2)
             .field(Field::EXITINTINFO, VALID | EXCEPTION | 6),
         inject("shutdown", gp)
             .set(Field::IDTR_LIMIT, 0)

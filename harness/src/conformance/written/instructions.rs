@@ -55,7 +55,7 @@ fn draft(id: String) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [intercepted(), optional(), not_intercepted(), next_rip()].concat()
+    [intercepted(), optional(), not_intercepted(), counters(), mwait(), next_rip()].concat()
 }
 
 fn intercepted() -> Vec<Draft> {
@@ -110,6 +110,64 @@ fn not_intercepted() -> Vec<Draft> {
         draft(format!("instructions/{name}-not-intercepted")).program(&[insn]).run().ends()
     };
     harmless.map(case).into()
+}
+
+/// RDPMC of a counter that nothing has set going, and of one that is not there.
+fn counters() -> Vec<Draft> {
+    let rdpmc = |id: &str, counter| {
+        draft(format!("instructions/{id}")).program(&[
+            Insn::Mov(0, 1),
+            Insn::Mov(1, counter),
+            Insn::Rdpmc,
+        ])
+    };
+    let missing = rdpmc("rdpmc-no-such-counter", 0x1000);
+    let rip = missing.rip(2);
+    vec![
+        rdpmc("rdpmc-not-intercepted", 0).run().ends().field(Field::RAX, 0),
+        missing.run().takes(13, 0, rip),
+    ]
+}
+
+/// Whether the monitor is armed decides what MWAIT does, and which intercept is asked.
+fn mwait() -> Vec<Draft> {
+    const OPERANDS: [Insn; 3] = [Insn::Mov(0, world::DATA), Insn::Mov(1, 0), Insn::Mov(2, 0)];
+    let waits = |id: &str, between: &[Insn]| {
+        draft(format!("instructions/mwait-{id}"))
+            .needs(CpuFeature::Monitor)
+            .program(&[&OPERANDS, between, &[Insn::Mwait]].concat())
+    };
+    let armed = |id: &str| waits(id, &[Insn::Monitor]);
+    let unarmed = |id: &str| waits(id, &[]);
+    let across =
+        waits("after-vmrun", &[Insn::Monitor, Insn::Vmmcall, Insn::Mov(1, 0), Insn::Mov(2, 0)]);
+    let resumed = across.rip(5);
+    vec![
+        armed("armed").intercept(exit::MWAIT_ARMED).run().exits(exit::MWAIT_ARMED).at(4),
+        armed("armed-both-intercepts")
+            .intercept(exit::MWAIT)
+            .intercept(exit::MWAIT_ARMED)
+            .run()
+            .exits(exit::MWAIT_ARMED)
+            .at(4),
+        armed("armed-plain-intercept").intercept(exit::MWAIT).run().exits(exit::MWAIT).at(4),
+        unarmed("unarmed-both-intercepts")
+            .intercept(exit::MWAIT)
+            .intercept(exit::MWAIT_ARMED)
+            .run()
+            .exits(exit::MWAIT)
+            .at(3),
+        unarmed("unarmed-armed-intercept").intercept(exit::MWAIT_ARMED).run().ends(),
+        unarmed("unarmed-goes-on").run().ends(),
+        across
+            .run()
+            .exits(exit::VMMCALL)
+            .at(4)
+            .set(Field::RIP, resumed)
+            .intercept(exit::MWAIT_ARMED)
+            .run()
+            .ends(),
+    ]
 }
 
 /// The address of the next instruction, where the CPU saves it.

@@ -2,6 +2,7 @@
 
 use svm_model::Feature::{Intercepts, Msr};
 use svm_model::case::{Insn, Step, world};
+use svm_model::outcome::Obs;
 use svm_model::vmcb::{Field, exit};
 
 use super::Draft;
@@ -9,6 +10,8 @@ use super::draft::GP;
 
 const EFER: u32 = 0xc000_0080;
 const SYSENTER_CS: u32 = 0x174;
+const IGNNE: u32 = 0xc001_0115;
+const SMM_CTL: u32 = 0xc001_0116;
 const VM_HSAVE_PA: u32 = 0xc001_0117;
 /// EFER's two bits in the map: the vector of C000_0000 begins at byte 0x800.
 const EFER_BYTE: u64 = world::MSRPM + 0x800 + 0x80 / 4;
@@ -108,7 +111,7 @@ fn ports() -> Vec<Draft> {
     ]
 }
 
-/// VM_HSAVE_PA.
+/// VM_HSAVE_PA, IGNNE and SMM_CTL.
 fn own() -> Vec<Draft> {
     let hsave = |id, value| {
         Draft::new(format!("msr/{id}"), Msr, "15.30.4").step(Step::Wrmsr(VM_HSAVE_PA, value))
@@ -117,5 +120,13 @@ fn own() -> Vec<Draft> {
         hsave("hsave-misaligned", world::HSAVE + 8).shows(GP),
         hsave("hsave-beyond-physical-memory", 1 << 52).shows(GP),
         hsave("hsave-moved", world::HSAVE + 0x1000).run().ends(),
+        Draft::new("msr/ignne", Msr, "15.30.2")
+            .step(Step::Wrmsr(IGNNE, 1))
+            .step(Step::Rdmsr(IGNNE))
+            .shows(Obs::Value(1))
+            .step(Step::Wrmsr(IGNNE, 0))
+            .step(Step::Rdmsr(IGNNE))
+            .shows(Obs::Value(0)),
+        Draft::new("msr/smm-ctl-read", Msr, "15.30.3").step(Step::Rdmsr(SMM_CTL)).shows(GP),
     ]
 }
