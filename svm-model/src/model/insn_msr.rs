@@ -1,7 +1,7 @@
 //! RDMSR and WRMSR: the permission map, SVM's own MSRs, and the few others
 //! that cases use (15.11, 15.30, 15.31).
 
-use super::regs::{cr0, efer};
+use super::regs::{cr0, efer, sign_extend};
 use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{lbrv, msr as r, npt, tsc_scale, vmrun};
@@ -210,7 +210,8 @@ impl Machine<'_> {
             | number::FS_BASE
             | number::GS_BASE
             | number::KERNEL_GS_BASE => {
-                let bad = !self.r.canonical(value);
+                let la57 = self.supported(CpuFeature::La57);
+                let bad = sign_extend(value, la57) != value;
                 if self.t.rule(r::CANONICAL, bad) {
                     return Err(self.gp(0));
                 }

@@ -13,6 +13,9 @@ pub(super) struct Memory<'a> {
     pub(super) vmcb: Image,
     pub(super) vmcb2: Image,
     words: Vec<(u64, u64)>,
+    /// A bit for each address in `words`, several addresses to a bit: most of what is
+    /// read was never written.
+    written: u64,
     code: Vec<u8>,
     /// Whether the baseline's page tables are as they were.
     pub(super) tables_clean: bool,
@@ -28,6 +31,7 @@ impl<'a> Memory<'a> {
             vmcb,
             vmcb2,
             words: Vec::new(),
+            written: 0,
             code: Vec::new(),
             tables_clean: true,
             maps_clean: true,
@@ -89,6 +93,9 @@ impl<'a> Memory<'a> {
             world::VMCB2 => return image_word(&self.vmcb2, pa & 0xfff),
             _ => {}
         }
+        if self.written & bit(pa) == 0 {
+            return self.initial(pa);
+        }
         match self.words.iter().find(|(at, _)| *at == pa) {
             Some((_, value)) => *value,
             None => self.initial(pa),
@@ -107,6 +114,7 @@ impl<'a> Memory<'a> {
         if (world::IOPM..world::MSRPM + 0x2000).contains(&pa) {
             self.maps_clean = false;
         }
+        self.written |= bit(pa);
         match self.words.iter_mut().find(|(at, _)| *at == pa) {
             Some(word) => word.1 = value,
             None => self.words.push((pa, value)),
@@ -135,6 +143,11 @@ impl<'a> Memory<'a> {
         let end = world::L2_CODE + 0x2000;
         !self.words.iter().any(|(pa, _)| (world::L2_CODE..end).contains(pa))
     }
+}
+
+/// The bit in [`Memory::written`] of an address.
+fn bit(pa: u64) -> u64 {
+    1 << (pa >> 3 & 63)
 }
 
 /// The quadword at an offset of a VMCB; bytes between fields read as zero.

@@ -47,8 +47,9 @@ use pending::Pending;
 use regs::Regs;
 pub use trace::{RuleSet, Trace};
 
-/// More instructions than any sensible case executes; a case that loops is open.
-const BUDGET: u32 = 4096;
+/// More instructions and exceptions than any sensible case sees in one run of the
+/// guest; a case that loops is open.
+const BUDGET: u32 = 512;
 
 /// Why the course of things leaves the current instruction.
 #[derive(Debug)]

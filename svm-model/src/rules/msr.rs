@@ -26,5 +26,6 @@ rules! { Msr after super::debug::END;
     SVM_KEY = "msr.svm-key", "15.31", two, "SVM_KEY exists only where CPUID offers SVM lock.";
     STAR_GUEST = "msr.syscall-shared", "15.5.2", one, "The system-call MSRs that a guest writes are the host's after #VMEXIT.";
     CPL_GP = "msr.cpl", "vol. 3, RDMSR", two, "RDMSR and WRMSR at CPL 3 raise #GP.";
-    CANONICAL = "msr.canonical", "vol. 3, WRMSR", two, "Writing a non-canonical address to LSTAR, CSTAR, KernelGSbase, FSbase or GSbase raises #GP.";
+    CANONICAL = "msr.canonical", "vol. 3, WRMSR", two, "Writing a non-canonical address to LSTAR, CSTAR, KernelGSbase, FSbase or GSbase raises #GP, by the width that the processor implements.",
+        silent("Linux KVM, is_noncanonical_address", "the page does not say which width; its comment, from tests on hardware, says that these MSRs are checked by what the processor supports, whatever CR4.LA57 is");
 }
