@@ -129,6 +129,8 @@ pub struct Job {
     /// Set where the verdict is known without a run: an image that does not
     /// exist, or a condition of the suite's that does not hold here.
     pub decided: Option<(Verdict, String)>,
+    /// It measures time, so that no other QEMU of ours may run beside it.
+    pub alone: bool,
 }
 
 /// What was seen of one test in one run.

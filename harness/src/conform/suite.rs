@@ -112,6 +112,7 @@ impl Suite for Rules {
             args: Vec::new(),
             fingerprint: self.digest.clone(),
             decided: None,
+            alone: false,
         }]
     }
 

@@ -99,6 +99,7 @@ impl Suite for Conformance {
                 args: Vec::new(),
                 fingerprint: digest(&self.guest, entries).unwrap_or_default(),
                 decided: None,
+                alone: false,
             }
         };
         self.entries.chunks(CASES_A_JOB).map(job).collect()

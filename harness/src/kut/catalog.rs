@@ -19,6 +19,9 @@ pub struct Catalog {
     pub image_prefix: String,
     /// Tests of each feature.
     pub features: BTreeMap<Feature, Vec<String>>,
+    /// Tests that measure time, and fail when something else keeps a core busy.
+    #[serde(default)]
+    pub timed: Vec<String>,
     /// Tests that a unit's own filter leaves out and that are run by name.
     #[serde(default)]
     pub include: Vec<Include>,
@@ -73,6 +76,11 @@ impl Catalog {
     pub fn feature(&self, test: &str) -> Option<Feature> {
         let has = |tests: &&Vec<String>| tests.iter().any(|t| t == test);
         self.features.iter().find(|(_, tests)| has(tests)).map(|(feature, _)| *feature)
+    }
+
+    /// Whether any of these tests measures time.
+    pub fn any_timed<'a>(&self, tests: impl IntoIterator<Item = &'a String>) -> bool {
+        tests.into_iter().any(|t| self.timed.contains(t))
     }
 
     /// Whether `unit` runs `test` although its own filter leaves it out.

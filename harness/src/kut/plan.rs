@@ -94,7 +94,8 @@ impl Planner<'_> {
         let also: Vec<&Also> = self.catalog.also.iter().filter(known).collect();
         let mut jobs = Vec::new();
         for test in &named {
-            jobs.push(self.job(test, self.catalog.feature(test), Some(test), None));
+            let job = self.job(test, self.catalog.feature(test), Some(test), None);
+            jobs.push(Job { alone: self.catalog.any_timed([*test]), ..job });
         }
         for a in also {
             let job = self.job(&a.name, Some(a.feature), Some(&a.args), a.smp);
@@ -104,7 +105,7 @@ impl Planner<'_> {
         // A unit that is one named test is that test already.
         if named.len() != 1 || named[0] != filter {
             let whole = self.job(WHOLE, None, test_args.as_deref(), None);
-            jobs.push(whole);
+            jobs.push(Job { alone: self.catalog.any_timed(named), ..whole });
         }
         jobs
     }
@@ -130,6 +131,7 @@ impl Planner<'_> {
             fingerprint: self.fingerprint(&args),
             args,
             decided: self.decided(),
+            alone: false,
         }
     }
 
@@ -237,6 +239,15 @@ mod tests {
         let jobs = planned(&unit);
         assert_eq!(names(&jobs), [WHOLE]);
         assert!(!jobs[0].args.contains(&"-append".to_owned()));
+    }
+
+    #[test]
+    fn what_measures_time_runs_alone_by_itself_and_in_its_unit() {
+        let alone = |table: &[&str]| -> Vec<bool> {
+            planned(&surveyed("u", None, table)).iter().map(|j| j.alone).collect()
+        };
+        assert_eq!(alone(&["a", "svm_tsc_scale_test"]), [false, true, true]);
+        assert_eq!(alone(&["a", "b"]), [false, false, false]);
     }
 
     #[test]

@@ -125,6 +125,7 @@ impl Suite for Migration {
                 args: Vec::new(),
                 fingerprint: digest(&self.guest, moves, other).unwrap_or_default(),
                 decided: decided.clone(),
+                alone: false,
             })
         });
         jobs.collect()

@@ -159,6 +159,7 @@ mod tests {
             args: Vec::new(),
             fingerprint: "f".into(),
             decided: None,
+            alone: false,
         }
     }
 

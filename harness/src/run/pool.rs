@@ -92,7 +92,11 @@ pub fn measure(
             set.suite.check(set.qemu)?;
         }
     }
-    work_off(items, &stores, how.parallel, console)?;
+    let total = items.iter().map(|i| i.pending.len()).sum();
+    let sink = Sink { stores: &stores, console, done: Mutex::new(0), total };
+    let (alone, together) = items.into_iter().partition(|i: &Item<'_>| i.job.alone);
+    work_off(together, &sink, how.parallel)?;
+    work_off(alone, &sink, 1)?;
     let collect = |(set, &store)| collect(set, &stores[store]);
     let ran = stores.iter().map(|s| lock(&s.journal).recorded()).sum();
     Ok((sets.iter().zip(&of_set).map(collect).collect(), ran))
@@ -165,15 +169,8 @@ fn seconds(item: &Item<'_>, how: &How) -> f64 {
     known.unwrap_or(item.job.timeout.as_secs_f64() / 10.0)
 }
 
-fn work_off(
-    items: VecDeque<Item<'_>>,
-    stores: &[Store],
-    parallel: usize,
-    console: &Console,
-) -> Result<()> {
-    let total: usize = items.iter().map(|i| i.pending.len()).sum();
+fn work_off(items: VecDeque<Item<'_>>, sink: &Sink<'_>, parallel: usize) -> Result<()> {
     let workers = parallel.clamp(1, items.len().max(1));
-    let sink = Sink { stores, console, done: Mutex::new(0), total };
     let queue = Mutex::new(items);
     let failed = Mutex::new(None);
     std::thread::scope(|scope| {
@@ -188,7 +185,7 @@ fn work_off(
             });
         }
     });
-    console.end_progress();
+    sink.console.end_progress();
     match failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         Some(e) => Err(e),
         None => interrupt::check(),
@@ -298,4 +295,91 @@ fn log_path(logs: &Path, job: &Job, attempt: u32) -> PathBuf {
 /// A worker that panicked leaves a journal or a queue that is still whole.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::console::Verbosity;
+    use crate::fixtures;
+    use crate::suite::{Config, SuiteIdentity};
+
+    /// Counts how many of its jobs run at a time.
+    struct Counting {
+        identity: SuiteIdentity,
+        running: AtomicUsize,
+        most: AtomicUsize,
+        beside_alone: AtomicUsize,
+    }
+
+    impl Suite for Counting {
+        fn identity(&self) -> &SuiteIdentity {
+            &self.identity
+        }
+
+        fn configs(&self) -> Vec<Config> {
+            Vec::new()
+        }
+
+        fn plan(&self) -> Vec<Job> {
+            let job = |n: usize| Job {
+                config: "c".into(),
+                tests: vec![Planned { test: format!("t{n}"), feature: None }],
+                timeout: Duration::from_secs(60),
+                args: Vec::new(),
+                fingerprint: "f".into(),
+                decided: None,
+                alone: n % 4 == 0,
+            };
+            (0..16).map(job).collect()
+        }
+
+        fn check(&self, _: &Qemu) -> Result<()> {
+            Ok(())
+        }
+
+        fn run(
+            &self,
+            work: &Work<'_>,
+            emit: &mut dyn FnMut(Observation) -> Result<()>,
+        ) -> Result<()> {
+            let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(running, Ordering::SeqCst);
+            // Long enough that the other workers come by.
+            std::thread::sleep(Duration::from_millis(20));
+            let now = self.running.fetch_sub(1, Ordering::SeqCst);
+            if work.job.alone {
+                self.beside_alone.fetch_max(running.max(now) - 1, Ordering::SeqCst);
+            }
+            emit(Observation::bare(&work.pending[0].test, Verdict::Pass, ""))
+        }
+    }
+
+    #[test]
+    fn jobs_run_side_by_side_unless_they_want_to_be_alone() {
+        let suite = Counting {
+            identity: SuiteIdentity { name: "s".into(), version: "1".into() },
+            running: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            beside_alone: AtomicUsize::new(0),
+        };
+        let qemu = Qemu {
+            build: fixtures::set("stock-10.2.2", Vec::new()).build,
+            path: PathBuf::new(),
+            digest: "0123456789abcdef".into(),
+            firmware: Vec::new(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path())).unwrap();
+        let how = How { parallel: 4, fresh: false, repeat: 1, expected: BTreeMap::new() };
+        let sets = [Set { qemu: &qemu, suite: &suite, jobs: suite.plan() }];
+        let console = Console::new(Verbosity::Quiet);
+        let (measured, ran) = measure(&sets, &how, &cache, &console).unwrap();
+        assert_eq!((ran, measured[0].tests.len()), (16, 16));
+        assert!(suite.most.load(Ordering::SeqCst) > 1);
+        assert_eq!(suite.beside_alone.load(Ordering::SeqCst), 0);
+    }
 }

@@ -78,6 +78,7 @@ mod tests {
             args: Vec::new(),
             fingerprint: String::new(),
             decided: None,
+            alone: false,
         }
     }
 
