@@ -90,6 +90,8 @@ cpu_features! {
     Vgif = "vgif", at(SVM, 0, Edx, 16);
     /// Guest mode execute trap.
     Gmet = "gmet", at(SVM, 0, Edx, 17);
+    /// SPEC_CTRL virtualisation.
+    VirtSpecCtrl = "v-spec-ctrl", at(SVM, 0, Edx, 20);
     /// Virtual NMI.
     Vnmi = "vnmi", at(SVM, 0, Edx, 25);
     /// EAX checked by VMRUN, VMLOAD and VMSAVE raises #GP before the intercept (SvmmeAddrChk).
@@ -136,6 +138,16 @@ cpu_features! {
     Pks = "pks", at(7, 0, Ecx, 31);
     /// RDPRU.
     Rdpru = "rdpru", at(0x8000_0008, 0, Ebx, 4);
+    /// INVLPGB and TLBSYNC.
+    Invlpgb = "invlpgb", at(0x8000_0008, 0, Ebx, 3);
+    /// MCOMMIT.
+    Mcommit = "mcommit", at(0x8000_0008, 0, Ebx, 8);
+    /// IBRS (SPEC_CTRL bit 0).
+    Ibrs = "ibrs", at(0x8000_0008, 0, Ebx, 14);
+    /// STIBP (SPEC_CTRL bit 1).
+    Stibp = "stibp", at(0x8000_0008, 0, Ebx, 15);
+    /// SSBD (SPEC_CTRL bit 2).
+    Ssbd = "amd-ssbd", at(0x8000_0008, 0, Ebx, 24);
     /// Automatic IBRS (EFER bit 21).
     AutoIbrs = "auto-ibrs", at(0x8000_0021, 0, Eax, 8);
 }

@@ -44,6 +44,9 @@ features! {
     Lbrv = "lbrv", "LBR virtualisation (15.23).";
     TscScale = "tsc-scale", "TSC offset and TSC ratio (15.30.5).";
     PauseFilter = "pause-filter", "PAUSE intercept filter and threshold (15.14.4).";
+    IdleHlt = "idle-hlt", "Idle HLT intercept (15.9).";
+    BusLock = "bus-lock", "Bus lock threshold (15.14.5).";
+    SpecCtrl = "spec-ctrl", "SPEC_CTRL virtualisation (15.37.1).";
     TlbAsid = "tlb-asid", "ASIDs, TLB_CONTROL, INVLPGA (15.15, 15.16).";
     Debug = "debug", "Debug registers, #DB and single-step across the world switch (15.5, 15.12).";
     Msr = "msr", "SVM's MSRs and the MSR permission map (15.10, 15.11, 15.30).";

@@ -431,8 +431,16 @@ pub mod exit {
     pub const EFER_WRITE_TRAP: u64 = 0x8f;
     /// Trap after a write of CR0; CRn is `CR_WRITE_TRAP + n`.
     pub const CR_WRITE_TRAP: u64 = 0x90;
+    /// INVLPGB.
+    pub const INVLPGB: u64 = 0xa0;
     /// INVPCID.
     pub const INVPCID: u64 = 0xa2;
+    /// MCOMMIT.
+    pub const MCOMMIT: u64 = 0xa3;
+    /// TLBSYNC.
+    pub const TLBSYNC: u64 = 0xa4;
+    /// A bus lock with the threshold's count at zero.
+    pub const BUSLOCK: u64 = 0xa5;
     /// HLT with nothing pending (idle-HLT intercept).
     pub const IDLE_HLT: u64 = 0xa6;
     /// Nested page fault.

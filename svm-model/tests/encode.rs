@@ -72,6 +72,9 @@ fn instructions_without_operands_are_what_they_are_called() {
         (Insn::Mwait, Code::Mwait),
         (Insn::Xsetbv, Code::Xsetbv),
         (Insn::Rdpru, Code::Rdpru),
+        (Insn::Invlpgb, Code::Invlpgbq),
+        (Insn::Tlbsync, Code::Tlbsync),
+        (Insn::Mcommit, Code::Mcommit),
         (Insn::Clts, Code::Clts),
     ];
     for (insn, expected) in table {
@@ -90,6 +93,8 @@ fn operands_are_loaded_first_and_used() {
     let table = [
         (Insn::Load(9, ADDRESS), Code::Mov_r64_rm64, vec![(RBX, ADDRESS)]),
         (Insn::Store(ADDRESS), Code::Mov_rm64_r64, vec![(RBX, ADDRESS)]),
+        (Insn::LockNot(ADDRESS), Code::Not_rm64, vec![(RBX, ADDRESS)]),
+        (Insn::Xchg(ADDRESS), Code::Xchg_rm64_r64, vec![(RBX, ADDRESS)]),
         (Insn::Jump(ADDRESS), Code::Jmp_rm64, vec![(RBX, ADDRESS)]),
         (Insn::Invlpg(ADDRESS), Code::Invlpg_m, vec![(RBX, ADDRESS)]),
         (Insn::Invpcid(2), Code::Invpcid_r64_m128, vec![(RBX, SCRATCH), (RAX, 2)]),

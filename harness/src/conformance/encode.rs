@@ -132,7 +132,9 @@ impl Ops {
     /// Asks for what the instruction may change to be put back.
     fn keep(&mut self, insn: &Insn) {
         match insn {
-            Insn::Store(pa) if check(*pa, 8).is_ok() => _ = self.u8(op::KEEP_WORD).u64(*pa),
+            Insn::Store(pa) | Insn::LockNot(pa) | Insn::Xchg(pa) if check(*pa, 8).is_ok() => {
+                _ = self.u8(op::KEEP_WORD).u64(*pa)
+            }
             Insn::Sidt | Insn::Sgdt => {
                 self.u8(op::KEEP_WORD).u64(world::SCRATCH);
                 self.u8(op::KEEP_WORD).u64(world::SCRATCH + 8);

@@ -123,6 +123,8 @@ pub fn loads(insn: &Insn) -> Loads {
     match *insn {
         Insn::Load(_, address)
         | Insn::Store(address)
+        | Insn::LockNot(address)
+        | Insn::Xchg(address)
         | Insn::Jump(address)
         | Insn::Invlpg(address) => Loads::of(&[Load::wide(RBX, address)]),
         Insn::In { port, .. } | Insn::Out { port, .. } if port > 0xff => {
@@ -235,6 +237,8 @@ fn group(out: &mut impl Sink, opcode: u8, reg: u8, gpr: Gpr) {
 fn fixed_bytes(insn: &Insn) -> &'static [u8] {
     match insn {
         Insn::Store(_) => &[0x48, 0x89, 0x03],
+        Insn::LockNot(_) => &[0xf0, 0x48, 0xf7, 0x13],
+        Insn::Xchg(_) => &[0x48, 0x87, 0x03],
         Insn::Jump(_) => &[0xff, 0xe3],
         Insn::Nop => &[0x90],
         Insn::Vmrun => &[0x0f, 0x01, 0xd8],
@@ -268,6 +272,9 @@ fn fixed_bytes(insn: &Insn) -> &'static [u8] {
         Insn::Wbnoinvd => &[0xf3, 0x0f, 0x09],
         Insn::Invlpg(_) => &[0x0f, 0x01, 0x3b],
         Insn::Invpcid(_) => &[0x66, 0x0f, 0x38, 0x82, 0x03],
+        Insn::Invlpgb => &[0x0f, 0x01, 0xfe],
+        Insn::Tlbsync => &[0x0f, 0x01, 0xff],
+        Insn::Mcommit => &[0xf3, 0x0f, 0x01, 0xfa],
         Insn::Monitor => &[0x0f, 0x01, 0xc8],
         Insn::Mwait => &[0x0f, 0x01, 0xc9],
         Insn::Xsetbv => &[0x0f, 0x01, 0xd1],

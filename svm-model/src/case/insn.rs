@@ -16,6 +16,10 @@ pub enum Insn {
     Load(Gpr, u64),
     /// MOV `[imm64 address in RBX]`, RAX — RBX is overwritten with the address first.
     Store(u64),
+    /// LOCK NOT qword `[imm64 address in RBX]`, likewise.
+    LockNot(u64),
+    /// XCHG `[imm64 address in RBX]`, RAX, likewise; locked without a prefix.
+    Xchg(u64),
     /// JMP to the absolute address, through RBX.
     Jump(u64),
     /// NOP.
@@ -122,6 +126,12 @@ pub enum Insn {
     Invpcid(u64),
     /// WBNOINVD.
     Wbnoinvd,
+    /// INVLPGB.
+    Invlpgb,
+    /// TLBSYNC.
+    Tlbsync,
+    /// MCOMMIT.
+    Mcommit,
     /// RDMSR of that MSR (ECX loaded first).
     Rdmsr(u32),
     /// WRMSR of that MSR and value (ECX, EDX, EAX loaded first).

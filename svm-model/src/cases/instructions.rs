@@ -32,6 +32,10 @@ fn row2(name: &'static str, insn: Insn, bit: u8) -> Row {
     Row { field: Field::INTERCEPT_MISC2, ..row(name, insn, bit) }
 }
 
+fn row3(name: &'static str, insn: Insn, bit: u8) -> Row {
+    Row { field: Field::INTERCEPT_MISC3, ..row(name, insn, bit) }
+}
+
 pub(super) fn rows() -> Vec<Row> {
     vec![
         row("sidt", Insn::Sidt, 6),
@@ -70,7 +74,9 @@ pub(super) fn rows() -> Vec<Row> {
         Row { ..Row { rcx: true, ..row2("mwait", Insn::Mwait, 11) } },
         Row { rax: Some(1), rcx: true, ..row2("xsetbv", Insn::Xsetbv, 13) },
         Row { rcx: true, ..row2("rdpru", Insn::Rdpru, 14) },
-        Row { field: Field::INTERCEPT_MISC3, ..row("invpcid", Insn::Invpcid(2), 2) },
+        row3("invlpgb", Insn::Invlpgb, 0),
+        row3("invpcid", Insn::Invpcid(2), 2),
+        row3("tlbsync", Insn::Tlbsync, 4),
     ]
 }
 
@@ -127,7 +133,7 @@ fn named(draft: Draft, id: &str) -> Draft {
 }
 
 /// What executes without its intercept leads where no case can follow.
-const OPEN_WITHOUT: &[&str] = &["iret", "hlt", "skinit", "mwait"];
+const OPEN_WITHOUT: &[&str] = &["iret", "hlt", "skinit", "mwait", "invlpgb", "tlbsync"];
 
 fn matrix(out: &mut Cases, row: &Row) {
     for intercepted in [false, true] {
@@ -168,7 +174,7 @@ fn everything_else(out: &mut Cases, row: &Row) {
     let words = [
         (Field::INTERCEPT_MISC1, 0x8fff_ffe0u64),
         (Field::INTERCEPT_MISC2, 0x6fff),
-        (Field::INTERCEPT_MISC3, 4),
+        (Field::INTERCEPT_MISC3, 0x1f),
         (Field::INTERCEPT_CR_READ, 0xffff),
         (Field::INTERCEPT_CR_WRITE, 0xffff),
         (Field::INTERCEPT_DR_READ, 0xffff),
@@ -237,6 +243,9 @@ fn unsupported(out: &mut Cases) {
         ("mwait", Insn::Mwait, CpuFeature::Monitor, Field::INTERCEPT_MISC2, 11),
         ("rdpru", Insn::Rdpru, CpuFeature::Rdpru, Field::INTERCEPT_MISC2, 14),
         ("invpcid", Insn::Invpcid(2), CpuFeature::Invpcid, Field::INTERCEPT_MISC3, 2),
+        ("invlpgb", Insn::Invlpgb, CpuFeature::Invlpgb, Field::INTERCEPT_MISC3, 0),
+        ("mcommit", Insn::Mcommit, CpuFeature::Mcommit, Field::INTERCEPT_MISC3, 3),
+        ("tlbsync", Insn::Tlbsync, CpuFeature::Invlpgb, Field::INTERCEPT_MISC3, 4),
     ];
     for (name, insn, feature, field, bit) in rows {
         for intercepted in [false, true] {

@@ -7,10 +7,12 @@
 //! A case's id is `family/detail`, made of what the case is about and never of
 //! its place in the family, so that it stays when cases are added around it.
 
+mod bus_lock;
 mod debug;
 mod draft;
 mod event_injection;
 mod gif;
+mod idle_hlt;
 mod instructions;
 mod io;
 mod lbr;
@@ -23,6 +25,7 @@ mod physical;
 pub mod random;
 mod registers;
 mod shadow;
+mod spec_ctrl;
 mod tlb;
 mod tsc;
 mod virq;
@@ -74,6 +77,9 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "npt", build: |out, _, _| nested::cases(out) },
     Family { name: "npt-walk", build: |out, _, _| nested_walk::cases(out) },
     Family { name: "pause", build: |out, _, _| pause::cases(out) },
+    Family { name: "idle-hlt", build: |out, _, _| idle_hlt::cases(out) },
+    Family { name: "bus-lock", build: |out, _, _| bus_lock::cases(out) },
+    Family { name: "spec-ctrl", build: |out, _, _| spec_ctrl::cases(out) },
     Family { name: "lbr", build: |out, _, _| lbr::cases(out) },
     Family { name: "vnmi", build: |out, _, _| vnmi::cases(out) },
     Family { name: "tsc", build: |out, _, _| tsc::cases(out) },

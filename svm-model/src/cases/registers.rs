@@ -14,6 +14,7 @@ pub(super) fn cases(out: &mut Cases) {
     selective(out);
     faults(out);
     debug(out);
+    write_traps(out);
 }
 
 fn draft(id: impl AsRef<str>) -> Draft {
@@ -28,6 +29,30 @@ fn harmless(n: u8) -> u64 {
         4 => 0x20,
         8 => 5,
         _ => 0x1234,
+    }
+}
+
+/// The traps that only SEV-ES guests have: every bit of them is set.
+fn write_traps(out: &mut Cases) {
+    let writes = [
+        ("cr0", Insn::WriteCr(0, 1)),
+        ("cr2", Insn::WriteCr(2, 1)),
+        ("cr3", Insn::WriteCr(3, 1)),
+        ("cr4", Insn::WriteCr(4, 1)),
+        ("cr8", Insn::WriteCr(8, 1)),
+        ("lmsw", Insn::Lmsw(1)),
+        ("clts", Insn::Clts),
+    ];
+    for (name, insn) in writes {
+        let value = if let Insn::WriteCr(n, _) = insn { harmless(n) } else { 0x33 };
+        let case = draft(format!("write-trap,{name}"));
+        let case = case.program(&[Insn::Mov(1, value), insn.clone(), Insn::Nop]);
+        out.push(case.intercept(Field::INTERCEPT_MISC2, 0xffff_8000).done());
+    }
+    for value in [0x1d00, 0x1501] {
+        let case = draft(format!("write-trap,efer={value:#x}"));
+        let case = case.program(&[Insn::Wrmsr(0xc000_0080, value), Insn::Nop]);
+        out.push(case.intercept(Field::INTERCEPT_MISC2, 0xffff_8000).done());
     }
 }
 

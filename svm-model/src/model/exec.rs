@@ -93,10 +93,11 @@ impl Machine<'_> {
     pub(super) fn execute(&mut self, insn: &Insn) -> Flow {
         use Insn::{
             Clgi, Cli, Clts, Cpuid, Divide, Fnop, Hlt, Icebp, In, Int, Int3, Into, Invd, Invlpg,
-            Invlpga, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, Ltr, Monitor, Mov, Mwait,
-            Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr, Rdpmc, Rdpru, Rdtsc, Rdtscp, ReadCr, ReadDr,
-            Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw, Stgi, Sti, Store, Str, StringIo, TaskJump,
-            Ud2, Vmload, Vmmcall, Vmrun, Vmsave, Wbinvd, Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xsetbv,
+            Invlpga, Invlpgb, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, LockNot, Ltr,
+            Mcommit, Monitor, Mov, Mwait, Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr, Rdpmc, Rdpru,
+            Rdtsc, Rdtscp, ReadCr, ReadDr, Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw, Stgi, Sti,
+            Store, Str, StringIo, TaskJump, Tlbsync, Ud2, Vmload, Vmmcall, Vmrun, Vmsave, Wbinvd,
+            Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xchg, Xsetbv,
         };
         match *insn {
             Mov(gpr, value) => {
@@ -114,6 +115,18 @@ impl Machine<'_> {
                 let address = self.memory_operand()?;
                 let value = self.operand(0)?;
                 self.data_write(address, value)
+            }
+            LockNot(_) => {
+                let address = self.memory_operand()?;
+                self.locked(address, |old, _| !old).map(drop)
+            }
+            Xchg(_) => {
+                let address = self.memory_operand()?;
+                let rax = self.operand(0)?;
+                let old = self.locked(address, |_, rax| rax)?;
+                debug_assert_eq!(self.r.gpr[0], rax);
+                self.set_gpr(0, old);
+                Ok(())
             }
             Jump(_) => {
                 let target = self.memory_operand()?;
@@ -157,6 +170,7 @@ impl Machine<'_> {
             | Monitor | Mwait | Xsetbv | Rdpru => self.plain_instruction(insn),
             Invlpg(_) => self.invlpg(),
             Invpcid(_) => self.invpcid(),
+            Invlpgb | Tlbsync | Mcommit => self.broadcast(insn),
         }
     }
 
@@ -216,8 +230,26 @@ impl Machine<'_> {
         Ok(self.mem.read(pa, 8))
     }
 
+    /// A locked read and write of 8 bytes; what was there. The new value is made
+    /// of the old one and RAX.
+    fn locked(&mut self, linear: u64, change: impl Fn(u64, u64) -> u64) -> Flow<u64> {
+        let pa = match self.data_address(linear, Access::WRITE) {
+            Ok(pa) => pa,
+            // Whether its fault or the exit of a bus lock comes first is open.
+            Err(_) if self.guest.as_ref().is_some_and(|g| g.bus_lock && g.bus_locks == 0) => {
+                return Err(Stop::Open);
+            }
+            Err(stop) => return Err(stop),
+        };
+        self.bus_lock(linear, true)?;
+        let old = self.mem.read(pa, 8);
+        self.mem.write(pa, 8, change(old, self.r.gpr[0]));
+        Ok(old)
+    }
+
     pub(super) fn data_write(&mut self, linear: u64, value: u64) -> Flow {
         let pa = self.data_address(linear, Access::WRITE)?;
+        self.bus_lock(linear, false)?;
         self.mem.write(pa, 8, value);
         Ok(())
     }

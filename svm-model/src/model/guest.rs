@@ -41,6 +41,14 @@ pub(super) struct Guest {
     pub(super) vls: bool,
     /// PAUSEs left before one exits.
     pub(super) pauses: u64,
+    /// The idle HLT intercept is set and offered.
+    pub(super) idle_hlt: bool,
+    /// Bus locks are counted.
+    pub(super) bus_lock: bool,
+    /// Bus locks left before one exits.
+    pub(super) bus_locks: u64,
+    /// SPEC_CTRL is the guest's own.
+    pub(super) spec_ctrl: bool,
     /// The event being delivered, for EXITINTINFO.
     pub(super) delivering: Option<Event>,
     /// The host's registers, as VMRUN found them.

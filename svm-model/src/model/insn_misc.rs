@@ -1,6 +1,7 @@
 //! Instructions with an intercept of their own and little else.
 
 use super::event::{Event, Kind};
+use super::guest::int_ctl;
 use super::intercepts as i;
 use super::paging::Access;
 use super::regs::{cr0, cr4, flag};
@@ -9,10 +10,13 @@ use super::{Flow, Machine, Stop};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
 use crate::rules::{
-    decode_assists as da, intercepts as r, pause_filter as p, tsc_scale as tsc, virq,
+    bus_lock as bus, decode_assists as da, idle_hlt as idle, intercepts as r, pause_filter as p,
+    tsc_scale as tsc, virq,
 };
 use crate::vmcb::{Field, exit};
 
+/// Bytes of a cache line.
+const CACHE_LINE: u64 = 64;
 /// EXITINFO2 of a task switch: a far jump caused it.
 const TASK_BY_JUMP: u64 = 1 << 38;
 
@@ -193,14 +197,62 @@ impl Machine<'_> {
 
     fn hlt(&mut self) -> Flow {
         self.privileged()?;
+        if self.t.does(idle::HLT_FIRST) {
+            self.intercept(&i::HLT)?;
+        }
+        self.idle_hlt()?;
         self.intercept(&i::HLT)?;
         if self.guest.is_none() {
             return Err(Stop::Open);
         }
         // HLT ends at once if something can be taken at the next boundary.
         self.r.shadow = false;
-        let wakes = self.virtual_interrupt_ready();
+        let wakes = self.virtual_interrupt_ready() || self.physical_interrupt_ready().is_some();
         if wakes && self.t.does(virq::HLT_WAKES) { Ok(()) } else { Err(Stop::Open) }
+    }
+
+    /// The idle HLT intercept: nothing of the guest's own is pending.
+    fn idle_hlt(&mut self) -> Flow {
+        let Some(guest) = self.guest.as_ref().filter(|g| g.idle_hlt) else { return Ok(()) };
+        let irq = guest.int(int_ctl::V_IRQ);
+        let nmi = guest.vnmi && guest.int(int_ctl::V_NMI);
+        if self.t.rule(idle::V_IRQ, irq) || self.t.rule(idle::V_NMI, nmi) {
+            return Ok(());
+        }
+        self.intercept(&i::IDLE_HLT)
+    }
+
+    /// What becomes of an access of 8 bytes if it is a bus lock.
+    pub(super) fn bus_lock(&mut self, linear: u64, locked: bool) -> Flow {
+        let Some(guest) = self.guest.as_mut().filter(|g| g.bus_lock) else { return Ok(()) };
+        let split = self.t.rule(bus::SPLIT, linear % CACHE_LINE > CACHE_LINE - 8);
+        if !split || !self.t.rule(bus::LOCKED, locked) {
+            return Ok(());
+        }
+        if self.t.rule(bus::COUNT, guest.bus_locks > 0) {
+            guest.bus_locks = guest.bus_locks.saturating_sub(1);
+            return Ok(());
+        }
+        if !self.t.does(bus::EXIT) {
+            return Ok(());
+        }
+        let info = u64::from(!self.t.does(bus::INFO));
+        let reason = Reason::new(exit::BUSLOCK, NextRip::None);
+        self.exit(Reason { info1: Some(info), info2: Some(info), ..reason })
+    }
+
+    /// INVLPGB, TLBSYNC and MCOMMIT.
+    pub(super) fn broadcast(&mut self, insn: &Insn) -> Flow {
+        if *insn == Insn::Mcommit {
+            self.offered(CpuFeature::Mcommit)?;
+            // Table 15-7 leaves out where its intercept stands to EFER's #UD.
+            return Err(Stop::Open);
+        }
+        self.offered(CpuFeature::Invlpgb)?;
+        self.privileged()?;
+        self.intercept(if *insn == Insn::Tlbsync { &i::TLBSYNC } else { &i::INVLPGB })?;
+        // What they do without it is not SVM's.
+        Err(Stop::Open)
     }
 
     pub(super) fn invlpg(&mut self) -> Flow {

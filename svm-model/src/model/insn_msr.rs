@@ -4,12 +4,13 @@
 use super::regs::{cr0, efer, sign_extend};
 use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
-use crate::rules::{lbrv, msr as r, npt, tsc_scale, vmrun};
+use crate::rules::{intercepts, lbrv, msr as r, npt, spec_ctrl, tsc_scale, vmrun};
 use crate::vmcb::{Field, exit};
 
 /// MSR numbers.
 pub(super) mod number {
     pub(in crate::model) const TSC: u32 = 0x10;
+    pub(in crate::model) const SPEC_CTRL: u32 = 0x48;
     pub(in crate::model) const SYSENTER_CS: u32 = 0x174;
     pub(in crate::model) const SYSENTER_ESP: u32 = 0x175;
     pub(in crate::model) const SYSENTER_EIP: u32 = 0x176;
@@ -160,6 +161,7 @@ impl Machine<'_> {
                     !self.msr.tsc_ratio
                 }
             }
+            number::SPEC_CTRL => self.read_spec_ctrl()?,
             number::VM_CR if self.t.does(r::VM_CR_READ) => self.msr.vm_cr,
             number::IGNNE if self.t.does(r::IGNNE) => self.msr.ignne,
             number::SMM_CTL if self.t.does(r::SMM_CTL) => return Err(self.gp(0)),
@@ -196,6 +198,7 @@ impl Machine<'_> {
             number::VM_HSAVE_PA => return self.write_hsave(value),
             number::DEBUGCTL => return self.write_debugctl(value),
             number::PAT => return self.write_pat(value),
+            number::SPEC_CTRL => return self.write_spec_ctrl(value),
             number::IGNNE => self.msr.ignne = value & 1,
             number::SVM_KEY => return self.svm_key_offered(),
             number::TSC_RATIO => {
@@ -254,6 +257,37 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         self.r.efer = value & !efer::LMA | self.r.efer & efer::LMA;
+        let trap = self.intercepts(Field::INTERCEPT_MISC2, 15);
+        if trap && !self.t.does(intercepts::EFER_TRAP_INERT) {
+            return self.exit_control(exit::EFER_WRITE_TRAP, None);
+        }
+        Ok(())
+    }
+
+    /// The bits of SPEC_CTRL that the processor has; without any there is no MSR.
+    pub(super) fn spec_ctrl_bits(&self) -> u64 {
+        let bits = [CpuFeature::Ibrs, CpuFeature::Stibp, CpuFeature::Ssbd];
+        (0..).zip(bits).map(|(bit, feature)| u64::from(self.supported(feature)) << bit).sum()
+    }
+
+    fn read_spec_ctrl(&mut self) -> Flow<u64> {
+        let known = self.spec_ctrl_bits();
+        if known == 0 || self.r.spec_ctrl & !known != 0 {
+            Err(Stop::Open)
+        } else {
+            Ok(self.r.spec_ctrl)
+        }
+    }
+
+    fn write_spec_ctrl(&mut self, value: u64) -> Flow {
+        let known = self.spec_ctrl_bits();
+        if known == 0 {
+            return Err(Stop::Open);
+        }
+        if self.t.rule(spec_ctrl::RESERVED, value & !known != 0) {
+            return Err(self.gp(0));
+        }
+        self.r.spec_ctrl = value;
         Ok(())
     }
 

@@ -88,7 +88,16 @@ impl Machine<'_> {
         if n == 0 {
             self.intercept_selective(r::CR0_SEL, value, info)?;
         }
-        self.set_cr(n, value)
+        self.set_cr(n, value)?;
+        self.cr_write_trap(n)
+    }
+
+    /// The write traps of SEV-ES guests: breaking the rule gives them to all.
+    fn cr_write_trap(&mut self, n: u8) -> Flow {
+        if !self.intercepts(Field::INTERCEPT_MISC2, 16 + n) || self.t.does(r::CR_TRAP_INERT) {
+            return Ok(());
+        }
+        self.exit_control(exit::CR_WRITE_TRAP + u64::from(n), None)
     }
 
     /// Whether the value raises #GP.

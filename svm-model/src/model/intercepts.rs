@@ -2,7 +2,7 @@
 
 use super::vmexit::{NextRip, Reason};
 use super::{Flow, Machine};
-use crate::rules::{RuleId, intercepts as r};
+use crate::rules::{RuleId, idle_hlt, intercepts as r};
 use crate::vmcb::{Field, exit};
 
 /// One intercept bit and the exit it leads to.
@@ -20,6 +20,10 @@ const fn misc1(bit: u8, code: u64, rule: RuleId) -> Intercept {
 
 const fn misc2(bit: u8, code: u64, rule: RuleId) -> Intercept {
     Intercept { field: Field::INTERCEPT_MISC2, bit, code, rule }
+}
+
+const fn misc3(bit: u8, code: u64, rule: RuleId) -> Intercept {
+    Intercept { field: Field::INTERCEPT_MISC3, bit, code, rule }
 }
 
 pub(super) const SIDT: Intercept = misc1(6, exit::IDTR_READ, r::SIDT);
@@ -57,8 +61,10 @@ pub(super) const MONITOR: Intercept = misc2(10, exit::MONITOR, r::MONITOR);
 pub(super) const MWAIT: Intercept = misc2(11, exit::MWAIT, r::MWAIT);
 pub(super) const XSETBV: Intercept = misc2(13, exit::XSETBV, r::XSETBV);
 pub(super) const RDPRU: Intercept = misc2(14, exit::RDPRU, r::RDPRU);
-pub(super) const INVPCID: Intercept =
-    Intercept { field: Field::INTERCEPT_MISC3, bit: 2, code: exit::INVPCID, rule: r::INVPCID };
+pub(super) const INVLPGB: Intercept = misc3(0, exit::INVLPGB, r::INVLPGB);
+pub(super) const INVPCID: Intercept = misc3(2, exit::INVPCID, r::INVPCID);
+pub(super) const TLBSYNC: Intercept = misc3(4, exit::TLBSYNC, r::TLBSYNC);
+pub(super) const IDLE_HLT: Intercept = misc3(6, exit::IDLE_HLT, idle_hlt::EXIT);
 
 impl Machine<'_> {
     /// Whether the running guest has that intercept bit set; never in L1.

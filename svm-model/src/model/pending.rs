@@ -109,9 +109,10 @@ impl Machine<'_> {
         self.deliver(Event::new(2, Kind::Nmi))
     }
 
-    fn interrupt_in_guest(&mut self) -> Flow {
-        let Some(vector) = self.pending.highest() else { return Ok(()) };
-        let Some(guest) = &self.guest else { return Ok(()) };
+    /// The physical interrupt that is neither masked nor held, shadow or not.
+    pub(super) fn physical_interrupt_ready(&mut self) -> Option<u8> {
+        let vector = self.pending.highest()?;
+        let guest = self.guest.as_ref()?;
         let masking = guest.int(int_ctl::V_INTR_MASKING);
         let (host_if, guest_if) = (guest.host_if(), self.r.rflags & flag::IF != 0);
         let gif = self.gif;
@@ -121,9 +122,13 @@ impl Machine<'_> {
         let priority = self.t.rule(v::TPR_PHYSICAL, class > self.r.tpr) && class > in_service;
         let taken =
             self.t.rule(vgif::HOLDS_INTR, gif) && self.t.rule(i::INTR_IF, governing) && priority;
-        if !taken {
-            return Ok(());
-        }
+        taken.then_some(vector)
+    }
+
+    fn interrupt_in_guest(&mut self) -> Flow {
+        let Some(vector) = self.physical_interrupt_ready() else { return Ok(()) };
+        let Some(guest) = &self.guest else { return Ok(()) };
+        let masking = guest.int(int_ctl::V_INTR_MASKING);
         let wanted = self.intercepts(Field::INTERCEPT_MISC1, 0);
         if self.r.shadow {
             // Whether a shadow holds an exit for INTR, the manual does not say.
@@ -160,14 +165,14 @@ impl Machine<'_> {
     }
 
     fn virtual_nmi(&mut self) -> Flow {
-        let held = self.r.shadow || !self.interrupts_on() && !self.t.does(vnmi::IGNORES_IF);
+        let held = !self.interrupts_on() && !self.t.does(vnmi::IGNORES_IF);
         let Some(guest) = &mut self.guest else { return Ok(()) };
+        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || held {
+            return Ok(());
+        }
         if self.r.shadow {
             // Whether a shadow holds a virtual NMI, the manual does not say.
             return Err(Stop::Open);
-        }
-        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || held {
-            return Ok(());
         }
         guest.int_ctl &= !int_ctl::V_NMI;
         guest.int_ctl |= int_ctl::V_NMI_MASK;

@@ -150,6 +150,7 @@ pub(super) struct Regs {
     pub(super) pat: u64,
     pub(super) hidden: Hidden,
     pub(super) branches: Branches,
+    pub(super) spec_ctrl: u64,
     /// Interrupts wait for the next instruction to complete.
     pub(super) shadow: bool,
 }
@@ -203,6 +204,7 @@ impl Regs {
             sysenter_eip: 0,
         },
         branches: Branches { debugctl: 0, from: 0, to: 0, excp_from: 0, excp_to: 0 },
+        spec_ctrl: 0,
         shadow: false,
     };
 

@@ -6,8 +6,8 @@ use super::regs::{self, Branches, cr0, dr, flag};
 use super::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{
-    decode_assists as da, event_injection as inj, lbrv, msr, npt, nrip, pause_filter, tlb_asid,
-    vgif, virq, vmexit as x, vnmi,
+    bus_lock, decode_assists as da, event_injection as inj, lbrv, msr, npt, nrip, pause_filter,
+    spec_ctrl, tlb_asid, vgif, virq, vmexit as x, vnmi,
 };
 use crate::snapshot::HostReg;
 use crate::vmcb::Field;
@@ -249,12 +249,28 @@ impl Machine<'_> {
         if guest.nested {
             self.mem.set_field(pa, Field::G_PAT, self.r.pat);
         }
+        if guest.bus_lock && self.t.does(bus_lock::SAVED) {
+            self.mem.set_field(pa, Field::BUS_LOCK_THRESHOLD, guest.bus_locks);
+        }
+        if guest.spec_ctrl {
+            self.save_spec_ctrl(guest);
+        }
         if guest.lbrv {
             if self.t.does(lbrv::SAVE) {
                 self.save_branches(pa);
             }
         } else if !self.t.does(lbrv::SHARED) {
             self.mem.set_field(pa, Field::DBGCTL, !0);
+        }
+    }
+
+    fn save_spec_ctrl(&mut self, guest: &Guest) {
+        if self.t.does(spec_ctrl::SAVE) {
+            self.mem.set_field(guest.vmcb_pa, Field::SPEC_CTRL, self.r.spec_ctrl);
+        }
+        // What VMRUN makes of bits that the processor lacks, the manual does not say.
+        if guest.ctl.get(Field::SPEC_CTRL) & !self.spec_ctrl_bits() != 0 {
+            self.open_fields |= bit(Field::SPEC_CTRL);
         }
     }
 
@@ -327,6 +343,9 @@ impl Machine<'_> {
         }
         if !t.does(msr::STAR_GUEST) {
             r.hidden.star = host.hidden.star;
+        }
+        if guest.spec_ctrl && t.does(spec_ctrl::HOST) {
+            r.spec_ctrl = host.spec_ctrl;
         }
         if guest.lbrv && t.does(lbrv::HOST) {
             r.branches = guest.host_branches;

@@ -8,8 +8,8 @@ use super::{Flow, Machine, Stop};
 use crate::case::world;
 use crate::cpu::CpuFeature;
 use crate::rules::{
-    event_injection as inj, gmet, lbrv, npt, tlb_asid, vgif, vmexit as x, vmload_vmsave as vls,
-    vmrun as r, vmrun_state as s, vnmi,
+    bus_lock, event_injection as inj, gmet, idle_hlt, lbrv, npt, spec_ctrl, tlb_asid, vgif,
+    vmexit as x, vmload_vmsave as vls, vmrun as r, vmrun_state as s, vnmi,
 };
 use crate::vmcb::{Field, Image, exit};
 
@@ -128,7 +128,9 @@ impl Machine<'_> {
         let int_ctl = v.get(Field::INT_CTL);
         let nested_ctl = v.get(Field::NESTED_CTL);
         let virt_ext = v.get(Field::VIRT_EXT);
+        let misc3 = |bit: u8| v.get(Field::INTERCEPT_MISC3) >> bit & 1 == 1;
         let nested = self.t.rule(npt::ENABLED, nested_ctl & 1 == 1);
+        let counts = self.t.rule(bus_lock::ENABLED, misc3(5));
         let mut ask = |wanted: bool, rule, feature| {
             let offered = self.platform.features.has(feature);
             wanted && self.t.rule(rule, offered)
@@ -139,7 +141,11 @@ impl Machine<'_> {
             lbrv: ask(virt_ext & 1 != 0, lbrv::SUPPORTED, CpuFeature::Lbrv),
             gmet: ask(nested && nested_ctl & 8 != 0, gmet::SUPPORTED, CpuFeature::Gmet),
             vls: ask(virt_ext & 2 != 0, vls::VLS_SUPPORTED, CpuFeature::VirtVmload),
+            idle_hlt: ask(misc3(6), idle_hlt::SUPPORTED, CpuFeature::IdleHlt),
+            bus_lock: ask(counts, bus_lock::SUPPORTED, CpuFeature::BusLockThreshold),
+            spec_ctrl: ask(true, spec_ctrl::SUPPORTED, CpuFeature::VirtSpecCtrl),
             pauses: v.get(Field::PAUSE_FILTER_COUNT),
+            bus_locks: v.get(Field::BUS_LOCK_THRESHOLD),
             delivering: None,
             vmcb_pa,
             int_ctl,
@@ -246,6 +252,9 @@ impl Machine<'_> {
         let Some(guest) = &self.guest else { return };
         if self.t.rule(npt::GPAT_LOAD, guest.nested) {
             self.r.pat = guest.ctl.get(Field::G_PAT);
+        }
+        if guest.spec_ctrl && self.t.does(spec_ctrl::LOAD) {
+            self.r.spec_ctrl = guest.ctl.get(Field::SPEC_CTRL);
         }
         if guest.lbrv && self.t.does(lbrv::LOAD) {
             self.r.branches = regs::Branches {

@@ -95,6 +95,11 @@ rules! { Intercepts after super::vmexit::END;
     XSETBV = "intercept.xsetbv", "15.9", two, "XSETBV with its intercept set exits with 0x8d, before it executes.";
     RDPRU = "intercept.rdpru", "15.9", two, "RDPRU with its intercept set exits with 0x8e, before it executes.";
     INVPCID = "intercept.invpcid", "15.9", two, "INVPCID with its intercept set exits with 0xa2, before it executes.";
+    INVLPGB = "intercept.invlpgb", "15.9", one, "INVLPGB with its intercept set exits with 0xa0, before it executes.";
+    TLBSYNC = "intercept.tlbsync", "15.9", one, "TLBSYNC with its intercept set exits with 0xa4, before it executes.";
+    CR_TRAP_INERT = "intercept.cr-write-trap-inert", "15.35.10", one, "The write traps of the control registers do nothing in a guest without SEV-ES.";
+    EFER_TRAP_INERT = "intercept.efer-write-trap-inert", "15.35.10", one, "The write trap of EFER does nothing in a guest without SEV-ES.",
+        silent("15.35.10", "it names the EFER trap with the CR traps, of which it says that only SEV-ES guests have them");
     XSETBV_FIRST = "intercept.xsetbv-first", "15.9", one, "The XSETBV intercept is checked before its #GP, that of CPL included.";
     INVPCID_FIRST = "intercept.invpcid-first", "15.9", one, "The INVPCID intercept is checked before its #GP for the type, after that for CPL.";
     CPL_FIRST = "intercept.cpl-first", "15.9", two, "A privileged instruction at CPL 3 raises #GP before its intercept is checked.";

@@ -10,16 +10,19 @@
 
 mod table;
 
+pub mod bus_lock;
 pub mod debug;
 pub mod decode_assists;
 pub mod event_injection;
 pub mod gmet;
+pub mod idle_hlt;
 pub mod intercepts;
 pub mod lbrv;
 pub mod msr;
 pub mod npt;
 pub mod nrip;
 pub mod pause_filter;
+pub mod spec_ctrl;
 pub mod tlb_asid;
 pub mod tsc_scale;
 pub mod vgif;
@@ -50,6 +53,9 @@ pub const TABLES: &[&[Rule]] = &[
     lbrv::TABLE,
     tsc_scale::TABLE,
     pause_filter::TABLE,
+    idle_hlt::TABLE,
+    bus_lock::TABLE,
+    spec_ctrl::TABLE,
     tlb_asid::TABLE,
     debug::TABLE,
     msr::TABLE,

@@ -2,7 +2,7 @@
 
 use super::table::rules;
 
-rules! { TlbAsid after super::pause_filter::END;
+rules! { TlbAsid after super::spec_ctrl::END;
     FLUSH_ALL = "tlb.flush-all", "15.16.1", one, "TLB_CONTROL 1 drops every translation before the guest runs.";
     FLUSH_ASID = "tlb.flush-asid", "15.16.1", one, "TLB_CONTROL 3 drops the translations of the guest's ASID.";
     FLUSH_UNSUPPORTED = "tlb.flushbyasid-unsupported", "15.16.1", two, "TLB_CONTROL 3 and 7 are reserved where CPUID offers no flush by ASID.";
