@@ -4,8 +4,9 @@
 //! the files of their features.
 
 use svm_model::Feature;
-use svm_model::case::{Insn, Step, world};
+use svm_model::case::{Event, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
+use svm_model::outcome::Obs;
 use svm_model::snapshot::HostReg;
 use svm_model::vmcb::{Field, exit};
 
@@ -13,12 +14,13 @@ use super::draft::{Draft, GP};
 
 const DEBUGCTL: u32 = 0x1d9;
 const TSC_RATIO: u32 = 0xc000_0104;
+const SPEC_CTRL: u32 = 0x48;
 const SVM_KEY: u32 = 0xc001_0118;
 /// V_NMI and V_NMI_ENABLE.
 const V_NMI: u64 = 1 << 11 | 1 << 26;
 
 pub(super) fn cases() -> Vec<Draft> {
-    [exits(), branches(), tsc(), pause(), tlb(), events()].concat()
+    [exits(), branches(), tsc(), pause(), tlb(), events(), newer()].concat()
 }
 
 fn off(id: &str, feature: Feature, section: &'static str, cpu: CpuFeature) -> Draft {
@@ -40,6 +42,51 @@ fn exits() -> Vec<Draft> {
         decode("decodeassists-mov-dr", Insn::ReadDr(3, 2), exit::DR_READ + 3),
         decode("decodeassists-int-n", Insn::Int(0x80), exit::SWINT),
         decode("decodeassists-invlpg", Insn::Invlpg(world::DATA), exit::INVLPG),
+    ]
+}
+
+fn newer() -> Vec<Draft> {
+    let locks = [Insn::LockNot(world::DATA + 0x3c)];
+    let spec_ctrl = off("v-spec-ctrl", Feature::SpecCtrl, "15.37.1", CpuFeature::VirtSpecCtrl);
+    let unknown = |id: &str, cpu: CpuFeature, insn: Insn, code: u64| {
+        off(id, Feature::Intercepts, "15.9", cpu).program(&[insn]).intercept(code).run().takes(
+            6,
+            0,
+            world::L2_CODE,
+        )
+    };
+    vec![
+        // Not intercepted, HLT executes, and ends with the interrupt.
+        off("idle-hlt", Feature::IdleHlt, "15.9", CpuFeature::IdleHlt)
+            .program(&[Insn::Hlt])
+            .intercept(exit::IDLE_HLT)
+            .set(Field::INT_STATE, 1)
+            .set(Field::RFLAGS, 0x202)
+            .l1(Insn::Clgi, 0)
+            .raise(Event::Intr(0x61))
+            .run()
+            .takes(0x61, 0, world::L2_CODE + 1),
+        off("bus-lock-threshold", Feature::BusLock, "15.14.5", CpuFeature::BusLockThreshold)
+            .program(&locks)
+            .intercept(exit::BUSLOCK)
+            .run()
+            .ends(),
+        // The guest has no register of its own, but reads and writes the host's.
+        spec_ctrl
+            .needs(CpuFeature::Ibrs)
+            .needs(CpuFeature::Ssbd)
+            .program(&[Insn::Rdmsr(SPEC_CTRL), Insn::Wrmsr(SPEC_CTRL, 4)])
+            .step(Step::Wrmsr(SPEC_CTRL, 1))
+            .set(Field::SPEC_CTRL, 5)
+            .run()
+            .ends()
+            .field(Field::SPEC_CTRL, 5)
+            .step(Step::Rdmsr(SPEC_CTRL))
+            .shows(Obs::Value(4)),
+        unknown("rdpru", CpuFeature::Rdpru, Insn::Rdpru, exit::RDPRU),
+        unknown("invlpgb", CpuFeature::Invlpgb, Insn::Invlpgb, exit::INVLPGB),
+        unknown("tlbsync", CpuFeature::Invlpgb, Insn::Tlbsync, exit::TLBSYNC),
+        unknown("mcommit", CpuFeature::Mcommit, Insn::Mcommit, exit::MCOMMIT),
     ]
 }
 

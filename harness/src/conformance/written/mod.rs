@@ -12,6 +12,7 @@ mod injection;
 mod instructions;
 mod interrupts;
 mod maps;
+mod newer;
 mod npt;
 mod registers;
 mod round_trip;
@@ -38,7 +39,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 15] = [
+    let files: [fn() -> Vec<Draft>; 16] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Written> {
         tlb::cases,
         maps::cases,
         debug::cases,
+        newer::cases,
         feature_off::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()

@@ -1,7 +1,7 @@
 //! What CPUID features add: nested paging and its PAT, GMET, the TSC's ratio,
 //! the branch record, the PAUSE filter, the SVM lock.
 
-use svm_model::Feature::{Gmet, Lbrv, Msr, Npt, PauseFilter, TscScale};
+use svm_model::Feature::{BusLock, Gmet, IdleHlt, Lbrv, Msr, Npt, PauseFilter, SpecCtrl, TscScale};
 use svm_model::case::{Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};
@@ -18,11 +18,12 @@ const DEBUGCTL: u32 = 0x1d9;
 const BR_FROM: u32 = 0x1db;
 const BR_TO: u32 = 0x1dc;
 const PAT: u32 = 0x277;
+const SPEC_CTRL: u32 = 0x48;
 const VM_CR: u32 = 0xc001_0114;
 const SVM_KEY: u32 = 0xc001_0118;
 
 pub(super) fn cases() -> Vec<Move> {
-    [nested_paging(), tsc(), last_branch(), pause(), lock()].concat()
+    [nested_paging(), tsc(), last_branch(), pause(), lock(), newer()].concat()
 }
 
 fn nested_paging() -> Vec<Move> {
@@ -174,6 +175,48 @@ fn pause() -> Vec<Move> {
         at(0, pause("filter-loaded", 3).run()),
         at(2, pause("filter-half-used", 4).run()),
         at(1, pause("filter-not-used-up", 9).run()),
+    ]
+}
+
+/// What the newer features keep: an intercept, a count, a register.
+fn newer() -> Vec<Move> {
+    // Four bytes before the end of a cache line.
+    let locks = vec![Insn::LockNot(world::DATA + 0x13c); 4];
+    let bus_lock = |id: &str, count: u64| {
+        draft(&format!("bus-lock/{id}"), BusLock)
+            .needs(CpuFeature::BusLockThreshold)
+            .program(&locks)
+            .set(Field::BUS_LOCK_THRESHOLD, count)
+            .intercept(exit::BUSLOCK)
+    };
+    let spec_ctrl = |id: &str| {
+        draft(&format!("spec-ctrl/{id}"), SpecCtrl)
+            .needs(CpuFeature::VirtSpecCtrl)
+            .needs(CpuFeature::Ibrs)
+            .needs(CpuFeature::Ssbd)
+            .step(Step::Wrmsr(SPEC_CTRL, 1))
+    };
+    vec![
+        at(
+            1,
+            draft("idle-hlt/intercept", IdleHlt)
+                .needs(CpuFeature::IdleHlt)
+                .program(&[Insn::Nop, Insn::Hlt])
+                .intercept(exit::IDLE_HLT)
+                .run(),
+        ),
+        at(0, bus_lock("none-left", 0).run()),
+        at(2, bus_lock("half-used", 3).run()),
+        at(1, bus_lock("not-used-up", 9).run()),
+        at(
+            1,
+            spec_ctrl("of-l2")
+                .program(&[Insn::Nop, Insn::Rdmsr(SPEC_CTRL)])
+                .set(Field::SPEC_CTRL, 4)
+                .run()
+                .step(Step::Rdmsr(SPEC_CTRL)),
+        ),
+        in_l1(mark(spec_ctrl("of-l1")).step(Step::Rdmsr(SPEC_CTRL))),
     ]
 }
 
