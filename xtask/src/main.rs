@@ -17,6 +17,7 @@ mod conform;
 mod doctor;
 mod layout;
 mod merge;
+mod mutate;
 mod report;
 mod review;
 mod rules;
@@ -72,7 +73,7 @@ enum Command {
     Case(case::Args),
     Conform(Box<conform::Args>),
     Rules(rules::Args),
-    Mutate(rules::MutateArgs),
+    Mutate(mutate::Args),
     Bench(Box<bench::Args>),
     Series(series::Args),
     Bisect(bisect::Args),
@@ -104,7 +105,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Case(args) => case::run(env, &args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
-        Command::Mutate(args) => rules::mutate(env, &args),
+        Command::Mutate(args) => mutate::run(env, &args),
         Command::Bench(args) => bench::run(env, &args),
         Command::Series(args) => series::run(env, &args),
         Command::Bisect(args) => bisect::run(env, &args),

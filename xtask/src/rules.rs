@@ -1,12 +1,12 @@
-//! `cargo xtask rules` and `cargo xtask mutate`.
+//! `cargo xtask rules`.
 
 use std::process::ExitCode;
 
 use harness::{Env, Result};
+use svm_model::Feature;
 use svm_model::cases::{self, SEED};
 use svm_model::coverage::Coverage;
 use svm_model::rules::{self, Rule, RuleId, Sides, Source};
-use svm_model::{Case, Feature};
 
 /// List the rules, and how many cases reach each
 ///
@@ -46,7 +46,9 @@ pub(crate) fn run(_env: &Env, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(incomplete > 0)))
 }
 
-fn of_feature(feature: Option<Feature>) -> impl Iterator<Item = (RuleId, &'static Rule)> {
+pub(crate) fn of_feature(
+    feature: Option<Feature>,
+) -> impl Iterator<Item = (RuleId, &'static Rule)> {
     rules::all().filter(move |(_, rule)| feature.is_none_or(|f| rule.feature == f))
 }
 
@@ -66,41 +68,4 @@ fn detail(rule: &Rule) -> String {
             format!("    {}\n    Decided by {decided_by}: {reasoning}.", rule.statement)
         }
     }
-}
-
-/// Break each rule in the model in turn: some case must notice
-///
-/// A rule with two sides has its condition inverted; of one with one side the
-/// effect is left out. Exit code 1 where a broken rule goes unnoticed.
-#[derive(clap::Args)]
-pub(crate) struct MutateArgs {
-    /// Only the rules of this feature
-    #[arg(long)]
-    feature: Option<Feature>,
-    /// Also name the case that notices each rule
-    #[arg(long)]
-    witnesses: bool,
-    /// Seed of the random cases
-    #[arg(long, default_value_t = SEED)]
-    seed: u64,
-}
-
-pub(crate) fn mutate(_env: &Env, args: &MutateArgs) -> Result<ExitCode> {
-    let cases: Vec<Case> = cases::all(args.seed);
-    let coverage = Coverage::of(&cases);
-    let (mut broken, mut noticed) = (0, 0);
-    for (id, rule) in of_feature(args.feature) {
-        broken += 1;
-        match coverage.witness(id, &cases) {
-            Some(case) => {
-                noticed += 1;
-                if args.witnesses {
-                    println!("{:<38} {}", rule.id, case.id);
-                }
-            }
-            None => println!("{:<38} goes unnoticed", rule.id),
-        }
-    }
-    println!("{broken} rules broken in turn, {noticed} noticed by {} cases", cases.len());
-    Ok(ExitCode::from(u8::from(noticed < broken)))
 }

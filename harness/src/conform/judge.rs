@@ -87,7 +87,10 @@ pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
 }
 
 /// What differs, with what was seen and how it ended; none where all agrees.
-fn differences(expected: &Outcome, ran: Ran) -> Option<(Outcome, Option<String>, Vec<Difference>)> {
+pub(super) fn differences(
+    expected: &Outcome,
+    ran: Ran,
+) -> Option<(Outcome, Option<String>, Vec<Difference>)> {
     let (observed, ended) = match ran {
         Ran::Outcome(observed) => (observed, None),
         Ran::Crashed(why, seen) | Ran::TimedOut(why, seen) => (seen, Some(why)),

@@ -14,6 +14,7 @@ pub mod json;
 pub mod judge;
 pub mod kept;
 pub mod markdown;
+pub mod mutate;
 pub mod place;
 pub mod shrink;
 pub mod suite;

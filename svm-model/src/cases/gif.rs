@@ -21,6 +21,7 @@ pub(super) fn cases(out: &mut Cases) {
     windows(out);
     physical(out);
     saved(out);
+    refused(out);
 }
 
 fn draft(id: impl AsRef<str>) -> Draft {
@@ -200,5 +201,14 @@ fn saved(out: &mut Cases) {
                 .vmcb(Field::INT_VECTOR, 0x62)
                 .done(),
         );
+    }
+}
+
+/// A refused VMRUN clears GIF too: what comes then waits for STGI, behind a read.
+fn refused(out: &mut Cases) {
+    for event in [Event::Nmi, Event::Intr(0x51)] {
+        let case = draft(format!("refused,{event:?}")).vmcb(Field::GUEST_ASID, 0).run();
+        let case = case.step(Step::Rflags(0x202)).raise(event).step(Step::Window);
+        out.push(case.step(Step::Rdmsr(0xc001_0117)).stgi().step(Step::Window).case());
     }
 }

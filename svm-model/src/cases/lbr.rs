@@ -17,6 +17,7 @@ pub(super) fn cases(out: &mut Cases) {
     switches(out);
     records(out);
     reserved(out);
+    shared(out);
 }
 
 fn draft(id: impl AsRef<str>, offered: bool) -> Draft {
@@ -107,5 +108,23 @@ fn reserved(out: &mut Cases) {
     for bit in 1..6 {
         let case = draft(format!("debugctl,bit={bit}"), true).step(Step::Wrmsr(DEBUGCTL, 1 << bit));
         out.push(case.step(Step::Rdmsr(DEBUGCTL)).step(Step::Wrmsr(DEBUGCTL, 0)).case());
+    }
+}
+
+/// Recording as such needs no virtualisation: the guest runs with the host's
+/// DEBUGCTL, and its branches go into the host's records.
+fn shared(out: &mut Cases) {
+    for lbr in [0u64, 1] {
+        let case = draft(format!("debugctl,lbr={lbr},offered=off"), false);
+        let case = case.step(Step::Wrmsr(DEBUGCTL, lbr)).step(Step::Rdmsr(DEBUGCTL));
+        out.push(case.step(Step::Wrmsr(DEBUGCTL, 0)).case());
+    }
+    for (name, msr) in [("from", BR_FROM), ("to", BR_TO)] {
+        let mut program = alloc::vec![Insn::Jump(world::L2_CODE + 0x40)];
+        program.extend(alloc::vec![Insn::Nop; 0x80]);
+        program.push(Insn::Rdmsr(msr));
+        let case = draft(format!("branch,shared,{name}"), false).program(&program);
+        let case = case.step(Step::Wrmsr(DEBUGCTL, 1)).run();
+        out.push(case.step(Step::Wrmsr(DEBUGCTL, 0)).case());
     }
 }

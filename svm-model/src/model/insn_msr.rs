@@ -139,7 +139,8 @@ impl Machine<'_> {
             number::SYSENTER_CS => h.sysenter_cs,
             number::SYSENTER_ESP => h.sysenter_esp,
             number::SYSENTER_EIP => h.sysenter_eip,
-            number::DEBUGCTL => b.debugctl,
+            number::DEBUGCTL if self.t.does(lbrv::DEBUGCTL_READ) => b.debugctl,
+            number::DEBUGCTL => !b.debugctl,
             number::BR_FROM => b.from,
             number::BR_TO => b.to,
             number::EXCP_FROM => b.excp_from,
@@ -163,9 +164,13 @@ impl Machine<'_> {
             }
             number::SPEC_CTRL => self.read_spec_ctrl()?,
             number::VM_CR if self.t.does(r::VM_CR_READ) => self.msr.vm_cr,
+            number::VM_CR => !self.msr.vm_cr,
             number::IGNNE if self.t.does(r::IGNNE) => self.msr.ignne,
+            number::IGNNE => !self.msr.ignne,
             number::SMM_CTL if self.t.does(r::SMM_CTL) => return Err(self.gp(0)),
+            number::SMM_CTL => 0,
             number::VM_HSAVE_PA if self.t.does(r::HSAVE_READ) => self.msr.hsave,
+            number::VM_HSAVE_PA => !self.msr.hsave,
             number::SVM_KEY => {
                 self.svm_key_offered()?;
                 0

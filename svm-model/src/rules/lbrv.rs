@@ -9,6 +9,7 @@ rules! { Lbrv after super::decode_assists::END;
     HOST = "lbrv.host", "15.23.1", one, "With it, #VMEXIT reloads the host's DEBUGCTL and records.";
     SHARED = "lbrv.shared", "15.23.1", one, "Without it, the guest runs with the host's DEBUGCTL and records, and the VMCB fields are left.";
     DEBUGCTL_RESERVED = "lbrv.debugctl-reserved", "vol. 2, 13.1.1.6", two, "Writing a reserved bit of DEBUGCTL raises #GP.";
+    DEBUGCTL_READ = "lbrv.debugctl-read", "vol. 2, 13.1.1.6", one, "DEBUGCTL reads back, with or without LBR virtualisation.";
     RECORDS = "lbrv.records", "vol. 2, 13.1.1.7", two, "With DEBUGCTL.LBR set a taken branch records its source and target.";
     DB_CLEARS = "lbrv.db-clears", "vol. 2, 13.1.1.6", one, "A delivered #DB clears DEBUGCTL.LBR.";
 }
