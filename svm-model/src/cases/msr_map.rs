@@ -156,7 +156,7 @@ fn order(out: &mut Cases) {
         ("efer-reserved", 0xc000_0080, 1 << 40),
         ("efer-bit-9", 0xc000_0080, 0x1f00),
         // Canonical in 57 bits, not in 48.
-        ("lstar", 0xc000_0082, 1 << 50),
+        ("lstar", 0xc000_0082, 1 << 60),
         ("cstar", 0xc000_0083, 1 << 58),
         ("kernel-gs", 0xc000_0102, 1 << 63),
         ("pat", 0x277, 2),

@@ -15,6 +15,7 @@ const BAD_CR4: [Insn; 2] = [Insn::Mov(0, 1 << 15), Insn::WriteCr(4, 0)];
 const BP: u64 = exit::EXCP + 3;
 const UD: u64 = exit::EXCP + 6;
 const DF: u64 = exit::EXCP + 8;
+const SS: u64 = exit::EXCP + 12;
 const GP: u64 = exit::EXCP + 13;
 const PF: u64 = exit::EXCP + 14;
 
@@ -23,7 +24,7 @@ fn draft(id: &str, section: &'static str) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [software(), faults(), page_faults(), beyond_the_idt()].concat()
+    [software(), faults(), stack(), branches(), page_faults(), beyond_the_idt()].concat()
 }
 
 /// INT3, INT n, ICEBP.
@@ -90,6 +91,48 @@ fn faults() -> Vec<Draft> {
             .exits(GP)
             .at(1)
             .field(Field::EXITINFO1, 0x7f0),
+    ]
+}
+
+/// An address that is not canonical is #SS where it is a stack reference.
+fn stack() -> Vec<Draft> {
+    const BAD: u64 = 1 << 50;
+    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
+    let both = |id: &str, section, insns: &[Insn]| {
+        draft(&format!("{id}-not-canonical"), section).program(insns).intercept(GP).intercept(SS)
+    };
+    let stack = |id: &str, insn| both(id, "15.12.13", &[insn]).set(Field::RSP, BAD).run().exits(SS);
+    // Loads are at the stack pointer, here also through a general operand.
+    let load_rsp = raw(&[0x48, 0x8b, 0x04, 0x24]);
+    // PUSH of [RAX] whose load, not its store, is the one at fault.
+    let push_mem = [Insn::Mov(0, BAD), raw(&[0xff, 0x30])];
+    vec![
+        stack("ss-push", Insn::Pushf).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-pop", Insn::Popf).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-operand", load_rsp).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-event", Insn::Ud2)
+            .at(0)
+            .field(Field::EXITINFO1, 0)
+            .field(Field::EXITINTINFO, 1 << 31 | 3 << 8 | 6),
+        both("gp-load", "15.12.14", &[Insn::Load(0, BAD)]).run().exits(GP).at(0),
+        both("gp-push-operand", "15.12.14", &push_mem).run().exits(GP).at(1),
+    ]
+}
+
+/// A near branch to a target that is not canonical does not get there.
+fn branches() -> Vec<Draft> {
+    const TARGET: u64 = 1 << 50;
+    const RSP: u64 = world::L2_STACK;
+    let branch = |id: &str, insns: &[Insn]| {
+        draft(&format!("gp-{id}-not-canonical"), "15.12.14").program(insns).intercept(GP)
+    };
+    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
+    let ret = [Insn::Mov(0, TARGET), raw(&[0x50]), raw(&[0xc3])];
+    let call = [Insn::Mov(0, TARGET), raw(&[0xff, 0xd0])];
+    vec![
+        branch("jmp", &[Insn::Jump(TARGET)]).run().exits(GP).at(0).field(Field::EXITINFO1, 0),
+        branch("call", &call).run().exits(GP).at(1).field(Field::RSP, RSP),
+        branch("ret", &ret).run().exits(GP).at(2).field(Field::RSP, RSP - 8),
     ]
 }
 
