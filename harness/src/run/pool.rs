@@ -332,7 +332,7 @@ mod tests {
                 args: Vec::new(),
                 fingerprint: "f".into(),
                 decided: None,
-                alone: n % 4 == 0,
+                alone: n.is_multiple_of(4),
             };
             (0..16).map(job).collect()
         }
