@@ -17,15 +17,18 @@ use crate::{Result, Verdict};
 
 /// Every suite, in the order in which reports list them.
 pub const SUITES: &[(&str, Open)] = &[
-    ("kvm-unit-tests", crate::kut::open),
+    (crate::kut::NAME, crate::kut::open),
+    (crate::kut::OTHERS, crate::kut::open_others),
     (crate::conformance::suite::NAME, crate::conformance::suite::open),
     (crate::migration::suite::NAME, crate::migration::suite::open),
     (crate::conform::suite::NAME, crate::conform::suite::open),
 ];
 
 /// Suites that run only when `--suite` names them: `rules` holds each of 11,000
-/// generated cases against the model, which takes minutes.
-pub const ON_REQUEST: &[&str] = &[crate::conform::suite::NAME];
+/// generated cases against the model, and the units of kvm-unit-tests that are
+/// not about SVM only show that the series leaves the rest alone. Both take
+/// minutes.
+pub const ON_REQUEST: &[&str] = &[crate::conform::suite::NAME, crate::kut::OTHERS];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
 pub const WHOLE: &str = "whole";

@@ -20,7 +20,7 @@ use crate::review::apply;
 use crate::select::Selection;
 use crate::suite::SUITES;
 use crate::testing::Tree;
-use crate::{Result, Verdict, hash};
+use crate::{Result, Verdict, hash, kut};
 
 /// The file that most tests change.
 pub(crate) const FILE: &str = "target/i386/svm.c";
@@ -124,6 +124,7 @@ impl Bench for Fake {
                     CONFORMANCE => config == CONFORMANCE,
                     MIGRATION => config == MIGRATION,
                     RULES => config == RULES,
+                    kut::OTHERS => false,
                     _ => ![CONFORMANCE, MIGRATION, RULES].contains(&config),
                 };
                 if mine && what.test(config, test, None) {

@@ -27,8 +27,10 @@ use crate::suite::{
 };
 use crate::{Error, Kind, Result};
 
-/// The suite's name.
+/// The name of the suite of SVM's units.
 pub const NAME: &str = "kvm-unit-tests";
+/// The name of the suite of all other x86 units.
+pub const OTHERS: &str = "kvm-unit-tests-x86";
 
 /// A tree, and what of it is to be run.
 #[derive(Debug)]
@@ -45,23 +47,43 @@ pub struct KvmUnitTests {
 /// Usage, when a tree that was named is none or is not built; set-up, when the
 /// suite is required and there is no tree.
 pub fn open(options: &Options) -> Result<Opened> {
+    open_as(NAME, options, |catalog, unit| {
+        plan::is_svm(catalog, unit) || plan::is_named(unit, options)
+    })
+}
+
+/// The same for the x86 units that are not about SVM.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_others(options: &Options) -> Result<Opened> {
+    open_as(OTHERS, options, |catalog, unit| !plan::is_svm(catalog, unit))
+}
+
+fn open_as(
+    name: &str,
+    options: &Options,
+    is_wanted: impl Fn(&Catalog, &Unit) -> bool,
+) -> Result<Opened> {
     let Some(tree) = Tree::locate(options)? else {
         let why = format!(
             "no tree: give --kvm-unit-tests DIR, set {}, or build one in ../kvm-unit-tests",
             tree::VARIABLE
         );
-        if options.require.contains(NAME) {
-            return Err(Error::new(Kind::Setup, format!("{NAME} is required, but there is {why}")));
+        if options.require.contains(name) {
+            return Err(Error::new(Kind::Setup, format!("{name} is required, but there is {why}")));
         }
-        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
+        return Ok(Opened::Absent(Absent { suite: name.into(), why }));
     };
     let catalog = Catalog::built_in()?;
     let units = cfg::parse(&tree.read("x86/unittests.cfg")?)?;
-    let surveyed = plan::chosen(&catalog, &units, options)
+    let surveyed = units
+        .iter()
+        .filter(|unit| is_wanted(&catalog, unit))
         .map(|unit| survey::survey(&tree, unit))
         .collect::<Result<Vec<_>>>()?;
     let (configs, jobs) = plan::plan(&surveyed, &catalog, options.timeout)?;
-    let identity = SuiteIdentity { name: NAME.into(), version: tree.version.clone() };
+    let identity = SuiteIdentity { name: name.into(), version: tree.version.clone() };
     Ok(Opened::Ready(Box::new(KvmUnitTests { identity, root: tree.root, configs, jobs })))
 }
 

@@ -22,17 +22,14 @@ const ONE: Duration = Duration::from_secs(90);
 /// Time for a whole unit.
 const ALL: Duration = Duration::from_secs(300);
 
-/// The units that are run: those of the suite's SVM images, and those that the
-/// user names.
-pub(super) fn chosen<'a>(
-    catalog: &'a Catalog,
-    units: &'a [Unit],
-    options: &'a Options,
-) -> impl Iterator<Item = &'a Unit> {
-    units.iter().filter(|unit| {
-        let named = options.units.iter().any(|pattern| glob(pattern, &unit.name));
-        named || unit.file.starts_with(&catalog.image_prefix)
-    })
+/// Whether a unit is one of SVM's images.
+pub(super) fn is_svm(catalog: &Catalog, unit: &Unit) -> bool {
+    unit.file.starts_with(&catalog.image_prefix)
+}
+
+/// Whether the user names the unit.
+pub(super) fn is_named(unit: &Unit, options: &Options) -> bool {
+    options.units.iter().any(|pattern| glob(pattern, &unit.name))
 }
 
 /// Plans the units that were surveyed. Pure.

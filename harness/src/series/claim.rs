@@ -19,8 +19,9 @@ pub struct Claim {
 }
 
 /// The suites' names, short and in full.
-const SUITES: [(&str, &str); 4] = [
+const SUITES: [(&str, &str); 5] = [
     ("kut", "kvm-unit-tests"),
+    ("kut-x86", "kvm-unit-tests-x86"),
     ("conformance", "conformance"),
     ("migration", "migration"),
     ("rules", "rules"),

@@ -22,7 +22,7 @@ use crate::qemu::Qemu;
 use crate::results::ResultSet;
 use crate::select::Selection;
 use crate::suite::{SUITES, TestId, WHOLE};
-use crate::{Error, Kind, Result, Verdict, conform, conformance, migration};
+use crate::{Error, Kind, Result, Verdict, conform, conformance, kut, migration};
 use judge::Sides;
 use seen::Seen;
 
@@ -32,7 +32,7 @@ pub use fault::Fault;
 const QUICK: [&str; 1] = [conformance::suite::NAME];
 /// Suites that run only where claims name their tests: a feature's tests there
 /// pass with the first patch that offers it.
-const NAMED: [&str; 2] = [migration::suite::NAME, conform::suite::NAME];
+const NAMED: [&str; 3] = [migration::suite::NAME, conform::suite::NAME, kut::OTHERS];
 
 /// What is to be verified.
 #[derive(Clone, Debug)]
