@@ -40,7 +40,8 @@ fn matrix(out: &mut Cases, idle: bool, offered: bool) {
         for user in [false, true] {
             for shadow in [0, 1] {
                 // A guest that sleeps for good is no case.
-                if !hlt && !user && !(idle && offered) {
+                let exits = hlt || user || (idle && offered);
+                if !exits {
                     continue;
                 }
                 let id =
