@@ -83,6 +83,12 @@ fn newer() -> Vec<Draft> {
             .field(Field::SPEC_CTRL, 5)
             .step(Step::Rdmsr(SPEC_CTRL))
             .shows(Obs::Value(4)),
+        // With it, the intercept would come before the #GP for the address.
+        off("svme-addr-chk", Feature::VmloadVmsave, "15.9", CpuFeature::AddrChk)
+            .program(&[Insn::Mov(0, 8), Insn::Vmload])
+            .intercept(exit::VMLOAD)
+            .run()
+            .takes(13, 0, world::L2_CODE + 10),
         unknown("rdpru", CpuFeature::Rdpru, Insn::Rdpru, exit::RDPRU),
         unknown("invlpgb", CpuFeature::Invlpgb, Insn::Invlpgb, exit::INVLPGB),
         unknown("tlbsync", CpuFeature::Invlpgb, Insn::Tlbsync, exit::TLBSYNC),
