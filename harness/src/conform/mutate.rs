@@ -25,11 +25,12 @@ pub const UNTOLD: &[(&str, &str)] = &[
     ("vmrun.cet-wp", "TCG offers no shadow stacks"),
     ("intercept.invpcid", "TCG offers no INVPCID"),
     ("intercept.invpcid-first", "TCG offers no INVPCID"),
+    ("intercept.invlpgb", "TCG offers no INVLPGB"),
+    ("intercept.tlbsync", "TCG offers no INVLPGB, which TLBSYNC belongs to"),
     (
         "intercept.task-switch",
         "once it is broken the guest switches tasks, which the model leaves open",
     ),
-    ("virq.hlt", "once it is broken the guest stays halted, which the model leaves open"),
 ];
 
 /// A case on which the model agrees with what was seen, or is written down.
