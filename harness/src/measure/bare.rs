@@ -73,17 +73,25 @@ pub fn machine(guest: &Guest, qemu: &Qemu) -> Machine {
     }
 }
 
-/// Boots the guest with those tasks. `wrap` comes before QEMU on the command
-/// line: a profiler, or nothing.
+/// The CPU that everything is measured on unless a measure says otherwise.
+pub const CPU: &str = "max,+svm";
+
+/// Boots the guest on that CPU with those tasks. `wrap` comes before QEMU on the
+/// command line: a profiler, or nothing.
 ///
 /// # Errors
 /// Harness, when it cannot be started or does not do its tasks.
-pub fn boot(machine: &Machine, tasks: &[Task], wrap: &[&str]) -> Result<(Ram, launch::Finished)> {
+pub fn boot(
+    machine: &Machine,
+    cpu: &str,
+    tasks: &[Task],
+    wrap: &[&str],
+) -> Result<(Ram, launch::Finished)> {
     let ram = Ram::new(RAM_SIZE, &ram::folders())?;
     for (at, bytes) in memory(tasks).iter().chain(&machine.guest.segments) {
         ram.write(*at, bytes)?;
     }
-    let mut command = machine.command("max,+svm", &ram);
+    let mut command = machine.command(cpu, &ram);
     if let Some((program, args)) = wrap.split_first() {
         let mut wrapped = std::process::Command::new(program);
         wrapped.args(args).arg(command.get_program()).args(command.get_args());
@@ -115,7 +123,7 @@ pub fn boot(machine: &Machine, tasks: &[Task], wrap: &[&str]) -> Result<(Ram, la
 /// # Errors
 /// As [`boot`].
 pub fn time(machine: &Machine, tasks: &[Task]) -> Result<(Vec<Timed>, Usage)> {
-    let (ram, ended) = boot(machine, tasks, &[])?;
+    let (ram, ended) = boot(machine, CPU, tasks, &[])?;
     let hz = ram.u64(HEADER + header::TSC_HZ * 8)?;
     let timed = (0..).zip(tasks).map(|(n, task)| samples(&ram, n, task, hz));
     Ok((timed.collect::<Result<_>>()?, ended.usage))

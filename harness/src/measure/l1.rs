@@ -1,12 +1,14 @@
 //! L1's own work, in which SVM has no part. The series must not slow it down:
 //! not in time, and not in instructions that QEMU executes for it.
 
+use svm_model::cpu::CpuFeature;
+
 use super::bare::protocol::kind;
 use super::bare::{self, Task};
 use super::count::Counter;
 use super::{Probe, Reading, Unit};
 use crate::conformance::guest::Guest;
-use crate::qemu::Qemu;
+use crate::qemu::{Qemu, Side};
 use crate::{Env, Result};
 
 /// The work: its name, its kind, and how many trips make a sample.
@@ -27,6 +29,11 @@ const COUNTED: u64 = 200;
 /// Boots without work. QEMU's other threads only ever add to a count, some 5 % of
 /// such a short one, so that the least is the closest.
 const STARTS: usize = 4;
+
+/// What stock QEMU offers of SVM's CPUID leaf; the rest is the series'.
+const OF_STOCK: [&str; 3] = ["npt", "vgif", "svme-addr-chk"];
+/// The CPUID leaf of SVM's features.
+const SVM_LEAF: u32 = 0x8000_000a;
 
 /// The probe of times.
 #[derive(Debug)]
@@ -71,10 +78,22 @@ impl Instructions {
         Ok(Instructions { counter: Counter::find(env)?, guest: bare::build(&env.repo)? })
     }
 
-    fn count(&self, qemu: &Qemu, tasks: &[Task]) -> Result<u64> {
+    /// Counts each work and a start, by name and instructions. Counts are of the
+    /// work alone: those of a boot without any are taken off.
+    fn counts(&self, qemu: &Qemu, cpu: &str) -> Result<Vec<(&'static str, u64)>> {
         let machine = bare::machine(&self.guest, qemu);
-        let (_, ended) = bare::boot(&machine, tasks, &self.counter.wrap())?;
-        Counter::read(&ended.stderr)
+        let count = |tasks: &[Task]| {
+            let (_, ended) = bare::boot(&machine, cpu, tasks, &self.counter.wrap())?;
+            Counter::read(&ended.stderr)
+        };
+        let starts: Vec<u64> = (0..STARTS).map(|_| count(&[])).collect::<Result<_>>()?;
+        let start = starts.into_iter().min().unwrap_or_default();
+        let mut counts = Vec::new();
+        for work in &WORK {
+            counts.push((work.0, count(&[task(work, COUNTED)])?.saturating_sub(start)));
+        }
+        counts.push(("start", start));
+        Ok(counts)
     }
 }
 
@@ -83,21 +102,52 @@ impl Probe for Instructions {
         1
     }
 
-    /// Counts are of the work alone: those of a boot without any are taken off.
     fn round(&self, qemu: &Qemu) -> Result<Vec<Reading>> {
-        let starts: Vec<u64> = (0..STARTS).map(|_| self.count(qemu, &[])).collect::<Result<_>>()?;
-        let boot = starts.into_iter().min().unwrap_or_default();
         let mut readings = Vec::new();
-        for work in &WORK {
-            let count = self.count(qemu, &[task(work, COUNTED)])?.saturating_sub(boot);
-            let name = format!("l1/{}-instructions", work.0);
-            readings.push(Reading::new(name, Unit::Instructions, count as f64));
+        for (group, cpu) in [("l1", bare::CPU.to_owned()), ("l1-off", features_off(qemu))] {
+            for (work, count) in self.counts(qemu, &cpu)? {
+                let name = format!("{group}/{work}-instructions");
+                readings.push(Reading::new(name, Unit::Instructions, count as f64));
+            }
         }
-        readings.push(Reading::new("l1/start-instructions", Unit::Instructions, boot as f64));
         Ok(readings)
     }
 }
 
+/// The CPU with none of the features that the series adds: on stock, which may
+/// not know their names, the CPU as it is.
+fn features_off(qemu: &Qemu) -> String {
+    let added = CpuFeature::ALL
+        .iter()
+        .filter(|f| f.cpuid().leaf == SVM_LEAF && !OF_STOCK.contains(&f.name()))
+        .filter(|_| qemu.build.side == Side::Patched);
+    added.fold(bare::CPU.to_owned(), |cpu, f| cpu + ",-" + f.name())
+}
+
 fn task(&(_, kind, trips): &(&str, u64, u64), samples: u64) -> Task {
     Task { kind, samples, trips, ..Task::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn what_the_series_adds_is_off_on_patched_and_unnamed_on_stock() {
+        let cpu = |build: &str| {
+            features_off(&Qemu {
+                build: fixtures::set(build, Vec::new()).build,
+                path: "qemu".into(),
+                digest: String::new(),
+                firmware: Vec::new(),
+            })
+        };
+        assert_eq!(cpu("stock-10.2.2"), "max,+svm");
+        let patched = cpu("patched-10.2.2");
+        for name in ["nrip-save", "lbrv", "gmet", "idle-hlt"] {
+            assert!(patched.contains(&format!(",-{name}")), "{patched}");
+        }
+        assert!(!patched.contains("npt") && !patched.contains("vgif"), "{patched}");
+    }
 }
