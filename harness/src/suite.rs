@@ -24,7 +24,7 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::conform::suite::NAME, crate::conform::suite::open),
 ];
 
-/// Suites that run only when `--suite` names them: `rules` holds each of 11,000
+/// Suites that run only when `--suite` names them: `rules` holds each of 12,000
 /// generated cases against the model, and the units of kvm-unit-tests that are
 /// not about SVM only show that the series leaves the rest alone. Both take
 /// minutes.
