@@ -6,6 +6,7 @@
 
 mod body;
 pub mod diff;
+pub(crate) mod header;
 mod mbox;
 mod subject;
 

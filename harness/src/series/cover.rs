@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::Series;
-use super::export::{MIME, Recipients, Request, git_version, header, now, place};
+use super::export::{MIME, Recipients, Request, git_version, now, place};
 use crate::build::{self, patch::Patch};
 use crate::git::Git;
 use crate::qemu::Side;
 use crate::report::matrix;
 use crate::results::ResultSet;
 use crate::source::Source;
-use crate::{Result, mail::Mail};
+use crate::{Result, mail::Mail, mail::header};
 
 /// The file beside the patches with the letter's title, an empty line, and its
 /// text.
@@ -33,9 +33,9 @@ pub(super) fn letter(about: &About<'_>) -> Result<Vec<u8>> {
     let total = series.patches.len();
     let (title, text) = words(series);
     let mut out = format!("From {} Mon Sep 17 00:00:00 2001\n", "0".repeat(40));
-    let _ = writeln!(out, "From: {}\nDate: {}", header(&request.sender), now());
+    let _ = writeln!(out, "From: {}\nDate: {}", header::people("From", [&*request.sender]), now());
     let subject = format!("{} {title}", place(request.version, 0, total));
-    let _ = writeln!(out, "Subject: {}", header(&subject));
+    let _ = writeln!(out, "Subject: {}", header::text("Subject", &subject));
     out += &about.recipients.headers();
     let _ = writeln!(out, "{MIME}\n{text}\n");
     if let Some(changes) = &about.changes {

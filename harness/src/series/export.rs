@@ -9,6 +9,7 @@ use super::revision::History;
 use super::{Patch, Series};
 use crate::build::patch::Patch as File;
 use crate::cache::{io_error, write_atomic};
+use crate::mail::header;
 use crate::results::ResultSet;
 use crate::review::apply::file_name;
 use crate::source::Source;
@@ -122,8 +123,9 @@ fn mail(
     let mail = &patch.mail;
     let place = place(request.version, number, total);
     let mut head = format!("From {} Mon Sep 17 00:00:00 2001\n", "0".repeat(40));
-    head += &format!("From: {}\nDate: {}\n", header(&mail.author), mail.date);
-    head += &format!("Subject: {}\n", header(&format!("{place} {}", mail.subject.title)));
+    head += &format!("From: {}\nDate: {}\n", header::people("From", [&*mail.author]), mail.date);
+    let subject = format!("{place} {}", mail.subject.title);
+    head += &format!("Subject: {}\n", header::text("Subject", &subject));
     head += &recipients.headers();
     head += MIME;
     head += &format!("\n{}\n", signed(&mail.message, request.signoff.as_deref()));
@@ -185,33 +187,6 @@ pub(super) fn git_version() -> String {
     text.split_whitespace().nth(2).unwrap_or("git").to_string()
 }
 
-/// A header's value, encoded if it is not ASCII (RFC 2047), folded at spaces.
-pub(super) fn header(value: &str) -> String {
-    let mut out = String::new();
-    let mut column = 10;
-    for word in value.split(' ').filter(|w| !w.is_empty()) {
-        let word = if word.is_ascii() { word.to_string() } else { encoded(word) };
-        if column + word.len() > 74 && !out.is_empty() {
-            out += "\n ";
-            column = 1;
-        } else if !out.is_empty() {
-            out.push(' ');
-            column += 1;
-        }
-        column += word.len();
-        out += &word;
-    }
-    out
-}
-
-fn encoded(word: &str) -> String {
-    let code = |b: u8| match b {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
-        b => format!("={b:02X}"),
-    };
-    format!("=?UTF-8?q?{}?=", word.bytes().map(code).collect::<String>())
-}
-
 impl Recipients {
     fn add(&mut self, other: &Recipients) {
         for (mine, theirs) in [(&mut self.to, &other.to), (&mut self.cc, &other.cc)] {
@@ -228,8 +203,8 @@ impl Recipients {
         let mut out = String::new();
         for (name, people) in [("To", &self.to), ("Cc", &self.cc)] {
             if !people.is_empty() {
-                let people: Vec<String> = people.iter().map(|p| header(p)).collect();
-                out += &format!("{name}: {}\n", people.join(",\n "));
+                let people = header::people(name, people.iter().map(String::as_str));
+                out += &format!("{name}: {people}\n");
             }
         }
         out
@@ -249,16 +224,18 @@ fn recipients(tree: &Path, patch: &Path) -> Result<Recipients> {
     Ok(parse_recipients(&process::stdout(Kind::Setup, &mut c)?))
 }
 
-/// One `address (role)` a line; a list has no name and a role with "list".
+/// One `person (role:section)` a line; the role of a list has the word in it.
 fn parse_recipients(text: &str) -> Recipients {
     let mut recipients = Recipients::default();
     for line in text.lines() {
-        let (person, role) = line.split_once(" (").unwrap_or((line, ""));
+        // A name may have parentheses, too; the address is the last thing before the role.
+        let at = line.find("> (").map(|at| at + 1).or_else(|| line.find(" ("));
+        let (person, role) = line.split_at(at.unwrap_or(line.len()));
         let person = person.trim();
         if person.is_empty() {
             continue;
         }
-        let list = role.contains("list");
+        let list = role.split(':').next().is_some_and(|role| role.contains("list"));
         let group = if list { &mut recipients.to } else { &mut recipients.cc };
         group.push(person.to_string());
     }

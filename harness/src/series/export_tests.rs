@@ -142,8 +142,42 @@ fn recipients_are_lists_and_people() {
 }
 
 #[test]
-fn long_and_foreign_headers_are_folded_and_encoded() {
-    let text = header(&"word ".repeat(30));
-    assert!(text.lines().all(|l| l.len() <= 78) && text.contains("\n word"));
-    assert_eq!(header("J\u{e9} <j@e>"), "=?UTF-8?q?J=C3=A9?= <j@e>");
+fn names_that_need_it_are_quoted_or_encoded_wherever_they_come_from() {
+    // get_maintainer quotes each name that is not plain ASCII.
+    let script = "print '\"Role, Of X86\" <x86@example.org> (maintainer:X86 list handling)', \"\\n\", \
+                  '\"R\u{f4}le (\u{c9}t\u{e9})\" <summer@example.org> (reviewer:X86)', \"\\n\", \
+                  'list@example.org (open list:X86)', \"\\n\";\n";
+    let tree = Tree::new(&[
+        (X, "int a;\nint b;\n"),
+        ("MAINTAINERS", "\n"),
+        ("scripts/get_maintainer.pl", script),
+    ]);
+    let mail = tree.mail("[PATCH] x: one", X, "int a;\n", "int aa;\n");
+    let mail = Mail { author: "\u{c4}rger, Role <author@example.org>".into(), ..mail };
+    let dir = tree.env.repo.join("patches");
+    std::fs::create_dir(&dir).unwrap();
+    let text = String::from_utf8(mail.to_patch()).unwrap();
+    write_series(&dir, &entry("0001-a.patch", "x: one"), &[("0001-a.patch", &text)]);
+    let series = Series::load(&dir).unwrap();
+    let request = Request {
+        recipients: true,
+        sender: "S\u{e9}nder, Role <s@example.org>".into(),
+        ..request(&tree)
+    };
+    let files = export(&tree.env.repo, &series, &tree.source, &[], &request).unwrap();
+    for (file, author) in files
+        .iter()
+        .zip(["=?UTF-8?q?S=C3=A9nder=2C_Role?= <s@", "=?UTF-8?q?=C3=84rger=2C_Role?= <author@"])
+    {
+        let text = std::fs::read_to_string(file).unwrap();
+        let head = text.split("\n\n").next().unwrap();
+        assert!(
+            head.is_ascii() && head.contains(&format!("\nFrom: {author}example.org>\n")),
+            "{head}"
+        );
+        let to = "\nTo: list@example.org\n\
+                  Cc: \"Role, Of X86\" <x86@example.org>,\n \
+                  =?UTF-8?q?R=C3=B4le_=28=C3=89t=C3=A9=29?= <summer@example.org>\n";
+        assert!(head.contains(to), "{head}");
+    }
 }
