@@ -192,20 +192,8 @@ fn pkg_config(library: &str) -> bool {
     process::output(c.args(["--exists", library])).is_ok_and(|out| out.status.success())
 }
 
-/// Where distributions put it; `LIBCLANG_PATH` names another place.
+/// What bindgen will load: it asks clang-sys too, which knows the places, `LIBCLANG_PATH`, and
+/// that `libclang-cpp.so` is another library.
 fn libclang() -> bool {
-    let mut dirs: Vec<_> = std::env::var_os("LIBCLANG_PATH").map(Into::into).into_iter().collect();
-    dirs.extend(["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(std::path::PathBuf::from));
-    for parent in ["/usr/lib"] {
-        let children = std::fs::read_dir(parent).into_iter().flatten().flatten();
-        for child in children.map(|e| e.path()).filter(|p| p.is_dir()) {
-            dirs.push(child.join("lib"));
-            dirs.push(child);
-        }
-    }
-    dirs.iter().flat_map(std::fs::read_dir).flatten().flatten().any(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with("libclang.so") || (name.starts_with("libclang-") && name.contains(".so"))
-    })
+    clang_sys::load_manually().is_ok()
 }
