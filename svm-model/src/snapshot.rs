@@ -117,11 +117,11 @@ impl<S: Slot, const N: usize> Known<S, N> {
 
     /// Makes the values at the places set in the mask unknown.
     pub fn forget_mask(&mut self, mask: u128) {
+        let mut forgotten = self.known & mask;
         self.known &= !mask;
-        for (place, value) in self.values.iter_mut().enumerate() {
-            if mask >> place & 1 == 1 {
-                *value = 0;
-            }
+        while forgotten != 0 {
+            self.values[forgotten.trailing_zeros() as usize] = 0;
+            forgotten &= forgotten - 1;
         }
     }
 

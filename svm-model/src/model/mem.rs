@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::case::{encode, insn::Insn, world};
-use crate::vmcb::{Field, Image};
+use crate::vmcb::{FIELDS, Field, Image, SIZE};
 
 /// Physical memory: what the world holds at the start, and the quadwords that
 /// differ by now. The two VMCB pages are kept as fields, which VMRUN and
@@ -150,30 +150,52 @@ fn bit(pa: u64) -> u64 {
     1 << (pa >> 3 & 63)
 }
 
+/// For each quadword of a VMCB, the fields that it holds a part of: from, and up to but
+/// not including, a place in [`Field::ALL`], which goes by offset.
+const FIELDS_AT: [(u8, u8); SIZE / 8] = {
+    let (mut fields, mut quadword) = ([(0, 0); SIZE / 8], 0);
+    let (mut from, mut to) = (0, 0);
+    while quadword < fields.len() {
+        let start = 8 * quadword;
+        while to < FIELDS && (Field::ALL[to].offset() as usize) < start + 8 {
+            to += 1;
+        }
+        while from < to && end(Field::ALL[from]) <= start {
+            from += 1;
+        }
+        fields[quadword] = (from as u8, to as u8);
+        quadword += 1;
+    }
+    fields
+};
+
+/// Where a field ends.
+const fn end(field: Field) -> usize {
+    field.offset() as usize + field.width() as usize
+}
+
+/// The fields in the quadword at an offset of a VMCB, and how far each begins above
+/// it, in bits; below, for one that begins in the quadword before.
+fn fields_at(offset: u64) -> impl Iterator<Item = (Field, i32)> {
+    let (from, to) = FIELDS_AT[offset as usize / 8];
+    let place = move |f: &Field| (*f, 8 * (i32::from(f.offset()) - offset as i32));
+    Field::ALL[from.into()..to.into()].iter().map(place)
+}
+
+/// A word moved up by a number of bits, or down by a negative one.
+fn shifted(word: u64, up: i32) -> u64 {
+    if up < 0 { word >> -up } else { word << up }
+}
+
 /// The quadword at an offset of a VMCB; bytes between fields read as zero.
 fn image_word(image: &Image, offset: u64) -> u64 {
-    let mut word = 0;
-    for field in Field::ALL {
-        for n in 0..u64::from(field.width()) {
-            let at = u64::from(field.offset()) + n;
-            if at & !7 == offset {
-                word |= (image.get(*field) >> (n * 8) & 0xff) << (at % 8 * 8);
-            }
-        }
-    }
-    word
+    fields_at(offset).fold(0, |word, (field, up)| word | shifted(image.get(field), up))
 }
 
 /// Writes the quadword at an offset of a VMCB; bytes between fields are dropped.
 fn set_image_word(image: &mut Image, offset: u64, word: u64) {
-    for field in Field::ALL {
-        let mut value = image.get(*field);
-        for n in 0..u64::from(field.width()) {
-            let at = u64::from(field.offset()) + n;
-            if at & !7 == offset {
-                value = value & !(0xff << (n * 8)) | (word >> (at % 8 * 8) & 0xff) << (n * 8);
-            }
-        }
-        image.set(*field, value);
+    for (field, up) in fields_at(offset) {
+        let others = image.get(field) & !shifted(u64::MAX, -up);
+        image.set(field, others | shifted(word, -up));
     }
 }
