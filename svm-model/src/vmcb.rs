@@ -248,6 +248,16 @@ fields! {
 /// How many fields there are.
 pub const FIELDS: usize = ROWS.len();
 
+/// The bits of each field, worked out once: every write of a VMCB asks for them.
+static MASKS: [u64; FIELDS] = {
+    let (mut masks, mut n) = ([0; FIELDS], 0);
+    while n < FIELDS {
+        masks[n] = u64::MAX >> (64 - 8 * ROWS[n].width as u32);
+        n += 1;
+    }
+    masks
+};
+
 impl Field {
     /// The field of that name.
     pub fn named(name: &str) -> Option<Field> {
@@ -260,6 +270,7 @@ impl Field {
     }
 
     /// Place in [`Field::ALL`], and in an [`Image`].
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -280,8 +291,9 @@ impl Field {
     }
 
     /// The bits that the field can hold.
+    #[inline]
     pub const fn mask(self) -> u64 {
-        u64::MAX >> (64 - 8 * self.width() as u32)
+        MASKS[self.index()]
     }
 }
 
@@ -323,11 +335,13 @@ impl Image {
     pub const ZERO: Image = Image([0; FIELDS]);
 
     /// The value of a field.
+    #[inline]
     pub const fn get(&self, field: Field) -> u64 {
         self.0[field.index()]
     }
 
     /// Writes a field; bits beyond its width are dropped, as a store would.
+    #[inline]
     pub const fn set(&mut self, field: Field, value: u64) {
         self.0[field.index()] = value & field.mask();
     }

@@ -78,3 +78,19 @@ fn an_injected_exception_is_delivered_first() {
     assert_eq!((seen.l2_log[0].vector, seen.l2_log[0].error), (13, 0x1234));
     assert_eq!(seen.vmcb.get(Field::EVENTINJ), Some(0));
 }
+
+#[test]
+fn whether_a_page_that_was_remapped_is_seen_without_a_flush_is_open() {
+    let remaps = [
+        Insn::Load(2, world::DATA),
+        Insn::Mov(0, (world::DATA + 0x2000) | 0x67),
+        Insn::Store(world::l2pt::PT),
+        Insn::Load(2, world::DATA),
+    ];
+    // Another entry has changed too, so that each access walks.
+    let other = Step::Mem { pa: world::l2pt::PT + 8, width: 8, value: world::DATA | 0x67 };
+    let steps = [other, Step::Vmrun(world::VMCB)];
+    assert_eq!(model::run(&case(&remaps, &steps), &STOCK).obs, [Obs::Open]);
+    let seen = last_exit(&case(&remaps[..3], &steps));
+    assert_eq!(seen.vmcb.get(Field::EXITCODE), Some(exit::VMMCALL));
+}

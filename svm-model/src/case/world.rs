@@ -86,6 +86,7 @@ pub const GDT: [u64; 8] = [
 
 /// The quadword at `pa` in the baseline page tables ([`npt`] and [`l2pt`]), or
 /// `None` outside them. Leaves have A and D set, so that a walk changes nothing.
+#[inline]
 pub fn table_entry(pa: u64) -> Option<u64> {
     let (root, offset) = match pa {
         NPT..0x84_4000 => (NPT, pa - NPT),
@@ -107,6 +108,10 @@ pub fn table_entry(pa: u64) -> Option<u64> {
 /// elsewhere. Gates are interrupt gates of DPL 3 to [`L2_STUBS`]. The VMCBs,
 /// the program and the stubs' code are not part of it.
 pub fn initial_word(pa: u64) -> u64 {
+    // Page tables are read most.
+    if let Some(entry) = table_entry(pa) {
+        return entry;
+    }
     match pa {
         L2_GDT..0x92_0040 => GDT[(pa - L2_GDT) as usize / 8],
         L2_IDT..0x92_2000 => idt_word(pa - L2_IDT),
@@ -114,7 +119,7 @@ pub fn initial_word(pa: u64) -> u64 {
         L2_TSS => L2_STACK << 32,
         SCRATCH_IDTR => L2_IDT << 16 | 0xfff,
         SCRATCH_GDTR => L2_GDT << 16 | 0x3f,
-        _ => table_entry(pa).unwrap_or(0),
+        _ => 0,
     }
 }
 

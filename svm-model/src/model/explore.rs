@@ -220,7 +220,7 @@ fn act(setup: Setup, state: State, action: &Action) -> Option<After> {
     };
     let mut trace = Trace::new(None);
     let mut m = Machine::new(&case, &FULL, &mut trace);
-    debug_assert_eq!(m.mem.vmcb, baseline(&FULL));
+    debug_assert_eq!(m.mem.vmcb, *baseline(&FULL));
     state.enter(setup, &mut m);
     let begun = m.r.gpr[4];
     let stop = match action {

@@ -1,5 +1,7 @@
 //! The steps of L1: what a case's script does, and what is observed of it.
 
+use alloc::boxed::Box;
+
 use super::event::Event;
 use super::regs::flag;
 use super::{Flow, Machine, Stop};
@@ -8,7 +10,6 @@ use crate::case::insn::Insn;
 use crate::case::{self, Step, world};
 use crate::outcome::{Exit, Obs};
 use crate::snapshot::{HostReg, HostState, VmcbState};
-use crate::vmcb::Image;
 
 impl Machine<'_> {
     /// One step; `Err` where the course is open from here on.
@@ -137,20 +138,19 @@ impl Machine<'_> {
     }
 
     fn observe_exit(&mut self, vmcb: u64) {
-        let Image(values) = self.mem.image(vmcb);
-        let mut vmcb = VmcbState::of(values);
-        if self.open_fields != 0 {
-            vmcb.forget_mask(self.open_fields);
-        }
-        let mut host = self.host_state();
+        let vmcb = VmcbState::of(self.mem.image(vmcb).0);
+        let host = self.host_state();
+        let l2_log = core::mem::take(&mut self.l2_log);
+        let mut exit = Box::new(Exit { vmcb, host, l2_log });
+        let Exit { vmcb, host, .. } = &mut *exit;
+        vmcb.forget_mask(self.open_fields);
         host.forget_mask(self.open_host);
         for (register, gpr) in [(HostReg::L2Rbx, 3), (HostReg::L2Rcx, 1), (HostReg::L2Rdx, 2)] {
             if self.unknown[gpr] != 0 {
                 host.forget(register);
             }
         }
-        let exit = Exit { vmcb, host, l2_log: core::mem::take(&mut self.l2_log) };
-        self.obs.push(Obs::Exit(alloc::boxed::Box::new(exit)));
+        self.obs.push(Obs::Exit(exit));
     }
 
     fn host_state(&self) -> HostState {

@@ -17,6 +17,10 @@ pub(super) struct Memory<'a> {
     /// read was never written.
     written: u64,
     code: Vec<u8>,
+    /// A bit for each page that a table walk has read, several pages to a bit.
+    walked: u64,
+    /// Counts the changes to such pages.
+    pub(super) version: u32,
     /// Whether the baseline's page tables are as they were.
     pub(super) tables_clean: bool,
     /// Whether the permission maps are all zero.
@@ -24,15 +28,17 @@ pub(super) struct Memory<'a> {
 }
 
 impl<'a> Memory<'a> {
-    pub(super) fn new(program: &'a [Insn], vmcb: Image) -> Memory<'a> {
-        let vmcb2 = Image::ZERO;
+    /// At the start of a case.
+    pub(super) fn new(program: &'a [Insn], vmcb: &Image) -> Memory<'a> {
         Memory {
             program,
-            vmcb,
-            vmcb2,
+            vmcb: vmcb.clone(),
+            vmcb2: Image::ZERO,
             words: Vec::new(),
             written: 0,
             code: Vec::new(),
+            walked: 0,
+            version: 0,
             tables_clean: true,
             maps_clean: true,
         }
@@ -54,7 +60,9 @@ impl<'a> Memory<'a> {
     }
 
     /// Writes one field of the VMCB at a page-aligned address.
+    #[inline]
     pub(super) fn set_field(&mut self, pa: u64, field: Field, value: u64) {
+        self.changed(pa);
         match pa {
             world::VMCB => self.vmcb.set(field, value),
             world::VMCB2 => self.vmcb2.set(field, value),
@@ -73,6 +81,16 @@ impl<'a> Memory<'a> {
         })
     }
 
+    /// Reads an entry of a page table.
+    pub(super) fn entry(&mut self, pa: u64, width: u8) -> u64 {
+        self.walked |= bit(pa >> 9);
+        self.read(pa, width)
+    }
+
+    fn changed(&mut self, pa: u64) {
+        self.version += u32::from(self.walked & bit(pa >> 9) != 0);
+    }
+
     /// Writes up to 8 bytes, little-endian.
     pub(super) fn write(&mut self, pa: u64, width: u8, value: u64) {
         if width == 8 && pa & 7 == 0 {
@@ -87,6 +105,7 @@ impl<'a> Memory<'a> {
     }
 
     /// The aligned quadword.
+    #[inline]
     pub(super) fn word(&mut self, pa: u64) -> u64 {
         match pa & !0xfff {
             world::VMCB => return image_word(&self.vmcb, pa & 0xfff),
@@ -103,6 +122,7 @@ impl<'a> Memory<'a> {
     }
 
     fn set_word(&mut self, pa: u64, value: u64) {
+        self.changed(pa);
         match pa & !0xfff {
             world::VMCB => return set_image_word(&mut self.vmcb, pa & 0xfff, value),
             world::VMCB2 => return set_image_word(&mut self.vmcb2, pa & 0xfff, value),
@@ -145,7 +165,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// The bit in [`Memory::written`] of an address.
+/// The bit of an address in 64.
 fn bit(pa: u64) -> u64 {
     1 << (pa >> 3 & 63)
 }

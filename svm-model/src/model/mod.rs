@@ -128,6 +128,8 @@ struct Machine<'a> {
     armed: bool,
     /// Translations that the guest has used: ASID, linear page, system-physical page.
     used: Vec<(u64, u64, u64)>,
+    /// Walks that need not be made again.
+    walks: paging::Walks,
     budget: u32,
 }
 
@@ -158,6 +160,7 @@ impl<'a> Machine<'a> {
             open_branches: false,
             armed: false,
             used: Vec::new(),
+            walks: paging::Walks::NONE,
             budget: BUDGET,
         }
     }
@@ -174,20 +177,24 @@ impl<'a> Machine<'a> {
 }
 
 /// The baseline VMCB on that processor.
-fn baseline(platform: &Platform) -> Image {
-    let mut image = BASELINE;
-    if !platform.features.has(CpuFeature::Npt) {
-        image.set(Field::NESTED_CTL, 0);
-        image.set(Field::N_CR3, 0);
-    }
-    image
+fn baseline(platform: &Platform) -> &'static Image {
+    if platform.features.has(CpuFeature::Npt) { &BASELINE } else { &BASELINE_FLAT }
 }
 
-const BASELINE: Image = {
+/// With nested paging.
+static BASELINE: Image = {
     let (mut image, mut n) = (Image::ZERO, 0);
     while n < world::BASELINE.len() {
         image.set(world::BASELINE[n].0, world::BASELINE[n].1);
         n += 1;
     }
+    image
+};
+
+/// Without.
+static BASELINE_FLAT: Image = {
+    let mut image = Image(BASELINE.0);
+    image.set(Field::NESTED_CTL, 0);
+    image.set(Field::N_CR3, 0);
     image
 };

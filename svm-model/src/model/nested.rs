@@ -3,7 +3,7 @@
 use super::paging::{Access, fault, pte};
 use super::regs::cr0;
 use super::vmexit::{NextRip, Reason};
-use super::{Flow, Machine};
+use super::{Flow, Machine, Trace};
 use crate::cpu::CpuFeature;
 use crate::rules::{gmet, npt};
 use crate::vmcb::{Field, exit};
@@ -60,6 +60,29 @@ struct Walked {
     nx: bool,
 }
 
+/// What makes bits of an entry reserved, other than its level.
+struct Limits {
+    /// Address bits that the processor lacks.
+    beyond: u64,
+    no_gigabyte: bool,
+    nx_off: bool,
+}
+
+impl Limits {
+    /// Whether the entry of that level has a reserved bit set.
+    fn reserve(&self, t: &mut Trace, entry: u64, shift: u32, leaf: bool) -> bool {
+        let root = shift == 39 && t.rule(npt::RESERVED_ROOT, entry & 0x180 != 0);
+        let large = leaf && shift > 12 && {
+            let low = ((1u64 << shift) - 1) & !0x1fff;
+            t.rule(npt::RESERVED_LARGE, entry & low != 0)
+        };
+        let no_gigabyte = leaf && shift == 30 && t.rule(npt::RESERVED_1G, self.no_gigabyte);
+        let high = t.rule(npt::RESERVED_PHYS, entry & self.beyond != 0);
+        let nx = entry & pte::NX != 0 && t.rule(npt::NX_DISABLED, self.nx_off);
+        t.rule(npt::RESERVED, root | large | no_gigabyte | high | nx)
+    }
+}
+
 impl Machine<'_> {
     /// The system-physical address of a guest-physical one.
     pub(super) fn translate_nested(&mut self, gpa: u64, access: NestedAccess) -> Flow<u64> {
@@ -89,16 +112,17 @@ impl Machine<'_> {
     }
 
     fn nested_walk(&mut self, root: u64, gpa: u64) -> Result<Walked, u64> {
+        let limits = self.nested_limits();
         let mut table = root;
         let (mut writable, mut user, mut nx) = (true, true, false);
         for shift in [39, 30, 21, 12] {
             let entry_pa = table + (gpa >> shift & 0x1ff) * 8;
-            let entry = self.mem.word(entry_pa);
+            let entry = self.mem.entry(entry_pa, 8);
             if !self.t.rule(npt::PRESENT, entry & pte::P != 0) {
                 return Err(0);
             }
             let leaf = shift == 12 || shift < 39 && entry & pte::PS != 0;
-            if self.nested_reserved(entry, shift, leaf) {
+            if limits.reserve(self.t, entry, shift, leaf) {
                 return Err(fault::P | fault::RSV);
             }
             writable &= entry & pte::W != 0;
@@ -117,21 +141,13 @@ impl Machine<'_> {
         Err(0)
     }
 
-    fn nested_reserved(&mut self, entry: u64, shift: u32, leaf: bool) -> bool {
-        let beyond = pte::ADDRESS & !((1u64 << self.platform.phys_bits.min(52)) - 1);
-        let gigabyte = self.supported(CpuFeature::Pdpe1gb);
-        let nx_off = !self.host_nx();
-        let t = &mut *self.t;
-        let root = shift == 39 && t.rule(npt::RESERVED_ROOT, entry & 0x180 != 0);
-        let large = leaf && shift > 12 && {
-            let low = ((1u64 << shift) - 1) & !0x1fff;
-            t.rule(npt::RESERVED_LARGE, entry & low != 0)
-        };
-        let no_gigabyte = leaf && shift == 30 && t.rule(npt::RESERVED_1G, !gigabyte);
-        let high = t.rule(npt::RESERVED_PHYS, entry & beyond != 0);
-        let nx = entry & pte::NX != 0 && t.rule(npt::NX_DISABLED, nx_off);
-        let reserved = root | large | no_gigabyte | high | nx;
-        t.rule(npt::RESERVED, reserved)
+    /// What reserves bits in the entries of this processor's nested tables.
+    fn nested_limits(&self) -> Limits {
+        Limits {
+            beyond: pte::ADDRESS & !((1u64 << self.platform.phys_bits.min(52)) - 1),
+            no_gigabyte: !self.supported(CpuFeature::Pdpe1gb),
+            nx_off: !self.host_nx(),
+        }
     }
 
     /// Whether the host's EFER.NXE gives nested entries an NX bit.
@@ -185,7 +201,7 @@ impl Machine<'_> {
     }
 }
 
-fn gmet_refuses(t: &mut super::Trace, access: NestedAccess, walked: &Walked) -> bool {
+fn gmet_refuses(t: &mut Trace, access: NestedAccess, walked: &Walked) -> bool {
     if !access.exec {
         return !t.does(gmet::DATA) && !walked.user;
     }

@@ -3,7 +3,7 @@
 
 use super::event::Event;
 use super::nested::NestedAccess;
-use super::regs::{cr0, cr4, efer, flag};
+use super::regs::{Regs, cr0, cr4, efer, flag};
 use super::{Flow, Machine, Stop};
 use crate::case::world;
 use crate::rules::npt;
@@ -73,6 +73,47 @@ const LONG5: [Level; 5] = [
 const PAE: [Level; 3] = [level(30, 2, 8, false), level(21, 9, 8, true), level(12, 9, 8, false)];
 const LEGACY: [Level; 2] = [level(22, 10, 4, true), level(12, 10, 4, false)];
 
+/// What a walk depends on, its guest and the access apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Space {
+    memory: u32,
+    cr0: u64,
+    cr3: u64,
+    cr4: u64,
+    efer: u64,
+    ac: bool,
+}
+
+/// A page, how it is accessed, and whether as a user.
+type Wanted = (u64, Access, bool);
+
+/// The last walks of a guest that wrote nothing: made again, they end at the same page
+/// and mark the same rules. Not a TLB: whatever changes, they are forgotten.
+pub(super) struct Walks {
+    space: Option<Space>,
+    made: [Option<(Wanted, u64)>; 4],
+}
+
+impl Walks {
+    pub(super) const NONE: Walks = Walks { space: None, made: [None; 4] };
+
+    fn place((page, access, _): Wanted) -> usize {
+        ((page >> 12) as usize + 2 * usize::from(access.exec)) % 4
+    }
+
+    fn find(&self, space: &Space, wanted: Wanted) -> Option<u64> {
+        let (made, page) = self.made[Walks::place(wanted)]?;
+        (made == wanted && self.space == Some(*space)).then_some(page)
+    }
+
+    fn keep(&mut self, space: Space, wanted: Wanted, page: u64) {
+        if self.space != Some(space) {
+            *self = Walks { space: Some(space), ..Walks::NONE };
+        }
+        self.made[Walks::place(wanted)] = Some((wanted, page));
+    }
+}
+
 /// What a walk has gathered.
 struct Walked {
     entry: u64,
@@ -91,6 +132,23 @@ impl Machine<'_> {
             return Ok(linear);
         }
         let user = self.r.cpl == 3 && !access.implicit;
+        let space = self.space();
+        let wanted = (linear & !0xfff, access, user);
+        if let Some(page) = self.walks.find(&space, wanted) {
+            return Ok(page | linear & 0xfff);
+        }
+        let pa = self.translate_anew(linear, access, user)?;
+        self.walks.keep(space, wanted, pa & !0xfff);
+        Ok(pa)
+    }
+
+    /// What a walk depends on, its guest and the access apart.
+    fn space(&self) -> Space {
+        let Regs { cr0, cr3, cr4, efer, rflags, .. } = self.r;
+        Space { memory: self.mem.version, cr0, cr3, cr4, efer, ac: rflags & flag::AC != 0 }
+    }
+
+    fn translate_anew(&mut self, linear: u64, access: Access, user: bool) -> Flow<u64> {
         let nested = NestedAccess::last(access, user);
         if !self.r.paging() {
             return self.translate_nested(linear & 0xffff_ffff, nested);
@@ -147,7 +205,7 @@ impl Machine<'_> {
             } else {
                 entry_gpa
             };
-            let entry = self.mem.read(entry_pa, level.size);
+            let entry = self.mem.entry(entry_pa, level.size);
             if entry & pte::P == 0 {
                 return Err(self.page_fault(linear, access, user, 0));
             }

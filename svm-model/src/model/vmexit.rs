@@ -98,7 +98,7 @@ impl Machine<'_> {
         self.save_bytes(pa, &reason);
         self.save_state(pa);
         self.save_virtual(&guest);
-        self.restore_host(guest);
+        self.restore_host(&guest);
         self.carried = (pa, self.open_fields & GUEST_STATE);
         Err(Stop::Exit)
     }
@@ -304,8 +304,8 @@ impl Machine<'_> {
         fields.iter().for_each(|(field, value)| self.mem.set_field(pa, *field, *value));
     }
 
-    fn restore_host(&mut self, guest: Guest) {
-        let host = guest.host;
+    fn restore_host(&mut self, guest: &Guest) {
+        let host = &guest.host;
         let r = &mut self.r;
         let t = &mut *self.t;
         let reloads = [

@@ -96,6 +96,7 @@ impl Machine<'_> {
         let host_branches = self.r.branches;
         self.load_guest(&v);
         self.guest = Some(self.activate(vmcb_pa, v, host, host_branches));
+        self.walks = super::paging::Walks::NONE;
         self.load_features();
         self.flush();
         if self.t.does(s::SETS_GIF) {
