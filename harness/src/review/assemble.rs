@@ -108,8 +108,10 @@ impl Assembled {
                 false => ignored += 1,
             }
         }
-        if ignored > 0 {
-            self.notes.push(format!("{ignored} mails are no patches of this version"));
+        match ignored {
+            0 => {}
+            1 => self.notes.push("1 mail is no patch of this version".into()),
+            n => self.notes.push(format!("{n} mails are no patches of this version")),
         }
     }
 
