@@ -77,7 +77,8 @@ pub fn machine(guest: &Guest, qemu: &Qemu) -> Machine {
 pub const CPU: &str = "max,+svm";
 
 /// Boots the guest on that CPU with those tasks. `wrap` comes before QEMU on the
-/// command line: a profiler, or nothing.
+/// command line: a profiler, or nothing. With one, the guest's samples have no unit:
+/// it does not look for its clock's frequency.
 ///
 /// # Errors
 /// Harness, when it cannot be started or does not do its tasks.
@@ -91,6 +92,7 @@ pub fn boot(
     for (at, bytes) in memory(tasks).iter().chain(&machine.guest.segments) {
         ram.write(*at, bytes)?;
     }
+    ram.write(HEADER + header::UNTIMED * 8, &u64::from(!wrap.is_empty()).to_le_bytes())?;
     let mut command = machine.command(cpu, &ram);
     if let Some((program, args)) = wrap.split_first() {
         let mut wrapped = std::process::Command::new(program);

@@ -19,7 +19,7 @@ pub const SAMPLES_SIZE: u64 = 0x8_0000;
 /// First quadword of the header: `SVMTIMES`.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"SVMTIMES");
 /// Version of everything in this file; raised with every change.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Words of the header.
 pub mod header {
@@ -39,6 +39,9 @@ pub mod header {
     pub const RIP: u64 = 6;
     /// Ticks of the TSC in a second; written by the guest.
     pub const TSC_HZ: u64 = 7;
+    /// Not 0: nobody asks for times, and the guest does not look for [`TSC_HZ`]. That takes a
+    /// fixed time, in which a faster machine executes more instructions.
+    pub const UNTIMED: u64 = 8;
 }
 
 /// How it ended.
