@@ -47,6 +47,7 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step
     };
     let (guest, linux) = ("harness/guest/Cargo.toml", "harness/linux/Cargo.toml");
+    let no_std = "svm-model/no-std/Cargo.toml";
     // Tests of what becomes of a guest that hangs, dies or is killed, and that cases leave
     // nothing behind; on stock, some of SVM's state itself is left behind.
     let mut faults = own("guest-faults", Some("patched"), &["build", "patched", "--print-path"]);
@@ -60,9 +61,11 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step("fmt", None, &cargo, &["fmt", "--all", "--check"]),
         step("fmt-guest", None, &cargo, &["fmt", "--manifest-path", guest, "--check"]),
         step("fmt-linux", None, &cargo, &["fmt", "--manifest-path", linux, "--check"]),
+        step("fmt-no-std", None, &cargo, &["fmt", "--manifest-path", no_std, "--check"]),
         step("clippy", None, &cargo, &CLIPPY),
         step("clippy-linux", None, &cargo, &CLIPPY_LINUX),
         doc,
+        step("no-std", None, &cargo, &NO_STD),
         step("test", None, &cargo, if has_nextest(&cargo) { &NEXTEST } else { &TEST }),
         own("series", None, &["series", "lint"]),
         own("stock", None, &["build", "stock"]),
@@ -90,6 +93,16 @@ const CLIPPY_LINUX: [&str; 10] = [
     "warnings",
 ];
 const DOC: [&str; 5] = ["doc", "--quiet", "--no-deps", "-p", "svm-model"];
+/// The model in a program without std, which a dependency on std does not let compile.
+const NO_STD: [&str; 7] = [
+    "run",
+    "--quiet",
+    "--locked",
+    "--manifest-path",
+    "svm-model/no-std/Cargo.toml",
+    "--target-dir",
+    "target/no-std",
+];
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
 

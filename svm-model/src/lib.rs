@@ -4,7 +4,7 @@
 //! chapter 15 and the SVM instruction pages of volume 3, never from an
 //! emulator's code: the model judges emulators, so it shares nothing with them.
 //!
-//! Pure: no I/O, no unsafe, `no_std` with `alloc`.
+//! Pure: no I/O, no unsafe, `no_std` with `alloc`, which the program in `no-std/` shows.
 
 #![no_std]
 #![forbid(unsafe_code)]
