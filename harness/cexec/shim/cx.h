@@ -26,8 +26,10 @@ void cx_rest_restart(void);
 
 /* Makes the translator's globals. */
 void cx_tcg_init(void);
-/* Before each instruction. */
-void cx_tcg_begin(void);
+/* Before each instruction; in a rehearsal no operation has an effect. */
+void cx_tcg_begin(bool rehearsal);
+/* Whether the instruction has just been rehearsed. */
+void cx_tcg_rehearsed(bool is);
 /* Whether an address is one that translated code would return to. */
 bool cx_tcg_is_code(uintptr_t host_pc);
 /* What INSN_START recorded for the instruction being executed. */

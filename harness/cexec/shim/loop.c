@@ -8,6 +8,7 @@
 #include "accel/tcg/tb-cpu-state.h"
 #include "exec/translation-block.h"
 #include "tcg/insn-start-words.h"
+#include "tcg/helper-tcg.h"
 #include "../accel/tcg/internal-common.h"
 #include "../accel/tcg/tb-internal.h"
 
@@ -96,11 +97,17 @@ void qemu_system_reset_request(ShutdownCause reason)
 
 /* The loop. */
 
+static void translate(CPUState *cs, vaddr pc, void *host)
+{
+    int max_insns = 1;
+    cs->cc->tcg_ops->translate_code(cs, &block, &max_insns, pc, host);
+}
+
 static void step(CPUState *cs)
 {
     CPUX86State *env = cpu_env(cs);
     TCGTBCPUState s = cs->cc->tcg_ops->get_tb_cpu_state(cs);
-    int max_insns = 1;
+    bool rehearse = false;
     void *host;
 
     tb_page_addr_t page = get_page_addr_code_hostp(env, s.pc, &host);
@@ -111,9 +118,19 @@ static void step(CPUState *cs)
     block.cflags = cs->tcg_cflags | CF_NO_GOTO_TB | CF_NO_GOTO_PTR | CF_NOIRQ | CF_SINGLE_STEP | 1;
     tb_set_page_addr0(&block, page);
     tb_set_page_addr1(&block, -1);
-    cx_tcg_begin();
+#ifdef INSN_START_LEN_SHIFT
+    /* The translator says only at the end of an instruction how long it is. */
+    rehearse = env->hflags & HF_GUEST_MASK;
+#endif
+    cx_tcg_rehearsed(false);
+    if (rehearse) {
+        cx_tcg_begin(true);
+        translate(cs, s.pc, host);
+        cx_tcg_rehearsed(true);
+    }
+    cx_tcg_begin(false);
     executing = true;
-    cs->cc->tcg_ops->translate_code(cs, &block, &max_insns, s.pc, host);
+    translate(cs, s.pc, host);
     executing = false;
 }
 

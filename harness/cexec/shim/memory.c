@@ -22,24 +22,68 @@ uint64_t cx_ram_size;
 #define LEGACY_HOLE_END 0x100000
 #define FOUR_GIB (1ull << 32)
 
-/* What was overwritten, oldest first. */
-static struct Word {
+/* What was overwritten, oldest first: a word, or a page of which PA has bit 0
+   set and OLD is the place in `pages`. */
+static struct Change {
     uint64_t pa;
     uint64_t old;
-} *words;
-static size_t word_count, word_room;
+} *changes;
+static size_t change_count, change_room;
 
-static void log_word(uint64_t pa)
+/* Pages that QEMU's code writes in place: as a case finds them. */
+static uint8_t (*pages)[TARGET_PAGE_SIZE];
+static size_t page_count, page_room;
+/* For each page of RAM, the case in which it was kept. */
+static uint32_t *page_case;
+static uint32_t this_case = 1;
+
+static void *with_room(void *array, size_t count, size_t *room, size_t size)
 {
-    if (word_count == word_room) {
-        word_room = word_room ? word_room * 2 : 1024;
-        words = realloc(words, word_room * sizeof(*words));
-        if (!words) {
+    if (count == *room) {
+        *room = *room ? *room * 2 : 64;
+        array = realloc(array, *room * size);
+        if (!array) {
             abort();
         }
     }
-    pa &= ~7ull;
-    words[word_count++] = (struct Word) { pa, *(uint64_t *)(cx_ram + pa) };
+    return array;
+}
+
+static void log_change(uint64_t pa, uint64_t old)
+{
+    changes = with_room(changes, change_count, &change_room, sizeof(*changes));
+    changes[change_count++] = (struct Change) { pa, old };
+}
+
+static bool page_is_kept(uint64_t pa)
+{
+    return page_case && page_case[pa >> TARGET_PAGE_BITS] == this_case;
+}
+
+static void log_word(uint64_t pa)
+{
+    if (!page_is_kept(pa)) {
+        pa &= ~7ull;
+        log_change(pa, *(uint64_t *)(cx_ram + pa));
+    }
+}
+
+static void log_page(uint64_t pa)
+{
+    if (page_is_kept(pa)) {
+        return;
+    }
+    if (!page_case) {
+        page_case = calloc(cx_ram_size >> TARGET_PAGE_BITS, sizeof(*page_case));
+        if (!page_case) {
+            abort();
+        }
+    }
+    page_case[pa >> TARGET_PAGE_BITS] = this_case;
+    pa &= TARGET_PAGE_MASK;
+    pages = with_room(pages, page_count, &page_room, sizeof(*pages));
+    memcpy(pages[page_count], cx_ram + pa, sizeof(*pages));
+    log_change(pa | 1, page_count++);
 }
 
 static void log_bytes(uint64_t pa, unsigned size)
@@ -173,15 +217,21 @@ void tlb_flush_page(CPUState *cs, vaddr addr)
 
 void cx_memory_keep(void)
 {
-    word_count = 0;
+    change_count = page_count = 0;
+    this_case++;
 }
 
 void cx_memory_restart(void)
 {
-    while (word_count) {
-        struct Word *w = &words[--word_count];
-        *(uint64_t *)(cx_ram + w->pa) = w->old;
+    while (change_count) {
+        struct Change *c = &changes[--change_count];
+        if (c->pa & 1) {
+            memcpy(cx_ram + (c->pa & ~1ull), pages[c->old], sizeof(*pages));
+        } else {
+            *(uint64_t *)(cx_ram + c->pa) = c->old;
+        }
     }
+    cx_memory_keep();
     tlb_flush(CPU(&cx_cpu));
 }
 
@@ -284,29 +334,47 @@ ACCESS(q, uint64_t)
 
 /* Probes. */
 
+/* The page and its host address, which is NULL where there is no RAM. */
+static struct TlbEntry *probe(CPUArchState *env, vaddr addr, int size, MMUAccessType type,
+                              int mmu_idx, bool nonfault, void **phost,
+                              CPUTLBEntryFull **pfull, uintptr_t ra)
+{
+    struct TlbEntry *e = lookup(env_cpu(env), addr, size, type, mmu_idx, nonfault, ra);
+    *pfull = e ? &e->full : NULL;
+    *phost = e ? ram_at(e->full.phys_addr | (addr & ~TARGET_PAGE_MASK), 1) : NULL;
+    return e;
+}
+
+static int probed(const struct TlbEntry *e, const void *host)
+{
+    return !e ? TLB_INVALID_MASK : !host ? TLB_MMIO : 0;
+}
+
+/* Whoever asks for this writes the page in place. */
+int probe_access_full(CPUArchState *env, vaddr addr, int size, MMUAccessType type,
+                      int mmu_idx, bool nonfault, void **phost, CPUTLBEntryFull **pfull,
+                      uintptr_t ra)
+{
+    struct TlbEntry *e = probe(env, addr, size, type, mmu_idx, nonfault, phost, pfull, ra);
+    if (*phost && type == MMU_DATA_STORE) {
+        log_page((uint8_t *)*phost - cx_ram);
+    }
+    return probed(e, *phost);
+}
+
 int probe_access_full_mmu(CPUArchState *env, vaddr addr, int size, MMUAccessType type,
                           int mmu_idx, void **phost, CPUTLBEntryFull **pfull)
 {
-    static CPUTLBEntryFull *none;
-    struct TlbEntry *e = lookup(env_cpu(env), addr, size, type, mmu_idx, true, 0);
-    *phost = NULL;
-    if (!e) {
-        *(pfull ? pfull : &none) = NULL;
-        return TLB_INVALID_MASK;
-    }
+    CPUTLBEntryFull *full;
+    struct TlbEntry *e = probe(env, addr, size, type, mmu_idx, true, phost, &full, 0);
     if (pfull) {
-        *pfull = &e->full;
+        *pfull = full;
     }
-    hwaddr pa = e->full.phys_addr | (addr & ~TARGET_PAGE_MASK);
-    *phost = ram_at(pa, 1);
-    if (!*phost) {
-        return TLB_MMIO;
-    }
-    if (type == MMU_DATA_STORE) {
+    if (*phost && type == MMU_DATA_STORE) {
         /* Walks set accessed and dirty bits through the host address. */
-        log_word(pa);
+        log_word((uint8_t *)*phost - cx_ram);
     }
-    return 0;
+    return probed(e, *phost);
 }
 
 void *probe_access(CPUArchState *env, vaddr addr, int size, MMUAccessType type, int mmu_idx,
@@ -322,9 +390,13 @@ void *probe_access(CPUArchState *env, vaddr addr, int size, MMUAccessType type, 
 int probe_access_flags(CPUArchState *env, vaddr addr, int size, MMUAccessType type, int mmu_idx,
                        bool nonfault, void **phost, uintptr_t ra)
 {
-    *phost = NULL;
-    return lookup(env_cpu(env), addr, size, type, mmu_idx, nonfault, ra) ? TLB_MMIO
-                                                                          : TLB_INVALID_MASK;
+    CPUTLBEntryFull *full;
+    struct TlbEntry *e = probe(env, addr, size, type, mmu_idx, nonfault, phost, &full, ra);
+    if (type == MMU_DATA_STORE) {
+        /* As in probe_access(). */
+        *phost = NULL;
+    }
+    return probed(e, *phost);
 }
 
 tb_page_addr_t get_page_addr_code_hostp(CPUArchState *env, vaddr addr, void **hostp)
@@ -343,7 +415,7 @@ tb_page_addr_t get_page_addr_code_hostp(CPUArchState *env, vaddr addr, void **ho
 
 /* Physical memory and I/O ports. */
 
-AddressSpace address_space_io;
+AddressSpace address_space_io, address_space_memory;
 
 static bool is_ports(AddressSpace *as)
 {

@@ -5,9 +5,12 @@
 #include "cx.h"
 #include "exec/breakpoint.h"
 #include "exec/cpu-common.h"
+#include "exec/icount.h"
 #include "qemu/error-report.h"
 #include "qemu/log.h"
 #include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "system/address-spaces.h"
 #include "qom/object.h"
 
 /* Objects are what they are said to be. */
@@ -33,6 +36,13 @@ void cpu_exec_start(CPUState *cs) { }
 void cpu_exec_end(CPUState *cs) { }
 void start_exclusive(void) { }
 void end_exclusive(void) { }
+unsigned long rcu_gp_ctr = 1;
+QemuEvent rcu_gp_event;
+struct rcu_reader_data *get_ptr_rcu_reader(void)
+{
+    static struct rcu_reader_data reader;
+    return &reader;
+}
 CPUTailQ cpus_queue = QTAILQ_HEAD_INITIALIZER(cpus_queue);
 
 /* Pending interrupts. */
@@ -48,12 +58,13 @@ bool cpu_has_work(CPUState *cs)
 /* One address space. */
 
 int cpu_asidx_from_attrs(CPUState *cs, MemTxAttrs attrs) { return 0; }
-AddressSpace *cpu_get_address_space(CPUState *cs, int asidx) { return NULL; }
+AddressSpace *cpu_get_address_space(CPUState *cs, int asidx) { return &address_space_memory; }
 bool target_big_endian(void) { return false; }
 
 /* Accelerators and options. */
 
 bool tcg_allowed = true;
+ICountMode use_icount = ICOUNT_DISABLED;
 /* Of the host; bit 0 alone says that nothing more is known. */
 unsigned cpuinfo = 1;
 

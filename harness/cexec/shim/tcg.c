@@ -13,6 +13,7 @@
 #include "tcg/tcg.h"
 #include "tcg/tcg-op-common.h"
 #include "tcg/helper-info.h"
+#include "tcg/insn-start-words.h"
 #include "tcg/tcg-temp-internal.h"
 
 static TCGContext context;
@@ -30,6 +31,9 @@ static unsigned label_count;
 static int global_count;
 /* Whether operations are skipped, until which label; NULL is the end. */
 static bool skipping;
+/* What INSN_START says by the end of a rehearsal. */
+static uint64_t rehearsed[INSN_START_WORDS];
+static bool is_rehearsed;
 static TCGLabel *until;
 
 /* Temporaries. */
@@ -67,11 +71,12 @@ void cx_tcg_init(void)
     global_count = context.nb_globals = context.nb_temps;
 }
 
-void cx_tcg_begin(void)
+void cx_tcg_begin(bool rehearsal)
 {
     context.nb_globals = context.nb_temps = global_count;
     label_count = 0;
-    skipping = false;
+    skipping = rehearsal;
+    until = NULL;
 }
 
 #define V64(v) (*(uint64_t *)tcgv_i64_temp(v)->state_ptr)
@@ -130,10 +135,19 @@ TCGOp *tcg_emit_op(TCGOpcode opc, unsigned nargs)
     return &insn_start.op;
 }
 
+void cx_tcg_rehearsed(bool is)
+{
+    is_rehearsed = false;
+    if (is) {
+        cx_tcg_insn_start(rehearsed, INSN_START_WORDS);
+        is_rehearsed = true;
+    }
+}
+
 void cx_tcg_insn_start(uint64_t *data, unsigned words)
 {
     for (unsigned i = 0; i < words; i++) {
-        data[i] = tcg_get_insn_start_param(&insn_start.op, i);
+        data[i] = is_rehearsed ? rehearsed[i] : tcg_get_insn_start_param(&insn_start.op, i);
     }
 }
 
