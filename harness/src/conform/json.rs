@@ -13,6 +13,8 @@ struct SideJson<'a> {
     executor: &'a str,
     ran: usize,
     skipped: usize,
+    /// Not to their end, which the executor cannot tell.
+    untold: usize,
     differ: usize,
     rules_reached: usize,
     rules: Vec<GroupJson<'a>>,
@@ -71,6 +73,7 @@ fn of<'a>(side: &'a Side, cases: &'a [Case]) -> SideJson<'a> {
         executor: &side.name,
         ran: judged.ran,
         skipped: judged.skipped,
+        untold: judged.untold,
         differ: judged.findings.len(),
         rules_reached: judged.tallies.iter().filter(|t| t.reached > 0).count(),
         rules: side.groups.iter().map(group).collect(),

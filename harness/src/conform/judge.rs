@@ -46,6 +46,8 @@ pub struct Judged {
     pub ran: usize,
     /// Cases whose processor was not to be had.
     pub skipped: usize,
+    /// Cases of which the executor could not tell the end, where the model can.
+    pub untold: usize,
     /// Cases that differ, in the order of the cases.
     pub findings: Vec<Finding>,
     /// By rule.
@@ -71,6 +73,7 @@ pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
         let mut trace = Trace::new(None);
         let expected = model::run_traced(cases[n], &platform, &mut trace);
         traces.push((n, trace));
+        judged.untold += usize::from(untold(&expected, &ran));
         if let Some((observed, ended, differences)) = differences(&expected, ran) {
             let blame = Blame::default();
             let case = n;
@@ -84,6 +87,12 @@ pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
     blame::all(&mut judged.findings, cases, &traces);
     judged.tallies = tallies(&judged.findings, &traces);
     Ok(judged)
+}
+
+/// Whether the executor leaves open what the model knows.
+fn untold(expected: &Outcome, ran: &Ran) -> bool {
+    let Ran::Outcome(Outcome { obs }) = ran else { return false };
+    obs.last() == Some(&Obs::Open) && expected.obs.get(obs.len() - 1) != Some(&Obs::Open)
 }
 
 /// What differs, with what was seen and how it ended; none where all agrees.

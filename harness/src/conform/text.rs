@@ -17,8 +17,12 @@ pub fn side(side: &Side, known: &dyn Fn(RuleId) -> Option<String>) -> String {
     let judged = &side.judged;
     let reached = judged.tallies.iter().filter(|t| t.reached > 0).count();
     let broken = side.groups.iter().filter(|g| g.rule.is_some()).count();
+    let untold = match judged.untold {
+        0 => String::new(),
+        n => format!(", {n} not to their end"),
+    };
     let mut text = format!(
-        "{}: {} cases ran, {} skipped; {} differ; {reached} rules reached, {broken} broken\n",
+        "{}: {} cases ran{untold}, {} skipped; {} differ; {reached} rules reached, {broken} broken\n",
         side.name,
         judged.ran,
         judged.skipped,
