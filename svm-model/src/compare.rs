@@ -169,6 +169,7 @@ pub fn describe(obs: &Obs) -> String {
         Obs::L1Nmi => "NMI in L1".to_string(),
         Obs::L1Smi => "SMI in L1".to_string(),
         Obs::L1Reset => "reset".to_string(),
+        Obs::L1Shutdown => "shutdown".to_string(),
         Obs::Value(value) => format!("value {value:#x}"),
         Obs::Exit(exit) => match exit.vmcb.get(Field::EXITCODE) {
             Some(code) => format!("#VMEXIT {code:#x}"),

@@ -33,6 +33,8 @@ pub enum Obs {
     /// The CPU went through INIT to its reset vector; L1's state is lost, and with
     /// it the rest of the case.
     L1Reset,
+    /// The CPU shut down while L1 ran, or on its way back to it; the rest of the case is lost.
+    L1Shutdown,
     /// The value that a reading step read.
     Value(u64),
     /// VMRUN came back: the VMCB and the host as they are right after #VMEXIT.

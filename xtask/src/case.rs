@@ -158,7 +158,7 @@ fn on_qemu(entry: &Entry, mut executor: QemuExecutor) -> Result<ExitCode> {
     let expected = entry.expected(&platform);
     let mut code = ExitCode::FAILURE;
     executor.run(&[&entry.case], &mut |_, ran| {
-        match ran {
+        match ran.expecting(&expected) {
             Ran::Outcome(observed) => code = verdict(entry, &expected, &observed),
             Ran::Skipped(lacking) => {
                 println!("  skipped: this CPU lacks {lacking:?}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use svm_model::case::Board;
 use svm_model::wire::{EXIT_PORT, EXIT_VALUE, MAILBOX, header};
 
 use super::executor::SHUT_DOWN;
@@ -17,6 +18,9 @@ use super::ram::Ram;
 use super::watch::Watch;
 use crate::error::Context;
 use crate::{Kind, Result, interrupt, process};
+
+/// Its first memory BAR reads as zero, wherever it is put; it stands at device 8.
+const MEMORY_DEVICE: &str = "pci-testdev,addr=8";
 
 /// Between two looks at a guest that has not ended.
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -50,8 +54,8 @@ pub enum Ended {
 }
 
 impl Machine {
-    /// The command line for that CPU and RAM.
-    pub fn command(&self, cpu: &str, ram: &Ram) -> Command {
+    /// The command line for that CPU, board and RAM.
+    pub fn command(&self, cpu: &str, board: Board, ram: &Ram) -> Command {
         let mut command = Command::new(&self.qemu);
         for folder in &self.firmware {
             command.arg("-L").arg(folder);
@@ -60,12 +64,16 @@ impl Machine {
         command
             .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
             .args(["-machine", &format!("pc,accel={},memory-backend=ram", self.accel)])
-            .args(["-cpu", cpu, "-smp", "1", "-m", &format!("{}M", size >> 20), "-object"])
+            .args(["-cpu", cpu, "-m", &format!("{}M", size >> 20), "-object"])
             .arg(format!("memory-backend-file,id=ram,size={size},mem-path={},share=on", ram.path()))
             // Patches ROM code that we do not have.
             .args(["-global", "apic-common.vapic=off", "-bios"])
             .arg(&self.guest.rom)
             .args(["-device", &format!("isa-debug-exit,iobase={EXIT_PORT:#x},iosize=0x4")]);
+        match board {
+            Board::Small => command.args(["-smp", "1"]),
+            Board::Large => command.args(["-smp", "2", "-device"]).arg(MEMORY_DEVICE),
+        };
         command
     }
 
@@ -73,9 +81,9 @@ impl Machine {
     ///
     /// # Errors
     /// Harness, when QEMU cannot be started or watched; Interrupted.
-    pub fn boot(&self, cpu: &str, ram: &Ram) -> Result<Ended> {
+    pub fn boot(&self, cpu: &str, board: Board, ram: &Ram) -> Result<Ended> {
         self.load(ram)?;
-        watched(self.command(cpu, ram), ram, self.limit)
+        watched(self.command(cpu, board, ram), ram, self.limit)
     }
 
     /// Writes the guest into RAM.

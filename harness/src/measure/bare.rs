@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use svm_model::case::Board;
 use svm_model::case::world::{DATA, IOPM, L1PT, MSRPM, VMCB, npt};
 use svm_model::vmcb::Field;
 use svm_model::wire::EXIT_VALUE;
@@ -93,7 +94,7 @@ pub fn boot(
         ram.write(*at, bytes)?;
     }
     ram.write(HEADER + header::UNTIMED * 8, &u64::from(!wrap.is_empty()).to_le_bytes())?;
-    let mut command = machine.command(cpu, &ram);
+    let mut command = machine.command(cpu, Board::Small, &ram);
     if let Some((program, args)) = wrap.split_first() {
         let mut wrapped = std::process::Command::new(program);
         wrapped.args(args).arg(command.get_program()).args(command.get_args());

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use svm_model::case::Board;
+
 use super::gdb::{Gdb, Stop};
 use super::qmp::Qmp;
 use crate::conformance::boot::{self, Ended, Machine};
@@ -52,7 +54,7 @@ pub fn travel(from: &Station, to: &Station, mark: Mark, ram: Ram) -> Result<Trip
     }
     // All that it needs is in the file: it starts on memory of its own.
     let new = Ram::new(ram.size(), &ram::folders())?;
-    let mut command = to.machine.command(&to.cpu, &new);
+    let mut command = to.machine.command(&to.cpu, Board::Small, &new);
     command.args(["-incoming", &format!("file:{}", state.display())]);
     let ended = boot::watched(command, &new, to.machine.limit)?;
     Ok(Trip::Through(new, ended))
@@ -66,7 +68,7 @@ fn leave(
     folder: &Path,
     state: &Path,
 ) -> Result<Option<String>> {
-    let mut command = from.machine.command(&from.cpu, ram);
+    let mut command = from.machine.command(&from.cpu, Board::Small, ram);
     let name = process::show(&command);
     let doing = || format!("starting {name}");
     let socket = folder.join("gdb");

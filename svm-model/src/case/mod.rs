@@ -42,7 +42,7 @@ pub struct Case {
 
 /// CPU features wanted on top of, or away from, `max,+svm`.
 ///
-/// Cases with equal `without` share a boot; what a case needs and the booted CPU
+/// Cases with equal `without` and `board` share a boot; what a case needs and the booted CPU
 /// lacks skips the case.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -54,6 +54,28 @@ pub struct Cpu {
     /// Features that must be switched off.
     #[serde(default)]
     pub without: CpuSet,
+    /// What there is beside that CPU.
+    #[serde(default, skip_serializing_if = "Board::is_small")]
+    pub board: Board,
+}
+
+/// A machine to run cases in.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Board {
+    /// One CPU.
+    #[default]
+    Small,
+    /// A second CPU, which waits to be started, and a PCI device with memory.
+    Large,
+}
+
+impl Board {
+    /// Whether it is the one that nearly all cases do with.
+    pub fn is_small(&self) -> bool {
+        *self == Board::Small
+    }
 }
 
 /// One thing that L1 does.

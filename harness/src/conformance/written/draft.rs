@@ -1,7 +1,7 @@
 //! Writing a case and its expectation side by side.
 
 use svm_model::Feature;
-use svm_model::case::{Case, Cpu, Event, Insn, Step, encode, world};
+use svm_model::case::{Board, Case, Cpu, Event, Insn, Step, encode, world};
 use svm_model::cpu::{CpuFeature, CpuSet};
 use svm_model::outcome::{Exit, L2Event, Obs, Outcome};
 use svm_model::snapshot::HostReg;
@@ -40,6 +40,12 @@ impl Draft {
     /// Switches that feature off.
     pub fn without(mut self, feature: CpuFeature) -> Self {
         self.case.cpu.without = CpuSet::with(self.case.cpu.without, feature);
+        self
+    }
+
+    /// Runs the case on a machine with more than one CPU in it.
+    pub fn on_large_board(mut self) -> Self {
+        self.case.cpu.board = Board::Large;
         self
     }
 

@@ -3,6 +3,7 @@
 //! One file a feature. A new case is one [`Draft`] in one of them; a new file
 //! is one line in [`all`].
 
+mod code;
 mod debug;
 mod draft;
 mod exceptions;
@@ -11,11 +12,13 @@ mod gif;
 mod injection;
 mod instructions;
 mod interrupts;
+mod legacy;
 mod maps;
 mod newer;
 mod npt;
 mod registers;
 mod round_trip;
+mod smm;
 mod tlb;
 mod virq;
 mod vmload;
@@ -39,7 +42,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 16] = [
+    let files: [fn() -> Vec<Draft>; 18] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -56,6 +59,8 @@ pub fn all() -> Vec<Written> {
         debug::cases,
         newer::cases,
         feature_off::cases,
+        legacy::cases,
+        smm::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
 }

@@ -1,0 +1,207 @@
+//! Machine code for what L1 does in other modes than the one that cases run in.
+//!
+//! It is written into the window, and called from 64-bit mode; what it finds it
+//! leaves in memory, for a case to read.
+
+use svm_model::case::{Insn, Step, world};
+
+use super::Draft;
+
+/// A selector of a flat 32-bit code segment, which [`Code::placed`] adds to L1's GDT.
+pub(super) const CS32: u16 = 0x38;
+const CODE32: u64 = 0x00cf_9b00_0000_ffff;
+/// Where 32-bit code has its stack.
+pub(super) const STACK32: u64 = world::DATA + 0x4_0000;
+/// Where RSP is kept while L1 is in another mode.
+const KEPT_RSP: u64 = world::DATA + 0x3_fff0;
+
+const EFER: u32 = 0xc000_0080;
+const EFER_LME: u32 = 1 << 8;
+const EFER_NXE: u32 = 1 << 11;
+const CR0_ET: u64 = 1 << 4;
+const PG: u8 = 31;
+
+/// Code that grows from its start on. The methods that are named after
+/// instructions are for 32-bit mode.
+#[derive(Clone, Debug)]
+pub(super) struct Code {
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+const fn pci(device: u32, register: u8) -> u32 {
+    1 << 31 | device << 11 | register as u32
+}
+
+impl Code {
+    /// Code at that address.
+    pub(super) fn at(at: u64) -> Code {
+        Code { at, bytes: Vec::new() }
+    }
+
+    /// The address of what comes next.
+    pub(super) fn here(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+
+    /// These bytes.
+    pub(super) fn put(mut self, bytes: &[u8]) -> Code {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
+    /// An opcode and a 32-bit operand.
+    pub(super) fn op(self, opcode: &[u8], operand: u64) -> Code {
+        self.put(opcode).put(&(operand as u32).to_le_bytes())
+    }
+
+    /// MOV EAX, imm32.
+    pub(super) fn mov_eax(self, value: u64) -> Code {
+        self.op(&[0xb8], value)
+    }
+
+    /// MOV `[address]`, EAX.
+    pub(super) fn store_eax(self, address: u64) -> Code {
+        self.op(&[0xa3], address)
+    }
+
+    /// MOV EAX, `[address]`.
+    pub(super) fn load_eax(self, address: u64) -> Code {
+        self.op(&[0xa1], address)
+    }
+
+    /// MOV EAX, CRn.
+    pub(super) fn read_cr(self, n: u8) -> Code {
+        self.put(&[0x0f, 0x20, 0xc0 | n << 3])
+    }
+
+    /// MOV CRn, EAX.
+    pub(super) fn write_cr(self, n: u8) -> Code {
+        self.put(&[0x0f, 0x22, 0xc0 | n << 3])
+    }
+
+    /// RDMSR of EFER.
+    pub(super) fn read_efer(self) -> Code {
+        self.op(&[0xb9], EFER.into()).put(&[0x0f, 0x32])
+    }
+
+    fn write_efer(self) -> Code {
+        self.put(&[0x0f, 0x30])
+    }
+
+    /// MOV DS, ES and SS, AX.
+    fn data_segments(self) -> Code {
+        self.put(&[0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0])
+    }
+
+    /// JMP far to what comes next.
+    fn jump_far(self, cs: u16) -> Code {
+        let next = self.here() + 7;
+        self.op(&[0xea], next).put(&cs.to_le_bytes())
+    }
+
+    /// MOV dword `[address]`, imm32.
+    pub(super) fn store(self, address: u64, value: u32) -> Code {
+        self.op(&[0xc7, 0x05], address).put(&value.to_le_bytes())
+    }
+
+    /// OUT to a port, of EAX, or of AL.
+    fn out(self, port: u16, value: u32, byte: bool) -> Code {
+        let [low, high] = port.to_le_bytes();
+        let out = if byte { 0xee } else { 0xef };
+        // MOV EAX, imm32; MOV DX, imm16.
+        self.mov_eax(value.into()).put(&[0x66, 0xba, low, high, out])
+    }
+
+    /// Writes a byte of a PCI device's configuration space.
+    pub(super) fn configure(self, device: u32, register: u8, value: u8) -> Code {
+        let aligned = register & !3;
+        let data = 0xcfc + u16::from(register - aligned);
+        self.out(0xcf8, pci(device, aligned), false).out(data, value.into(), true)
+    }
+
+    /// Writes a doubleword of it.
+    pub(super) fn configure_word(self, device: u32, register: u8, value: u32) -> Code {
+        self.out(0xcf8, pci(device, register), false).out(0xcfc, value, false)
+    }
+
+    /// VMRUN with that EAX, and with RFLAGS as they are at the start of a case.
+    pub(super) fn vmrun(self, vmcb: u64) -> Code {
+        // PUSH imm8; POPF.
+        self.put(&[0x6a, world::L1_RFLAGS as u8, 0x9d]).mov_eax(vmcb).put(&[0x0f, 0x01, 0xd8])
+    }
+
+    /// From 64-bit mode to 32-bit protected mode without paging.
+    pub(super) fn leave_long_mode(self) -> Code {
+        // MOV [KEPT_RSP], RSP; PUSH CS32; PUSH next; RETF.
+        let code = self.op(&[0x48, 0x89, 0x24, 0x25], KEPT_RSP).put(&[0x6a, CS32 as u8]);
+        let next = code.here() + 7;
+        code.op(&[0x68], next)
+            .put(&[0x48, 0xcb])
+            .mov_eax(world::L2_DS.into())
+            .data_segments()
+            .op(&[0xbc], STACK32) // MOV ESP, imm32
+            .read_cr(0)
+            .put(&[0x0f, 0xba, 0xf0, PG]) // BTR EAX, 31
+            .write_cr(0)
+            .read_efer()
+            .op(&[0x25], (!EFER_LME).into()) // AND EAX, imm32
+            .write_efer()
+    }
+
+    /// From there to real mode, with segments that still reach all of memory.
+    pub(super) fn leave_protected_mode(self) -> Code {
+        self.read_efer()
+            .op(&[0x25], (!EFER_NXE).into())
+            .write_efer()
+            .mov_eax(0)
+            .write_cr(4)
+            .mov_eax(CR0_ET)
+            .write_cr(0)
+    }
+
+    /// Switches paging on.
+    pub(super) fn page(self, cr3: u64, cr4: u64) -> Code {
+        self.mov_eax(cr4).write_cr(4).mov_eax(cr3).write_cr(3).mov_eax(world::L1_CR0).write_cr(0)
+    }
+
+    /// From 32-bit protected mode back to 64-bit mode, and to the caller.
+    pub(super) fn return_to_long_mode(self) -> Code {
+        self.read_cr(0)
+            .put(&[0x0f, 0xba, 0xf0, PG])
+            .write_cr(0)
+            .mov_eax(world::L1_CR4)
+            .write_cr(4)
+            .mov_eax(world::L1PT)
+            .write_cr(3)
+            .read_efer()
+            .op(&[0x0d], (EFER_LME | EFER_NXE).into()) // OR EAX, imm32
+            .write_efer()
+            .mov_eax(world::L1_CR0)
+            .write_cr(0)
+            .jump_far(world::L2_CS)
+            .mov_eax(world::L2_DS.into())
+            .data_segments()
+            .op(&[0x48, 0x8b, 0x24, 0x25], KEPT_RSP) // MOV RSP, [KEPT_RSP]
+            .put(&[0xc3])
+    }
+
+    /// The steps that write it to memory, and the segment that it wants.
+    pub(super) fn placed(&self, draft: Draft) -> Draft {
+        let draft = draft.mem(world::L1_GDT + u64::from(CS32), CODE32);
+        (self.at..).step_by(8).zip(self.bytes.chunks(8)).fold(draft, |d, (at, bytes)| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            d.mem(at, u64::from_le_bytes(word))
+        })
+    }
+
+    /// The step that calls it.
+    pub(super) fn called(&self, draft: Draft) -> Draft {
+        // MOV RBX, imm64; CALL RBX.
+        let mut call = vec![0x48, 0xbb];
+        call.extend(self.at.to_le_bytes());
+        call.extend([0xff, 0xd3]);
+        draft.step(Step::L1(Insn::Raw(call), 0))
+    }
+}

@@ -1,0 +1,294 @@
+//! L1 outside long mode: VMRUN from protected mode with PAE paging, with 32-bit
+//! paging and with none, and what #VMEXIT brings back there.
+
+use svm_model::Feature::{Npt, VmrunChecks};
+use svm_model::case::{Insn, Step, world};
+use svm_model::cpu::CpuFeature;
+use svm_model::outcome::Obs;
+use svm_model::vmcb::{Field, exit};
+
+use super::Draft;
+use super::code::{CS32, Code, STACK32};
+use super::npt::{FULL, LARGE};
+
+const CODE: u64 = world::DATA + 0x2_0000;
+/// What the code has found, in doublewords.
+const FOUND: u64 = world::DATA + 0x3_0000;
+/// L1's tables: a PDPT and its page directory, or one of 32-bit paging.
+const PDPT: u64 = world::DATA + 0x5_0000;
+const PD: u64 = world::DATA + 0x5_1000;
+const PD32: u64 = world::DATA + 0x5_2000;
+/// Another page directory, with which the second GiB leads to [`OTHER`].
+const PD_OTHER: u64 = world::DATA + 0x5_3000;
+const OTHER: u64 = world::DATA + 0x20_0000;
+const GIB: u64 = 1 << 30;
+/// 2 MiB of the second GiB.
+const WINDOW: u64 = GIB + 5 * 0x20_0000;
+/// The world ends there.
+const END: u64 = 0x100_0000;
+
+const CR4_PSE: u64 = 1 << 4;
+const CR4_PAE: u64 = 1 << 5;
+/// OSFXSR, as in 64-bit mode, so that a #VMEXIT that forgets CR4 shows.
+const CR4: u64 = 1 << 9;
+const EFER: u64 = world::L1_EFER & !0x500;
+
+/// How L1 pages.
+#[derive(Clone, Copy)]
+enum Paging {
+    Pae,
+    Legacy,
+    None,
+}
+
+impl Paging {
+    const ALL: [(&str, Paging); 3] =
+        [("pae-l1", Paging::Pae), ("32-bit-l1", Paging::Legacy), ("unpaged-l1", Paging::None)];
+
+    fn cr0(self) -> u64 {
+        match self {
+            Paging::None => world::L1_CR0 & !(1 << 31),
+            _ => world::L1_CR0,
+        }
+    }
+
+    fn cr3(self) -> u64 {
+        match self {
+            Paging::Pae => PDPT,
+            Paging::Legacy => PD32,
+            Paging::None => world::L1PT,
+        }
+    }
+
+    fn cr4(self) -> u64 {
+        match self {
+            Paging::Pae => CR4 | CR4_PAE,
+            Paging::Legacy => CR4 | CR4_PSE,
+            Paging::None => world::L1_CR4,
+        }
+    }
+
+    /// To where it is in force.
+    fn enter(self) -> Code {
+        let code = Code::at(CODE).leave_long_mode();
+        match self {
+            Paging::None => code,
+            _ => code.page(self.cr3(), self.cr4()),
+        }
+    }
+
+    /// The tables, one to one as far as the world goes.
+    fn tables(self, draft: Draft) -> Draft {
+        match self {
+            Paging::Pae => pae(draft, PDPT, PD),
+            Paging::Legacy => legacy(draft, PD32),
+            Paging::None => draft,
+        }
+    }
+}
+
+/// A PDPT and a page directory that map the world one to one, as L1's or nested ones.
+fn pae(draft: Draft, pdpt: u64, pd: u64) -> Draft {
+    let pages = (0..END).step_by(2 << 20).zip((pd..).step_by(8));
+    pages.fold(draft.mem(pdpt, pd | 1), |d, (page, at)| d.mem(at, page | FULL | LARGE))
+}
+
+fn legacy(draft: Draft, pd: u64) -> Draft {
+    let pages = (0..END).step_by(4 << 20).zip((pd..).step_by(4));
+    pages.fold(draft, |d, (page, at)| {
+        d.step(Step::Mem { pa: at, width: 4, value: page | FULL | LARGE })
+    })
+}
+
+/// L2 without nested paging, in 64-bit mode, with segments that a #VMEXIT must not leave.
+fn draft(id: impl AsRef<str>, section: &'static str) -> Draft {
+    Draft::new(format!("legacy/{}", id.as_ref()), VmrunChecks, section)
+        .set(Field::NESTED_CTL, 0)
+        .set(Field::N_CR3, 0)
+        .set(Field::SS_ATTRIB, 0x93)
+        .set(Field::SS_LIMIT, 0xfff)
+        .set(Field::DS_ATTRIB, 0x93)
+        .set(Field::DS_LIMIT, 0xfff)
+        .set(Field::ES_SELECTOR, 0)
+}
+
+/// Writes down L1's registers.
+fn registers(code: Code) -> Code {
+    let code = code.store_eax(FOUND); // EAX, which is the VMCB's address again
+    let code = [0, 3, 4]
+        .iter()
+        .zip(1..)
+        .fold(code, |code, (&n, place)| code.read_cr(n).store_eax(FOUND + 4 * place));
+    code.read_efer()
+        .store_eax(FOUND + 0x10)
+        // PUSHF, with what SS then is; POP EAX.
+        .put(&[0x9c, 0x58])
+        .store_eax(FOUND + 0x14)
+        // MOV EAX, CS; SS; DS; ES.
+        .put(&[0x8c, 0xc8])
+        .store_eax(FOUND + 0x18)
+        .put(&[0x8c, 0xd0])
+        .store_eax(FOUND + 0x1c)
+        .put(&[0x8c, 0xd8])
+        .store_eax(FOUND + 0x20)
+        .put(&[0x8c, 0xc0])
+        .store_eax(FOUND + 0x24)
+        // MOV EAX, ESP.
+        .put(&[0x89, 0xe0])
+        .store_eax(FOUND + 0x28)
+}
+
+/// What [`registers`] must have found.
+fn found(draft: Draft, paging: Paging) -> Draft {
+    let data: u64 = world::L2_DS.into();
+    let values = [
+        world::VMCB,
+        paging.cr0(),
+        paging.cr3(),
+        paging.cr4(),
+        EFER,
+        world::L1_RFLAGS,
+        CS32.into(),
+        data,
+        data,
+        data,
+        STACK32,
+    ];
+    let draft = (FOUND..).step_by(4).zip(values).fold(draft, |d, (pa, value)| {
+        d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value & 0xffff_ffff))
+    });
+    // PUSHF has used L1's stack.
+    draft.step(Step::Peek { pa: STACK32 - 4, width: 4 }).shows(Obs::Value(world::L1_RFLAGS))
+}
+
+fn exited(draft: Draft, code: u64) -> Draft {
+    draft.peek_field(world::VMCB, Field::EXITCODE, code)
+}
+
+pub(super) fn cases() -> Vec<Draft> {
+    [round_trips(), nested(), pdptes(), operand()].concat()
+}
+
+/// VMRUN and back, with guests in other modes than L1's.
+fn round_trips() -> Vec<Draft> {
+    let mut cases = Vec::new();
+    for (name, paging) in Paging::ALL {
+        let code = registers(paging.enter().vmrun(world::VMCB)).return_to_long_mode();
+        let guest =
+            |mode: &str| code.placed(paging.tables(draft(format!("{name},{mode}-l2"), "15.6")));
+        let pae_l2 = guest("pae")
+            .set(Field::EFER, 0x1800)
+            .set(Field::CS_ATTRIB, 0xc9b)
+            .set(Field::CR3, world::DATA + 0x6_0000);
+        let legacy_l2 = guest("32-bit")
+            .set(Field::EFER, 0x1000)
+            .set(Field::CS_ATTRIB, 0xc9b)
+            .set(Field::CR4, CR4_PSE)
+            .set(Field::CR3, world::DATA + 0x6_0000);
+        let real_l2 = guest("real-mode")
+            .set(Field::EFER, 0x1000)
+            .set(Field::CR0, 0x10)
+            .set(Field::CR4, 0)
+            .set(Field::CS_ATTRIB, 0x9b)
+            .set(Field::CS_BASE, world::L2_CODE)
+            .set(Field::RIP, 0);
+        for d in [
+            guest("64-bit"),
+            pae(pae_l2, world::DATA + 0x6_0000, world::DATA + 0x6_1000),
+            legacy(legacy_l2, world::DATA + 0x6_0000),
+            real_l2,
+        ] {
+            cases.push(found(exited(code.called(d), exit::VMMCALL), paging));
+        }
+        // A VMCB that is refused brings L1 back as well.
+        let refused = guest("refused").set(Field::GUEST_ASID, 0);
+        cases.push(found(exited(code.called(refused), exit::INVALID), paging));
+    }
+    cases
+}
+
+/// Nested tables have the form of L1's own (15.25.3).
+fn nested() -> Vec<Draft> {
+    const TABLES: u64 = world::DATA + 0x6_0000;
+    let mut cases = Vec::new();
+    for (name, paging) in Paging::ALL {
+        let code = registers(paging.enter().vmrun(world::VMCB)).return_to_long_mode();
+        let nested = |id: &str| {
+            let d = Draft::new(format!("legacy/{name},{id}"), Npt, "15.25.3")
+                .needs(CpuFeature::Npt)
+                .program(&[Insn::Load(0, OTHER + 0x5000)])
+                .set(Field::N_CR3, TABLES)
+                .mem(OTHER + 0x5000, 0x1111)
+                .mem(world::VMCB + 0x5000, 0x2222);
+            code.placed(paging.tables(d))
+        };
+        // What is behind the window leads to the page of the VMCB.
+        let moved = match paging {
+            Paging::Pae => pae(nested("nested-paging"), TABLES, TABLES + 0x1000)
+                .mem(TABLES + 0x1000 + 6 * 8, world::VMCB | FULL | LARGE),
+            Paging::Legacy => legacy(nested("nested-paging"), TABLES).step(Step::Mem {
+                pa: TABLES + 3 * 4,
+                width: 4,
+                value: world::VMCB | FULL | LARGE,
+            }),
+            Paging::None => {
+                let refused = code.called(nested("nested-paging"));
+                cases.push(found(exited(refused, exit::INVALID), paging));
+                continue;
+            }
+        };
+        let ran = exited(code.called(moved), exit::VMMCALL);
+        cases.push(found(ran.peek_field(world::VMCB, Field::RAX, 0x2222), paging));
+        // No page there.
+        let gone = nested("nested-fault").needs(CpuFeature::Pdpe1gb);
+        let gone = match paging {
+            Paging::Pae => pae(gone, TABLES, TABLES + 0x1000),
+            _ => legacy(gone, TABLES),
+        };
+        let gone =
+            gone.program(&[Insn::Load(0, WINDOW)]).mem(world::l2pt::PDPT + 8, GIB | FULL | LARGE);
+        let gone = exited(code.called(gone), exit::NPF)
+            .peek_field(world::VMCB, Field::EXITINFO1, 0x1_0000_0004)
+            .peek_field(world::VMCB, Field::EXITINFO2, WINDOW);
+        cases.push(found(gone, paging));
+    }
+    cases
+}
+
+/// #VMEXIT reads the page-directory pointers of a host in PAE mode anew (15.6).
+fn pdptes() -> Vec<Draft> {
+    // L2 writes one of L1's four.
+    let case = |id: &str, entry: u64, value: u64, used: bool| {
+        let code = registers(Paging::Pae.enter().vmrun(world::VMCB));
+        let code = if used { code.load_eax(WINDOW).store_eax(FOUND + 0x30) } else { code };
+        let code = code.return_to_long_mode();
+        let d = draft(format!("host-pdpte-{id}"), "15.6")
+            .program(&[Insn::Mov(0, value), Insn::Store(PDPT + 8 * entry)])
+            .mem(OTHER, 0x2222)
+            .mem(PD_OTHER + 5 * 8, OTHER | FULL | LARGE);
+        code.called(code.placed(Paging::Pae.tables(d)))
+    };
+    let goes_on = |d: Draft| found(exited(d, exit::VMMCALL), Paging::Pae);
+    let stops = |bit: u64| {
+        case(&format!("reserved-bit-{bit}"), 3, 1 << bit | 1, false).shows(Obs::L1Shutdown)
+    };
+    vec![
+        goes_on(case("changed", 1, PD_OTHER | 1, true))
+            .step(Step::Peek { pa: FOUND + 0x30, width: 4 })
+            .shows(Obs::Value(0x2222)),
+        goes_on(case("not-present", 3, 1 << 1, false)),
+        stops(1),
+        stops(5),
+        stops(63),
+    ]
+}
+
+/// The operand is as wide as addresses are.
+fn operand() -> Vec<Draft> {
+    // 67 0F 01 D8 in 64-bit mode.
+    let narrow = Insn::Raw(vec![0x67, 0x0f, 0x01, 0xd8]);
+    vec![exited(
+        draft("vmrun-eax-in-64-bit-mode", "15.5.1").step(Step::L1(narrow, 1 << 32 | world::VMCB)),
+        exit::VMMCALL,
+    )]
+}

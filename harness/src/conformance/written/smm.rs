@@ -1,0 +1,196 @@
+//! System-management mode: memory that only it sees, and a handler that is
+//! called while L2 runs.
+
+use svm_model::Feature::{Intercepts, TlbAsid};
+use svm_model::case::{Event, Insn, Step, world};
+use svm_model::cpu::CpuFeature;
+use svm_model::outcome::Obs;
+use svm_model::snapshot::HostReg;
+use svm_model::vmcb::{Field, exit};
+
+use super::Draft;
+use super::code::Code;
+use super::npt::{FULL, LARGE};
+
+const CODE: u64 = world::DATA + 0x2_0000;
+const SETUP: u64 = world::DATA + 0x2_1000;
+const CLEANUP: u64 = world::DATA + 0x2_2000;
+/// What the code has found.
+const FOUND: u64 = world::DATA + 0x3_0000;
+/// Where the handler begins (10.2.1: SMBASE is 3_0000h after reset).
+const HANDLER: u64 = 0x3_8000;
+/// The guest's own: INC dword `[0x500]`, which it counts SMIs by; RSM.
+const COUNT_AND_LEAVE: [u8; 7] = [0x66, 0xff, 0x06, 0x00, 0x05, 0x0f, 0xaa];
+/// A doubleword of the range that chipsets keep for SMM (10.2.5, ASeg).
+const SMRAM: u64 = 0xa_1000;
+const SECRET: u32 = 0x5ec4_e700;
+/// SMRAM register of the 440FX: the range as it is after reset, enabled for
+/// SMM, and open to all.
+const SMRAM_CONTROL: u8 = 0x72;
+const SMRAM_OFF: u8 = 0x02;
+const SMRAM_ON: u8 = 0x0a;
+const SMRAM_OPEN: u8 = 0x4a;
+/// The device whose memory is in the range for all others: its number, and the
+/// registers of its first BAR and of what it answers to.
+const DEVICE: u32 = 8;
+const BAR: u8 = 0x10;
+const COMMAND: u8 = 4;
+const COMMAND_MEMORY: u8 = 2;
+
+const APIC_ID: u64 = 0xfee0_0020;
+const ICR_LOW: u64 = 0xfee0_0300;
+const ICR_HIGH: u64 = 0xfee0_0310;
+/// SMI, level asserted.
+const ICR_SMI: u32 = 0x4200;
+
+const V_INTR_MASKING: u64 = 1 << 24;
+const IF: u64 = 0x202;
+
+pub(super) fn cases() -> Vec<Draft> {
+    [memory(), controls()].concat()
+}
+
+/// Writes a handler that begins with these bytes.
+fn handler(code: Code, first: &[u8]) -> Code {
+    let bytes = [first, &COUNT_AND_LEAVE].concat();
+    (HANDLER..).step_by(4).zip(bytes.chunks(4)).fold(code, |code, (at, bytes)| {
+        let mut word = [0; 4];
+        word[..bytes.len()].copy_from_slice(bytes);
+        code.store(at, u32::from_le_bytes(word))
+    })
+}
+
+/// A handler that reads SMRAM, in which the secret is, and tells.
+fn set_up(code: Code) -> Code {
+    // MOV EAX, [SMRAM]; MOV [FOUND], EAX, in 16-bit mode.
+    let mut reads = vec![0x66, 0x67, 0xa1];
+    reads.extend((SMRAM as u32).to_le_bytes());
+    reads.extend([0x66, 0x67, 0xa3]);
+    reads.extend((FOUND as u32).to_le_bytes());
+    let code = code
+        .configure_word(DEVICE, BAR, SMRAM as u32)
+        .configure(DEVICE, COMMAND, COMMAND_MEMORY)
+        .configure(0, SMRAM_CONTROL, SMRAM_OPEN)
+        .store(SMRAM, SECRET);
+    handler(code.configure(0, SMRAM_CONTROL, SMRAM_ON), &reads)
+}
+
+fn clean_up(code: Code) -> Code {
+    handler(code, &[]).configure(DEVICE, COMMAND, 0).configure(0, SMRAM_CONTROL, SMRAM_OFF)
+}
+
+/// CMP EAX, the secret; SETE AL; MOVZX EAX, AL.
+fn compared() -> Vec<u8> {
+    let mut code = vec![0x3d];
+    code.extend(SECRET.to_le_bytes());
+    code.extend([0x0f, 0x94, 0xc0, 0x0f, 0xb6, 0xc0]);
+    code
+}
+
+/// What is behind the range for all others is none of the secret.
+fn memory() -> Vec<Draft> {
+    let draft = |id: &str| Draft::new(format!("smm/{id}"), TlbAsid, "10.2.5").on_large_board();
+    let found = |d: Draft, pa: u64, value: u32| {
+        d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value.into()))
+    };
+
+    // Real mode, which is what SMM looks like: no control register changes on the way.
+    let l1 = set_up(Code::at(CODE).leave_long_mode())
+        .leave_protected_mode()
+        .load_eax(SMRAM)
+        .put(&compared())
+        .store_eax(FOUND + 4)
+        .load_eax(APIC_ID)
+        .store_eax(ICR_HIGH)
+        .store(ICR_LOW, ICR_SMI)
+        // MOV ECX, 16; DEC ECX; JNZ.
+        .op(&[0xb9], 16)
+        .put(&[0x49, 0x75, 0xfd])
+        .load_eax(SMRAM)
+        .put(&compared())
+        .store_eax(FOUND + 8);
+    let l1 = clean_up(l1).return_to_long_mode();
+    let in_l1 = l1.called(l1.placed(draft("smram-and-l1"))).shows(Obs::L1Smi);
+    let in_l1 = found(found(found(in_l1, FOUND, SECRET), FOUND + 4, 0), FOUND + 8, 0);
+
+    // L2 is in protected mode without paging.
+    let setup = set_up(Code::at(SETUP).leave_long_mode()).return_to_long_mode();
+    let cleanup = clean_up(Code::at(CLEANUP).leave_long_mode()).return_to_long_mode();
+    let mut reads = vec![0xa1];
+    reads.extend((SMRAM as u32).to_le_bytes());
+    reads.extend(compared());
+    let l2 = [true, false].map(|nested| {
+        let d = draft(if nested { "smram-and-l2" } else { "smram-and-l2,no-npt" });
+        let d = if nested {
+            d.needs(CpuFeature::Npt)
+        } else {
+            d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0)
+        };
+        let d = d
+            .program(&[Insn::Raw(reads.clone())])
+            .set(Field::EFER, 0x1000)
+            .set(Field::CR0, 0x33)
+            .set(Field::CR4, 0)
+            .set(Field::CS_ATTRIB, 0xc9b);
+        let d = setup.called(cleanup.placed(setup.placed(d)));
+        let d = d.run().ends().field(Field::RAX, 0);
+        let d = d
+            .set(Field::TLB_CONTROL, 0)
+            .set(Field::RIP, world::L2_CODE)
+            .raise(Event::Smi)
+            .run()
+            .shows(Obs::L1Smi)
+            .ends()
+            .field(Field::RAX, 0);
+        cleanup.called(found(d, FOUND, SECRET))
+    });
+    [vec![in_l1], l2.to_vec()].concat()
+}
+
+/// The handler of an SMI that is not intercepted runs outside of the guest.
+fn controls() -> Vec<Draft> {
+    let draft = |id: &str| {
+        Draft::new(format!("smm/{id}"), Intercepts, "15.22.3")
+            .program(&[Insn::Nop])
+            .l1(Insn::Clgi, 0)
+            .raise(Event::Smi)
+    };
+    // CPUID, in a handler of its own.
+    let setup = handler(Code::at(SETUP).leave_long_mode(), &[0x0f, 0xa2]).return_to_long_mode();
+    let cleanup = clean_up(Code::at(CLEANUP).leave_long_mode()).return_to_long_mode();
+    let cpuid = Draft::new("smm/intercepts-of-others", Intercepts, "15.22.3").program(&[Insn::Nop]);
+    let cpuid = setup.called(cleanup.placed(setup.placed(cpuid)));
+    let cpuid = cpuid
+        .l1(Insn::Clgi, 0)
+        .raise(Event::Smi)
+        .intercept(exit::CPUID)
+        .run()
+        .shows(Obs::L1Smi)
+        .ends();
+    // The first 2 MiB lead to where nothing is.
+    let nowhere = world::DATA + 0x20_0000;
+    vec![
+        draft("not-intercepted").run().shows(Obs::L1Smi).ends(),
+        draft("rsm-intercept").intercept(exit::RSM).run().shows(Obs::L1Smi).ends(),
+        cleanup.called(cpuid),
+        draft("nested-tables")
+            .needs(CpuFeature::Npt)
+            .mem(world::npt::PD, nowhere | FULL | LARGE)
+            .run()
+            .shows(Obs::L1Smi)
+            .ends(),
+        // It is masked in the handler, whatever L1's IF is, and comes behind it.
+        draft("interrupt-behind")
+            .raise(Event::Intr(0x40))
+            .set(Field::INT_CTL, V_INTR_MASKING)
+            .intercept(exit::INTR)
+            .step(Step::Rflags(IF))
+            .run()
+            .shows(Obs::L1Smi)
+            .exits(exit::INTR)
+            .at(0)
+            .host(HostReg::Rflags, IF)
+            .l1(Insn::Stgi, 0)
+            .shows(Obs::L1Interrupt(0x40)),
+    ]
+}
