@@ -19,6 +19,9 @@ pub fn case(case: &Case) -> String {
     if case.cpu.needs.iter().next().is_some() {
         let _ = writeln!(text, "  needs    {}", names(case.cpu.needs));
     }
+    if !case.cpu.board.is_small() {
+        text.push_str("  board    a second CPU, and a PCI device with memory\n");
+    }
     text.push_str("  L2 executes\n");
     let mut rip = world::L2_CODE;
     for insn in case.program.iter().chain([&svm_model::case::Insn::Vmmcall]) {
