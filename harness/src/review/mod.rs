@@ -99,10 +99,21 @@ pub struct Review {
 pub struct SuiteSummary {
     /// Its name and version.
     pub name: String,
-    /// Tests that pass on the base, of how many.
-    pub before: (usize, usize),
-    /// Tests that pass with the whole series, of how many.
-    pub after: (usize, usize),
+    /// On the base.
+    pub before: Tally,
+    /// With the whole series.
+    pub after: Tally,
+}
+
+/// How many tests of a suite there are, and how they end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Those that pass.
+    pub pass: usize,
+    /// Those that do not apply to the build.
+    pub skip: usize,
+    /// All.
+    pub all: usize,
 }
 
 /// One patch, reviewed.

@@ -62,6 +62,16 @@ fn a_good_series_says_what_it_fixes_and_where() {
 }
 
 #[test]
+fn tests_that_are_skipped_are_counted_apart() {
+    let tree = tree(&["svm/a = fail", "svm/b = skip", "svm/c = pass"]);
+    let mails = fake::mails(&tree, &[("svm/a = fail", "svm/a = pass")]);
+    let r = reviewed(&tree, mails);
+    says(&r, "1 of 3 tests pass before (1 skipped), 2 of 3 (1 skipped) with the series");
+    let reply = report::markdown(&r).replace('\n', " ");
+    assert!(reply.contains("built it at 1 of 1 patch and compared"), "{reply}");
+}
+
+#[test]
 fn a_planted_regression_is_put_on_its_patch() {
     let r = of(&[
         ("svm/a = fail", "svm/a = pass"),
@@ -166,6 +176,8 @@ fn a_series_that_touches_no_svm_code_runs_nothing_and_says_so() {
     let r = review(&tree.env, &mut bench, &request(&tree, vec![mail.clone()])).unwrap();
     assert_eq!((r.outcome(), bench.runs, bench.built.len()), (Outcome::Good, 0, 0));
     says(&r, "no suite ran: the series touches nothing of target/i386");
+    assert!(report::markdown(&r).contains("\nI applied the series to stock QEMU 10.2.2.\n"));
+    assert!(report::text(&r).contains("\n1 patch on stock QEMU 10.2.2"));
     assert!(!report::markdown(&r).contains("Tested-by"));
     let always = Request { always: true, ..request(&tree, vec![mail]) };
     let r = review(&tree.env, &mut bench, &always).unwrap();
@@ -184,6 +196,7 @@ fn a_series_for_another_base_is_told_from_one_with_fuzz() {
     let r = reviewed(&tree, vec![strange]);
     assert_eq!((r.outcome(), r.outcome().exit_code()), (Outcome::DoesNotApply, 11));
     says(&r, "does not apply to stock QEMU 10.2.2; it fits no other base");
+    assert!(report::markdown(&r).contains("\nI tried to apply the series to stock QEMU 10.2.2.\n"));
 }
 
 #[test]

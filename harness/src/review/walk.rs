@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Builds, Companion, CompanionVerdict, Flipped, Request, Review, SuiteSummary, executed, rules,
-    scope,
+    Builds, Companion, CompanionVerdict, Flipped, Request, Review, SuiteSummary, Tally, executed,
+    rules, scope,
 };
 use crate::bench::{Bench, Measured, Point, Step, flips, only, rows};
 use crate::build::patch::Patch;
@@ -331,15 +331,16 @@ fn key(row: &Row) -> (Verdict, u32, u32) {
 }
 
 fn summaries(before: &[ResultSet], after: &[ResultSet]) -> Vec<SuiteSummary> {
-    let count = |set: &ResultSet| {
-        let passes = set.tests.iter().filter(|r| r.verdict == Verdict::Pass).count();
-        (passes, set.tests.len())
+    let tally = |set: &ResultSet| {
+        let count = |verdict| set.tests.iter().filter(|r| r.verdict == verdict).count();
+        let (pass, skip) = (count(Verdict::Pass), count(Verdict::Skip));
+        Tally { pass, skip, all: set.tests.len() }
     };
-    let old = |name: &str| before.iter().find(|s| s.suite.name == name).map_or((0, 0), count);
+    let old = |name: &str| before.iter().find(|s| s.suite.name == name).map(tally);
     let summary = |set: &ResultSet| SuiteSummary {
         name: format!("{} {}", set.suite.name, set.suite.version),
-        before: old(&set.suite.name),
-        after: count(set),
+        before: old(&set.suite.name).unwrap_or_default(),
+        after: tally(set),
     };
     after.iter().map(summary).collect()
 }

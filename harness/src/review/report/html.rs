@@ -22,9 +22,9 @@ pub fn html(review: &Review) -> String {
     );
     let _ = writeln!(
         out,
-        "<p>Version {}, {} patches on {}, from {}.</p>",
+        "<p>Version {}, {} on {}, from {}.</p>",
         review.version,
-        review.patches.len(),
+        words::patches(review.patches.len()),
         escape(&review.base),
         escape(&review.input)
     );

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::words;
-use crate::review::{Builds, Outcome, Review};
+use crate::review::{Applies, Builds, Outcome, Review};
 
 /// Where a list's mails are wrapped.
 const WIDTH: usize = 72;
@@ -17,11 +17,20 @@ pub fn markdown(review: &Review) -> String {
     let _ = writeln!(out, "> [PATCH{version} 0/{total}] {}\n", review.title);
     let built =
         review.patches.iter().filter(|p| matches!(p.builds, Builds::Yes | Builds::Unchanged));
-    let sentence = format!(
-        "I applied the series to {}, built it at {} of {total} patches and compared the SVM tests before and after.",
-        review.base,
-        built.count()
-    );
+    let refused = review.patches.iter().any(|p| matches!(p.applies, Applies::Refused { .. }));
+    let (built, base) = (built.count(), &review.base);
+    let sentence = match (refused, built) {
+        (true, _) => format!("I tried to apply the series to {base}."),
+        (false, 0) => format!("I applied the series to {base}."),
+        (false, n) => {
+            let all = words::patches(total);
+            let compared = match review.unmeasured {
+                None => " and compared the SVM tests before and after",
+                Some(_) => "",
+            };
+            format!("I applied the series to {base}, built it at {n} of {all}{compared}.")
+        }
+    };
     out += &wrapped(&sentence, "");
     for line in review.faults.iter().map(words::fault).chain(words::coverage(review)) {
         out += &wrapped(&line, "- ");

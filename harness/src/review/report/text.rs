@@ -11,8 +11,8 @@ pub fn text(review: &Review) -> String {
     let version =
         if review.version > 1 { format!(" (v{})", review.version) } else { String::new() };
     let _ = writeln!(out, "{}{version}", review.title);
-    let count = review.patches.len();
-    let _ = writeln!(out, "{count} patches on {}, from {}\n", review.base, review.input);
+    let count = words::patches(review.patches.len());
+    let _ = writeln!(out, "{count} on {}, from {}\n", review.base, review.input);
     for line in review.faults.iter().map(words::fault) {
         let _ = writeln!(out, "! {line}");
     }

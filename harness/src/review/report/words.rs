@@ -4,7 +4,7 @@ use crate::review::assemble::Fault;
 use crate::review::claims::Remark;
 use crate::review::{
     Applies, Builds, Companion, CompanionVerdict, Executed, Flipped, Outcome, PatchReview, Review,
-    RuleChange,
+    RuleChange, Tally,
 };
 
 /// A fault of the whole series.
@@ -223,14 +223,26 @@ pub(super) fn coverage(review: &Review) -> Vec<String> {
         lines.push(format!("no suite ran: {why}"));
     }
     for s in &review.suites {
-        lines.push(format!(
-            "{}: {} of {} tests pass before, {} of {} with the series",
-            s.name, s.before.0, s.before.1, s.after.0, s.after.1
-        ));
+        let (before, after) = (tally(&s.before, " tests pass before"), tally(&s.after, ""));
+        lines.push(format!("{}: {before}, {after} with the series", s.name));
     }
     lines.extend(review.executed.iter().flat_map(|files| executed(files)));
     lines.extend(review.absent.iter().map(|a| format!("{} did not run: {}", a.suite, a.why)));
     lines
+}
+
+/// `2 of 9 tests pass before (3 skipped)`.
+fn tally(t: &Tally, what: &str) -> String {
+    let skipped = match t.skip {
+        0 => String::new(),
+        n => format!(" ({n} skipped)"),
+    };
+    format!("{} of {}{what}{skipped}", t.pass, t.all)
+}
+
+/// `1 patch`.
+pub(super) fn patches(n: usize) -> String {
+    if n == 1 { "1 patch".into() } else { format!("{n} patches") }
 }
 
 /// Which changed lines ran.
