@@ -28,6 +28,24 @@ pub struct Catalog {
     /// Runs of several tests, or with other arguments.
     #[serde(default)]
     pub also: Vec<Also>,
+    /// What is special about running a unit whole.
+    #[serde(default)]
+    pub whole: Vec<Whole>,
+}
+
+/// How a unit is run whole.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whole {
+    /// The unit.
+    pub unit: String,
+    /// Its time limit in seconds, where the tree's or the usual one is too short for TCG.
+    pub seconds: Option<u64>,
+    /// Whether it measures time, see [`Catalog::timed`].
+    #[serde(default)]
+    pub timed: bool,
+    /// Why.
+    pub why: String,
 }
 
 /// A test that its unit leaves out.
@@ -81,6 +99,11 @@ impl Catalog {
     /// Whether any of these tests measures time.
     pub fn any_timed<'a>(&self, tests: impl IntoIterator<Item = &'a String>) -> bool {
         tests.into_iter().any(|t| self.timed.contains(t))
+    }
+
+    /// What is special about running `unit` whole.
+    pub fn whole(&self, unit: &str) -> Option<&Whole> {
+        self.whole.iter().find(|whole| whole.unit == unit)
     }
 
     /// Whether `unit` runs `test` although its own filter leaves it out.

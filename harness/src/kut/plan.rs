@@ -102,7 +102,13 @@ impl Planner<'_> {
         // A unit that is one named test is that test already.
         if named.len() != 1 || named[0] != filter {
             let whole = self.job(WHOLE, None, test_args.as_deref(), None);
-            jobs.push(Job { alone: self.catalog.any_timed(named), ..whole });
+            let special = self.catalog.whole(unit);
+            let limit = special.and_then(|s| s.seconds).map(Duration::from_secs);
+            jobs.push(Job {
+                alone: self.catalog.any_timed(named) || special.is_some_and(|s| s.timed),
+                timeout: self.timeout.or(limit).unwrap_or(whole.timeout),
+                ..whole
+            });
         }
         jobs
     }
@@ -245,6 +251,20 @@ mod tests {
         };
         assert_eq!(alone(&["a", "svm_tsc_scale_test"]), [false, true, true]);
         assert_eq!(alone(&["a", "b"]), [false, false, false]);
+    }
+
+    #[test]
+    fn a_unit_that_is_special_as_a_whole_is_run_so() {
+        let whole = |unit: &str, timeout| {
+            let (_, jobs) =
+                plan(&[surveyed(unit, None, &[])], &Catalog::built_in().unwrap(), timeout).unwrap();
+            (jobs[0].alone, jobs[0].timeout)
+        };
+        assert_eq!(whole("debug", None), (true, ALL));
+        assert_eq!(whole("access", None), (false, Duration::from_secs(900)));
+        assert_eq!(whole("u", None), (false, ALL));
+        let asked = Duration::from_secs(5);
+        assert_eq!(whole("access", Some(asked)), (false, asked));
     }
 
     #[test]
