@@ -29,6 +29,11 @@ pub(super) struct Code {
     bytes: Vec<u8>,
 }
 
+/// Clears memory that code writes to, which is then put back behind the case.
+pub(super) fn cleared(draft: Draft, pa: u64, bytes: u64) -> Draft {
+    (pa..pa + bytes).step_by(8).fold(draft, |d, pa| d.mem(pa, 0))
+}
+
 const fn pci(device: u32, register: u8) -> u32 {
     1 << 31 | device << 11 | register as u32
 }
@@ -103,6 +108,56 @@ impl Code {
     /// MOV dword `[address]`, imm32.
     pub(super) fn store(self, address: u64, value: u32) -> Code {
         self.op(&[0xc7, 0x05], address).put(&value.to_le_bytes())
+    }
+
+    /// Copies doublewords.
+    pub(super) fn copy(self, from: u64, to: u64, count: u64) -> Code {
+        // MOV ESI; MOV EDI; MOV ECX; CLD; REP MOVSD.
+        self.op(&[0xbe], from).op(&[0xbf], to).op(&[0xb9], count).put(&[0xfc, 0xf3, 0xa5])
+    }
+
+    /// INC dword `[address]`.
+    pub(super) fn count(self, address: u64) -> Code {
+        self.op(&[0xff, 0x05], address)
+    }
+
+    /// Does one thing if EAX is that value, and else another.
+    pub(super) fn if_equal(
+        self,
+        value: u64,
+        then: impl FnOnce(Code) -> Code,
+        otherwise: impl FnOnce(Code) -> Code,
+    ) -> Code {
+        // CMP EAX, imm32; JNE rel32; …; JMP rel32; …
+        let code = self.op(&[0x3d], value);
+        let then = then(Code::at(code.here() + 6));
+        let otherwise = otherwise(Code::at(then.here() + 5));
+        code.op(&[0x0f, 0x85], then.bytes.len() as u64 + 5)
+            .put(&then.bytes)
+            .op(&[0xe9], otherwise.bytes.len() as u64)
+            .put(&otherwise.bytes)
+    }
+
+    /// Jumps while the doubleword is below a limit.
+    pub(super) fn jump_below(self, address: u64, limit: u64, to: u64) -> Code {
+        // CMP dword [address], imm32; JB.
+        let code = self.op(&[0x81, 0x3d], address).put(&(limit as u32).to_le_bytes());
+        let next = code.here() + 6;
+        code.op(&[0x0f, 0x82], to.wrapping_sub(next))
+    }
+
+    /// Does something while the doubleword is zero.
+    pub(super) fn while_none(self, address: u64, then: impl FnOnce(Code) -> Code) -> Code {
+        // CMP dword [address], 0; JNE.
+        let code = self.op(&[0x83, 0x3d], address).put(&[0]);
+        let then = then(Code::at(code.here() + 6));
+        code.op(&[0x0f, 0x85], then.bytes.len() as u64).put(&then.bytes)
+    }
+
+    /// Waits until the byte is not zero.
+    pub(super) fn wait_for(self, address: u64) -> Code {
+        // PAUSE; CMP byte [address], 0; JE.
+        self.put(&[0xf3, 0x90]).op(&[0x80, 0x3d], address).put(&[0, 0x74, 0xf5])
     }
 
     /// OUT to a port, of EAX, or of AL.
@@ -188,6 +243,7 @@ impl Code {
 
     /// The steps that write it to memory, and the segment that it wants.
     pub(super) fn placed(&self, draft: Draft) -> Draft {
+        let draft = cleared(cleared(draft, KEPT_RSP, 8), STACK32 - 0x10, 0x10);
         let draft = draft.mem(world::L1_GDT + u64::from(CS32), CODE32);
         (self.at..).step_by(8).zip(self.bytes.chunks(8)).fold(draft, |d, (at, bytes)| {
             let mut word = [0; 8];

@@ -8,7 +8,7 @@ use svm_model::outcome::Obs;
 use svm_model::vmcb::{Field, exit};
 
 use super::Draft;
-use super::code::{CS32, Code, STACK32};
+use super::code::{CS32, Code, STACK32, cleared};
 use super::npt::{FULL, LARGE};
 
 const CODE: u64 = world::DATA + 0x2_0000;
@@ -79,6 +79,7 @@ impl Paging {
 
     /// The tables, one to one as far as the world goes.
     fn tables(self, draft: Draft) -> Draft {
+        let draft = cleared(draft, FOUND, 0x38);
         match self {
             Paging::Pae => pae(draft, PDPT, PD),
             Paging::Legacy => legacy(draft, PD32),

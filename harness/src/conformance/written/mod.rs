@@ -16,6 +16,7 @@ mod legacy;
 mod maps;
 mod newer;
 mod npt;
+mod race;
 mod registers;
 mod round_trip;
 mod smm;
@@ -42,7 +43,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 18] = [
+    let files: [fn() -> Vec<Draft>; 19] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Written> {
         feature_off::cases,
         legacy::cases,
         smm::cases,
+        race::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
 }

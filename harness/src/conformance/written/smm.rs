@@ -9,7 +9,7 @@ use svm_model::snapshot::HostReg;
 use svm_model::vmcb::{Field, exit};
 
 use super::Draft;
-use super::code::Code;
+use super::code::{Code, cleared};
 use super::npt::{FULL, LARGE};
 
 const CODE: u64 = world::DATA + 0x2_0000;
@@ -89,7 +89,10 @@ fn compared() -> Vec<u8> {
 
 /// What is behind the range for all others is none of the secret.
 fn memory() -> Vec<Draft> {
-    let draft = |id: &str| Draft::new(format!("smm/{id}"), TlbAsid, "10.2.5").on_large_board();
+    let draft = |id: &str| {
+        let d = Draft::new(format!("smm/{id}"), TlbAsid, "10.2.5").on_large_board();
+        cleared(d, FOUND, 0x10)
+    };
     let found = |d: Draft, pa: u64, value: u32| {
         d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value.into()))
     };

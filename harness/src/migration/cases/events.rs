@@ -6,7 +6,7 @@ use svm_model::case::{Event, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};
 
-use super::{Move, at, draft, in_handler, in_l1, mark};
+use super::{Mark, Move, at, draft, in_handler, in_l1, mark};
 use crate::conformance::written::Draft;
 
 const IF: u64 = 0x202;
@@ -22,13 +22,24 @@ const V_NMI_ENABLE: u64 = 1 << 26;
 const VALID: u64 = 1 << 31;
 /// #GP(0x1234) in EVENTINJ.
 const GP: u64 = VALID | 3 << 8 | 1 << 11 | 13 | 0x1234 << 32;
+/// Where the guest has its SMI handler.
+const SMI_HANDLER: u64 = 0x3_8000;
 /// A page for an IDT, and its nested entry.
 const IDT: u64 = world::DATA + 0x3000;
 const IDT_ENTRY: u64 = world::npt::PT + 3 * 8;
 
 pub(super) fn cases() -> Vec<Move> {
-    [gif(), physical(), virtual_interrupts(), tpr(), virtual_gif(), virtual_nmi(), injected()]
-        .concat()
+    [
+        gif(),
+        physical(),
+        virtual_interrupts(),
+        tpr(),
+        virtual_gif(),
+        virtual_nmi(),
+        injected(),
+        management(),
+    ]
+    .concat()
 }
 
 /// L1, with GIF clear from the exit on, and something that waits for STGI.
@@ -190,4 +201,27 @@ fn injected() -> Vec<Move> {
         ),
         in_l1(mark(again).set(Field::EVENTINJ, GP).set(Field::IDTR_BASE, world::L2_IDT).run()),
     ]
+}
+
+/// Leaves at the first instruction of the SMI handler, which has interrupted L2.
+fn management() -> Vec<Move> {
+    let interrupted =
+        |id: &str| draft(&format!("smm/{id}"), Virq).l1(Insn::Clgi, 0).raise(Event::Smi);
+    let pauses = vec![Insn::Pause; 6];
+    let filter = interrupted("pause-filter-of-l2")
+        .needs(CpuFeature::PauseFilter)
+        .program(&pauses)
+        .set(Field::PAUSE_FILTER_COUNT, 4)
+        .intercept(exit::PAUSE);
+    // V_TPR is L2's, and what is pending for L1 is masked in the handler.
+    let masked = interrupted("interrupt-of-l1")
+        .program(&[Insn::Nop, Insn::ReadCr(8, 0)])
+        .raise(Event::Intr(0x60))
+        .set(Field::INT_CTL, V_INTR_MASKING | 9)
+        .run()
+        .l1(Insn::Stgi, 0)
+        .step(Step::Window);
+    [filter.run(), masked]
+        .map(|d| Move { case: d.finish().case, mark: Mark::Instruction(SMI_HANDLER) })
+        .to_vec()
 }

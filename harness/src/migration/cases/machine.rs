@@ -18,7 +18,7 @@ const EFER_BYTE: u64 = world::MSRPM + 0x800 + 0x80 / 4;
 const PAGE: u64 = world::DATA + 0x5000;
 
 pub(super) fn cases() -> Vec<Move> {
-    [plain(), intercepts(), exits(), debug(), registers()].concat()
+    [plain(), intercepts(), exits(), debug(), registers(), monitor()].concat()
 }
 
 fn plain() -> Vec<Move> {
@@ -210,4 +210,18 @@ fn registers() -> Vec<Move> {
                 .step(Step::Rdmsr(EFER)),
         ),
     ]
+}
+
+/// Between MONITOR and MWAIT, which has an intercept for each state of the monitor.
+fn monitor() -> Vec<Move> {
+    let operands = [Insn::Mov(0, PAGE), Insn::Mov(1, 0), Insn::Mov(2, 0)];
+    let waits = |id: &str, first: Insn| {
+        let case = draft(&format!("monitor/{id}"), Intercepts)
+            .needs(CpuFeature::Monitor)
+            .program(&[&operands[..], &[first, Insn::Nop, Insn::Mwait]].concat())
+            .intercept(exit::MWAIT)
+            .intercept(exit::MWAIT_ARMED);
+        at(5, case.run())
+    };
+    vec![waits("armed", Insn::Monitor), waits("not-armed", Insn::Nop)]
 }
