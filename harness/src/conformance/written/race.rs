@@ -68,7 +68,7 @@ impl Flip {
         let code = self.l1();
         let d = Draft::new(format!("race/{}", self.name), VmrunChecks, "15.5.1")
             .on_large_board()
-            .program(&[self.reads.clone()])
+            .program(std::slice::from_ref(&self.reads))
             .set(Field::NESTED_CTL, 0)
             .set(Field::N_CR3, 0);
         let d = cleared(cleared(d, RAN, STOPPED + 8 - RAN), KEPT, SAVED);
