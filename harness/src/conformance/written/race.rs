@@ -25,7 +25,7 @@ const KEPT: u64 = world::DATA + 0x3_1000;
 const SAVED: u64 = 0x300;
 /// How often is often enough. On a single core, each time slice of the other CPU
 /// makes one refusal at most.
-const RUNS: u64 = 5000;
+const RUNS: u64 = 20_000;
 const REFUSALS: u64 = 20;
 
 /// Where the other CPU starts: real mode, CS:IP 1000:0000.
