@@ -126,12 +126,13 @@ fn does(n: usize) -> &'static str {
     if n == 1 { " does" } else { "s do" }
 }
 
-/// `10.0.13 (it passed in 7.2.22)`.
+/// `stock-10.0.13 (passed in stock-7.2.22)`; where nothing older passed, it may be
+/// older itself.
 pub(super) fn since_words(history: &History<'_>, since: &Since) -> String {
     let name = |at: usize| &history.builds[at].build.name;
     match since.passed {
         Some(passed) => format!("{} (passed in {})", name(since.first), name(passed)),
-        None => name(since.first).clone(),
+        None => format!("{} or before", name(since.first)),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Part, Report, matrix};
 use crate::Verdict;
 use crate::diff::{Basis, Change, Comparison, Flip};
 use crate::results::Row;
+use crate::suite::SuiteIdentity;
 
 /// Flips of one kind that are listed; the others are counted.
 const MOST: usize = 20;
@@ -32,7 +33,7 @@ pub fn text(report: &Report) -> String {
 
 pub(super) fn heading(out: &mut String, report: &Report) {
     let mut builds: Vec<&str> = Vec::new();
-    let mut suites: Vec<&str> = Vec::new();
+    let mut suites: Vec<(&SuiteIdentity, Vec<&str>)> = Vec::new();
     for Part { set, .. } in &report.parts {
         if !builds.contains(&set.build.name.as_str()) {
             builds.push(&set.build.name);
@@ -42,13 +43,26 @@ pub(super) fn heading(out: &mut String, report: &Report) {
         }
     }
     for Part { set, .. } in &report.parts {
-        if !suites.contains(&set.suite.name.as_str()) {
-            suites.push(&set.suite.name);
-            let (tests, configs) = (set.tests.len(), set.configs.len());
-            let version = &set.suite.version;
-            let _ = write!(out, "{:<16} {version}: {tests} runs", set.suite.name);
-            let _ = writeln!(out, " in {configs} configuration{}", plural(configs));
+        let build = set.build.name.as_str();
+        match suites.iter_mut().find(|(suite, _)| **suite == set.suite) {
+            Some((_, on)) => on.push(build),
+            None => suites.push((&set.suite, vec![build])),
         }
+    }
+    suites.sort_by_key(|(suite, _)| &suite.name);
+    for (suite, on) in &suites {
+        let has = |p: &&Part| p.set.suite == **suite;
+        let Some(Part { set, .. }) = report.parts.iter().find(has) else { continue };
+        let (tests, configs) = (set.tests.len(), set.configs.len());
+        let _ = write!(out, "{:<16} {}: {tests} runs", suite.name, suite.version);
+        let _ = write!(out, " in {configs} configuration{}", plural(configs));
+        // What was measured with another suite, or not at all, is not compared unawares.
+        let part = on.len() < builds.len();
+        let _ = writeln!(
+            out,
+            "{}",
+            if part { format!(", on {}", on.join(", ")) } else { String::new() }
+        );
     }
     for absent in &report.absent {
         let _ = writeln!(out, "{:<16} NOT RUN: {}", absent.suite, absent.why);

@@ -11,7 +11,7 @@ use super::plot::{self, Plot};
 use super::view::{Build, Cell, Group, Shown, href, since};
 use crate::Verdict;
 use crate::diff::{Change, Comparison, unexpected_passes};
-use crate::history::{History, fails};
+use crate::history::{Column, History, fails};
 use crate::report::text::share;
 use crate::results::ResultSet;
 
@@ -145,7 +145,30 @@ fn notices(content: &Content<'_>) -> Vec<String> {
             ));
         }
     }
+    notices.extend(suites(content.history).iter().filter_map(|s| uneven(content.history, &s.name)));
     notices
+}
+
+/// Builds on which a suite was not measured, or not as on the newest one.
+fn uneven(history: &History<'_>, suite: &str) -> Option<String> {
+    let on = |c: &Column<'_>| {
+        let set = c.sets.iter().find(|s| s.suite.name == suite);
+        set.map(|s| s.suite.version.clone())
+    };
+    let newest = history.builds.iter().rev().find_map(on)?;
+    let names = |wanted: &dyn Fn(Option<String>) -> bool| {
+        let found = history.builds.iter().filter(|c| wanted(on(c)));
+        found.map(|c| c.build.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let lack = names(&|version| version.is_none());
+    let other = names(&|version| version.is_some_and(|v| v != newest));
+    let parts = [("not measured on", lack), ("another version of it on", other)];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, builds)| !builds.is_empty())
+        .map(|(what, builds)| format!("{what} {builds}"))
+        .collect();
+    (!parts.is_empty()).then(|| format!("Columns differ in {suite}: {}", parts.join("; ")))
 }
 
 fn matrix(history: &History<'_>, groups: &[Group]) -> Vec<Line> {
