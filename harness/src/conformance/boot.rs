@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use svm_model::case::Board;
 use svm_model::wire::{EXIT_PORT, EXIT_VALUE, MAILBOX, header};
+use wait4::Wait4;
 
 use super::executor::SHUT_DOWN;
 use super::guest::Guest;
@@ -77,11 +78,12 @@ impl Machine {
         command
     }
 
-    /// Boots the guest on RAM that has its batch already, and waits for the end.
+    /// Boots the guest on RAM that has its batch already, and waits for the end; how it
+    /// ended, and the processor time of a QEMU that ended by itself.
     ///
     /// # Errors
     /// Harness, when QEMU cannot be started or watched; Interrupted.
-    pub fn boot(&self, cpu: &str, board: Board, ram: &Ram) -> Result<Ended> {
+    pub fn boot(&self, cpu: &str, board: Board, ram: &Ram) -> Result<(Ended, Duration)> {
         self.load(ram)?;
         watched(self.command(cpu, board, ram), ram, self.limit)
     }
@@ -95,8 +97,13 @@ impl Machine {
     }
 }
 
-/// Runs what works on a batch in `ram`, and waits for its end.
-pub(crate) fn watched(mut command: Command, ram: &Ram, limit: Duration) -> Result<Ended> {
+/// Runs what works on a batch in `ram`, and waits for its end; how it ended, and its
+/// processor time if it did so by itself.
+pub(crate) fn watched(
+    mut command: Command,
+    ram: &Ram,
+    limit: Duration,
+) -> Result<(Ended, Duration)> {
     let words =
         tempfile::tempfile().doing(Kind::Harness, || "making a file for QEMU's stderr".into())?;
     let stderr = words.try_clone().doing(Kind::Harness, || "copying a descriptor".into())?;
@@ -115,12 +122,12 @@ pub(crate) fn watched(mut command: Command, ram: &Ram, limit: Duration) -> Resul
         interrupt::check()?;
         let done = ram.u32(MAILBOX + header::DONE)?;
         if let Some(why) = watch.stalled(done, Instant::now()) {
-            return Ok(Ended::Stalled(why));
+            return Ok((Ended::Stalled(why), Duration::ZERO));
         }
     }
-    let status = running.wait().doing(Kind::Harness, || name)?;
+    let used = running.child().wait4().doing(Kind::Harness, || name)?;
     interrupt::check()?;
-    Ok(ended(status, words))
+    Ok((ended(used.status, words), used.rusage.utime + used.rusage.stime))
 }
 
 fn ended(status: ExitStatus, words: File) -> Ended {

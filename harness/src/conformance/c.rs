@@ -30,11 +30,11 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// Runs a batch that lies in `ram`.
+    /// Runs a batch that lies in `ram`; as [`boot::Machine::boot`].
     ///
     /// # Errors
     /// Harness, when it cannot be started or watched; Interrupted.
-    pub fn boot(&self, without: CpuSet, ram: &Ram) -> Result<Ended> {
+    pub fn boot(&self, without: CpuSet, ram: &Ram) -> Result<(Ended, Duration)> {
         let mut command = Command::new(&self.program);
         command.arg(ram.path());
         for bit in without.iter().map(|f| f.cpuid()) {

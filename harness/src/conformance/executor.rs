@@ -1,5 +1,6 @@
 //! Cases into outcomes, on a QEMU.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use svm_model::case::{Board, Case};
@@ -67,17 +68,29 @@ pub struct QemuExecutor {
     place: Place,
     /// What each CPU that was booted offers, by what it was booted without.
     platforms: Vec<(CpuSet, Platform)>,
+    /// Processor time of the processes that ended by themselves.
+    spent: Cell<Duration>,
 }
 
 impl QemuExecutor {
     /// On that machine.
     pub fn new(machine: Machine) -> Self {
-        QemuExecutor { place: Place::Machine(machine), platforms: Vec::new() }
+        QemuExecutor::at(Place::Machine(machine))
     }
 
     /// On QEMU's C code: the executor `c`.
     pub fn in_process(c: InProcess) -> Self {
-        QemuExecutor { place: Place::C(c), platforms: Vec::new() }
+        QemuExecutor::at(Place::C(c))
+    }
+
+    fn at(place: Place) -> Self {
+        QemuExecutor { place, platforms: Vec::new(), spent: Cell::default() }
+    }
+
+    /// Processor time so far of the processes in which cases ran, of those that ended by
+    /// themselves.
+    pub fn spent(&self) -> Duration {
+        self.spent.get()
     }
 
     /// What the CPU offers when it is booted without those features.
@@ -155,10 +168,11 @@ impl QemuExecutor {
 
     fn boot(&self, without: CpuSet, board: Board, batch: &Batch) -> Result<(Ram, Ended)> {
         let ram = batch.ram(without)?;
-        let end = match &self.place {
+        let (end, took) = match &self.place {
             Place::Machine(machine) => machine.boot(&cpu_argument(without), board, &ram)?,
             Place::C(c) => c.boot(without, &ram)?,
         };
+        self.spent.set(self.spent.get() + took);
         check_header(&ram)?;
         Ok((ram, end))
     }

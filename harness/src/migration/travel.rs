@@ -56,7 +56,7 @@ pub fn travel(from: &Station, to: &Station, mark: Mark, ram: Ram) -> Result<Trip
     let new = Ram::new(ram.size(), &ram::folders())?;
     let mut command = to.machine.command(&to.cpu, Board::Small, &new);
     command.args(["-incoming", &format!("file:{}", state.display())]);
-    let ended = boot::watched(command, &new, to.machine.limit)?;
+    let (ended, _) = boot::watched(command, &new, to.machine.limit)?;
     Ok(Trip::Through(new, ended))
 }
 
