@@ -187,7 +187,7 @@ fn every_register_is_the_one_that_is_named() {
 }
 
 #[test]
-fn a_program_ends_in_vmmcall() {
+fn a_program_ends_in_vmmcall_and_nothing_is_translated_behind_it() {
     let bytes = encode::program(&[Insn::Nop, Insn::Raw(vec![0x0f, 0x0b])]);
-    assert_eq!(bytes, [0x90, 0x0f, 0x0b, 0x0f, 0x01, 0xd9]);
+    assert_eq!(bytes, [0x90, 0x0f, 0x0b, 0x0f, 0x01, 0xd9, 0x0f, 0x0b]);
 }

@@ -65,10 +65,11 @@ pub fn length(insn: &Insn) -> Length {
     Length { setup: s.0, body: b.0 }
 }
 
-/// A program's bytes: its instructions, then VMMCALL.
+/// A program's bytes: its instructions, then VMMCALL, and a UD2 that is never reached: an
+/// emulator which translates ahead would go on into whatever is behind.
 pub fn program(insns: &[Insn]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(insns.len() * 8 + 3);
-    insns.iter().chain([&Insn::Vmmcall]).for_each(|i| encode(i, &mut bytes));
+    let mut bytes = Vec::with_capacity(insns.len() * 8 + 5);
+    insns.iter().chain([&Insn::Vmmcall, &Insn::Ud2]).for_each(|i| encode(i, &mut bytes));
     bytes
 }
 
