@@ -28,8 +28,8 @@ void cx_rest_restart(void);
 void cx_tcg_init(void);
 /* Before each instruction; in a rehearsal no operation has an effect. */
 void cx_tcg_begin(bool rehearsal);
-/* Whether the instruction has just been rehearsed. */
-void cx_tcg_rehearsed(bool is);
+/* What INSN_START says of the next instruction by its end; NULL is not known. */
+void cx_tcg_rehearsed(const uint64_t *data);
 /* Whether an address is one that translated code would return to. */
 bool cx_tcg_is_code(uintptr_t host_pc);
 /* What INSN_START recorded for the instruction being executed. */

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include "accel/tcg/cpu-ops.h"
 #include "accel/tcg/tb-cpu-state.h"
+#include "exec/target_page.h"
 #include "exec/translation-block.h"
 #include "tcg/insn-start-words.h"
 #include "tcg/helper-tcg.h"
@@ -103,11 +104,47 @@ static void translate(CPUState *cs, vaddr pc, void *host)
     cs->cc->tcg_ops->translate_code(cs, &block, &max_insns, pc, host);
 }
 
+#ifdef INSN_START_LEN_SHIFT
+/* Instructions that have been rehearsed. What INSN_START says in the end depends on
+   nothing else. */
+static struct Rehearsal {
+    uint64_t pc, cs_base, flags;
+    uint8_t code[16];
+    uint64_t insn_start[INSN_START_WORDS];
+} rehearsals[512];
+
+/* The translator says only at the end of an instruction how long it is; an exit in the
+   middle of it wants to know. */
+static void rehearse(CPUState *cs, vaddr pc, const uint8_t *host)
+{
+    struct Rehearsal this = { pc, block.cs_base, (uint64_t)block.cflags << 32 | block.flags };
+    /* What is on the next page may change alone. */
+    bool whole = (pc & ~TARGET_PAGE_MASK) <= TARGET_PAGE_SIZE - sizeof(this.code);
+    struct Rehearsal *known = NULL;
+
+    if (whole) {
+        memcpy(this.code, host, sizeof(this.code));
+        uint64_t mixed = (ldq_p(this.code) ^ pc) * 0x9e3779b97f4a7c15;
+        known = &rehearsals[mixed >> 55];
+        if (!memcmp(known, &this, offsetof(struct Rehearsal, insn_start))) {
+            cx_tcg_rehearsed(known->insn_start);
+            return;
+        }
+    }
+    cx_tcg_begin(true);
+    translate(cs, pc, (void *)host);
+    cx_tcg_insn_start(this.insn_start, INSN_START_WORDS);
+    if (known) {
+        *known = this;
+    }
+    cx_tcg_rehearsed(this.insn_start);
+}
+#endif
+
 static void step(CPUState *cs)
 {
     CPUX86State *env = cpu_env(cs);
     TCGTBCPUState s = cs->cc->tcg_ops->get_tb_cpu_state(cs);
-    bool rehearse = false;
     void *host;
 
     tb_page_addr_t page = get_page_addr_code_hostp(env, s.pc, &host);
@@ -118,16 +155,12 @@ static void step(CPUState *cs)
     block.cflags = cs->tcg_cflags | CF_NO_GOTO_TB | CF_NO_GOTO_PTR | CF_NOIRQ | CF_SINGLE_STEP | 1;
     tb_set_page_addr0(&block, page);
     tb_set_page_addr1(&block, -1);
+    cx_tcg_rehearsed(NULL);
 #ifdef INSN_START_LEN_SHIFT
-    /* The translator says only at the end of an instruction how long it is. */
-    rehearse = env->hflags & HF_GUEST_MASK;
-#endif
-    cx_tcg_rehearsed(false);
-    if (rehearse) {
-        cx_tcg_begin(true);
-        translate(cs, s.pc, host);
-        cx_tcg_rehearsed(true);
+    if (env->hflags & HF_GUEST_MASK) {
+        rehearse(cs, s.pc, host);
     }
+#endif
     cx_tcg_begin(false);
     executing = true;
     translate(cs, s.pc, host);
@@ -184,6 +217,15 @@ static int arrived(const CPUX86State *env, uint64_t end)
         return CX_TRAP;
     }
     return 0;
+}
+
+bool cx_quiet(void)
+{
+    CPUState *cs = CPU(&cx_cpu);
+    CPUX86State *env = cpu_env(cs);
+
+    return !cs->interrupt_request && !(env->hflags & HF_INHIBIT_IRQ_MASK)
+           && !(env->eflags & (TF_MASK | RF_MASK)) && QTAILQ_EMPTY(&cs->breakpoints);
 }
 
 enum CxStop cx_run(uint64_t end, bool resume, unsigned budget)

@@ -68,6 +68,8 @@ void cx_stubs(uint64_t first, uint64_t step);
 /* Runs until RIP is END in L1, or until something else stops it; at least one
    instruction if RESUME. */
 enum CxStop cx_run(uint64_t end, bool resume, unsigned budget);
+/* Whether nothing waits for a NOP: no event, shadow, trap or breakpoint. */
+bool cx_quiet(void);
 /* What CX_OPEN wanted. */
 const char *cx_why(void);
 

@@ -31,7 +31,7 @@ static unsigned label_count;
 static int global_count;
 /* Whether operations are skipped, until which label; NULL is the end. */
 static bool skipping;
-/* What INSN_START says by the end of a rehearsal. */
+/* What INSN_START said by the end of a rehearsal. */
 static uint64_t rehearsed[INSN_START_WORDS];
 static bool is_rehearsed;
 static TCGLabel *until;
@@ -135,12 +135,11 @@ TCGOp *tcg_emit_op(TCGOpcode opc, unsigned nargs)
     return &insn_start.op;
 }
 
-void cx_tcg_rehearsed(bool is)
+void cx_tcg_rehearsed(const uint64_t *data)
 {
-    is_rehearsed = false;
-    if (is) {
-        cx_tcg_insn_start(rehearsed, INSN_START_WORDS);
-        is_rehearsed = true;
+    is_rehearsed = data;
+    if (data) {
+        memcpy(rehearsed, data, sizeof(rehearsed));
     }
 }
 

@@ -90,16 +90,20 @@ impl L1 {
         rax: u64,
         output: &mut Output,
     ) -> Result<(), Broken> {
-        let end = SLOT + (code.len() + TAIL.len()) as u64;
+        let code_end = SLOT + code.len() as u64;
+        let end = code_end + TAIL.len() as u64;
         _ = self.ram.write(SLOT, code);
-        _ = self.ram.write(SLOT + code.len() as u64, &TAIL);
+        _ = self.ram.write(code_end, &TAIL);
         for (n, register) in self.cpu.env().regs.iter_mut().enumerate() {
             *register = gpr(n as u8);
         }
         self.cpu.env().regs[0] = rax;
         self.fault = None;
         self.cpu.enter(SLOT, L1_STACK, self.rflags);
-        let mut stop = self.cpu.run(end, false, BUDGET);
+        let mut stop = self.cpu.run(code_end, false, BUDGET);
+        if matches!(stop, Stop::CX_DONE) && !self.cpu.quiet() {
+            stop = self.cpu.run(end, true, BUDGET);
+        }
         while matches!(stop, Stop::CX_TRAP) && self.trap(output)? {
             stop = self.cpu.run(end, true, BUDGET);
         }

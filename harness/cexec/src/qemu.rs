@@ -109,6 +109,12 @@ impl Cpu {
         unsafe { raw::cx_run(end, resume, budget) }
     }
 
+    /// Whether NOPs would change nothing.
+    pub(crate) fn quiet(&self) -> bool {
+        // SAFETY: reads only.
+        unsafe { raw::cx_quiet() }
+    }
+
     /// What [`Stop::CX_OPEN`] wanted.
     pub(crate) fn why(&self) -> String {
         // SAFETY: a string literal of C's, or null before the first stop.
