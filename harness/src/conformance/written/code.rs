@@ -18,6 +18,7 @@ const KEPT_RSP: u64 = world::DATA + 0x3_fff0;
 const EFER: u32 = 0xc000_0080;
 const EFER_LME: u32 = 1 << 8;
 const EFER_NXE: u32 = 1 << 11;
+const CR0_PE: u64 = 1;
 const CR0_ET: u64 = 1 << 4;
 const PG: u8 = 31;
 
@@ -102,7 +103,36 @@ impl Code {
     /// JMP far to what comes next.
     fn jump_far(self, cs: u16) -> Code {
         let next = self.here() + 7;
-        self.op(&[0xea], next).put(&cs.to_le_bytes())
+        self.jump_far_to(cs, next)
+    }
+
+    /// JMP far.
+    pub(super) fn jump_far_to(self, cs: u16, to: u64) -> Code {
+        self.op(&[0xea], to).put(&cs.to_le_bytes())
+    }
+
+    /// Back from real mode to protected mode.
+    pub(super) fn return_to_protected_mode(self) -> Code {
+        self.mov_eax(CR0_ET | CR0_PE).write_cr(0)
+    }
+
+    /// LIDT `[address]`.
+    pub(super) fn load_idt(self, address: u64) -> Code {
+        self.op(&[0x0f, 0x01, 0x1d], address)
+    }
+
+    /// Writes these bytes.
+    pub(super) fn write(self, at: u64, bytes: &[u8]) -> Code {
+        (at..).step_by(4).zip(bytes.chunks(4)).fold(self, |code, (at, bytes)| {
+            let mut word = [0; 4];
+            word[..bytes.len()].copy_from_slice(bytes);
+            code.store(at, u32::from_le_bytes(word))
+        })
+    }
+
+    /// What has been written so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// MOV dword `[address]`, imm32.

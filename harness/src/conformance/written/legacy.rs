@@ -167,7 +167,7 @@ fn exited(draft: Draft, code: u64) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [round_trips(), nested(), pdptes(), operand()].concat()
+    [round_trips(), nested(), pdptes(), others()].concat()
 }
 
 /// VMRUN and back, with guests in other modes than L1's.
@@ -284,12 +284,39 @@ fn pdptes() -> Vec<Draft> {
     ]
 }
 
-/// The operand is as wide as addresses are.
-fn operand() -> Vec<Draft> {
-    // 67 0F 01 D8 in 64-bit mode.
+fn others() -> Vec<Draft> {
+    // The operand is as wide as addresses are: 67 0F 01 D8 in 64-bit mode.
     let narrow = Insn::Raw(vec![0x67, 0x0f, 0x01, 0xd8]);
-    vec![exited(
-        draft("vmrun-eax-in-64-bit-mode", "15.5.1").step(Step::L1(narrow, 1 << 32 | world::VMCB)),
-        exit::VMMCALL,
-    )]
+    let narrow =
+        draft("vmrun-eax-in-64-bit-mode", "15.5.1").step(Step::L1(narrow, 1 << 32 | world::VMCB));
+
+    // Real mode has no VMRUN. Its #UD goes to where the handler lies, in low memory.
+    const HANDLER: u64 = 0x1_0000;
+    const VECTORS: u64 = 0x1_1000;
+    const IDTR: u64 = FOUND + 8;
+    let ud = VECTORS + 6 * 4;
+    let tried = |handler: &[u8]| {
+        Code::at(CODE)
+            .leave_long_mode()
+            .write(HANDLER, handler)
+            .store(ud, (HANDLER as u32) << 12)
+            .load_idt(IDTR)
+            .leave_protected_mode()
+            .vmrun(world::VMCB)
+            .store(FOUND, 1)
+            .return_to_protected_mode()
+    };
+    let handler = |back| {
+        let handler = Code::at(0).store(FOUND, 6).return_to_protected_mode();
+        handler.jump_far_to(CS32, back)
+    };
+    // Where it comes back to does not change how long it is.
+    let back = tried(handler(0).bytes()).here();
+    let code = tried(handler(back).bytes()).return_to_long_mode();
+    let real = code.placed(cleared(draft("vmrun-in-real-mode", "15.5.1"), FOUND, 0x10));
+    let real = code
+        .called(real.mem(IDTR, VECTORS << 16 | 0x3ff))
+        .step(Step::Peek { pa: FOUND, width: 4 })
+        .shows(Obs::Value(6));
+    vec![exited(narrow, exit::VMMCALL), real]
 }

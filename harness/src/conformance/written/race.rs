@@ -82,13 +82,7 @@ impl Flip {
     /// L1, in protected mode without paging.
     fn l1(&self) -> Code {
         let at = |field: Field| world::VMCB + u64::from(field.offset());
-        let code = Code::at(CODE).leave_long_mode();
-        let other = self.other();
-        let code = (START..).step_by(4).zip(other.chunks(4)).fold(code, |code, (at, bytes)| {
-            let mut word = [0; 4];
-            word[..bytes.len()].copy_from_slice(bytes);
-            code.store(at, u32::from_le_bytes(word))
-        });
+        let code = Code::at(CODE).leave_long_mode().write(START, &self.other());
         // L2 begins anew each time, whatever the last #VMEXIT has saved.
         let (start, field) = (at(Field::ES_SELECTOR), at(self.field));
         let restored = |code: Code, from: u64, to: u64| {

@@ -52,12 +52,7 @@ pub(super) fn cases() -> Vec<Draft> {
 
 /// Writes a handler that begins with these bytes.
 fn handler(code: Code, first: &[u8]) -> Code {
-    let bytes = [first, &COUNT_AND_LEAVE].concat();
-    (HANDLER..).step_by(4).zip(bytes.chunks(4)).fold(code, |code, (at, bytes)| {
-        let mut word = [0; 4];
-        word[..bytes.len()].copy_from_slice(bytes);
-        code.store(at, u32::from_le_bytes(word))
-    })
+    code.write(HANDLER, &[first, &COUNT_AND_LEAVE].concat())
 }
 
 /// A handler that reads SMRAM, in which the secret is, and tells.
