@@ -88,7 +88,8 @@ impl Machine<'_> {
     pub(super) fn translate_nested(&mut self, gpa: u64, access: NestedAccess) -> Flow<u64> {
         let Some(guest) = self.guest.as_ref().filter(|g| g.nested) else { return Ok(gpa) };
         let root = guest.ctl.get(Field::N_CR3) & pte::ADDRESS;
-        if gpa >> 48 != 0 {
+        // Beyond the reach of the tables there is no entry that could be present.
+        if gpa >> 48 != 0 && !self.t.rule(npt::PRESENT, false) {
             return self.nested_fault(gpa, access, 0);
         }
         let access = if access.table && !self.t.does(npt::TABLE_WRITE) {
