@@ -1,4 +1,4 @@
-//! The CPU that a case runs on: what CPUID offers.
+//! The CPU that a case runs on: what CPUID offers (APM vol. 3, appendix E).
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,4 +1,5 @@
-//! The features that rules, cases and tests are grouped by.
+//! The features that rules, cases and tests are grouped by. Each names its sections of APM
+//! vol. 2 ([`Feature::about`]).
 
 use core::fmt;
 use core::str::FromStr;
@@ -38,9 +39,9 @@ features! {
     Vnmi = "vnmi", "Virtual NMI (15.21.10).";
     EventInjection = "event-injection", "EVENTINJ and EXITINTINFO (15.20, 15.7.2).";
     Npt = "npt", "Nested paging (15.25).";
-    Gmet = "gmet", "Guest mode execute trap (15.25.14).";
+    Gmet = "gmet", "Guest mode execute trap (15.25.13).";
     Nrip = "nrip", "Next RIP saved on #VMEXIT (15.7.1).";
-    DecodeAssists = "decode-assists", "Decode assists: EXITINFO1 details and instruction bytes (15.33).";
+    DecodeAssists = "decode-assists", "Decode assists: EXITINFO1 details and instruction bytes (15.8).";
     Lbrv = "lbrv", "LBR virtualisation (15.23).";
     TscScale = "tsc-scale", "TSC offset and TSC ratio (15.30.5).";
     PauseFilter = "pause-filter", "PAUSE intercept filter and threshold (15.14.4).";

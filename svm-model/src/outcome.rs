@@ -1,4 +1,5 @@
-//! Everything observable after a case.
+//! Everything observable after a case: what #VMEXIT leaves (APM vol. 2, 15.6), and what L1
+//! sees beside it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

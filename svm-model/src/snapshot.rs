@@ -1,4 +1,5 @@
-//! Register files in which a value may be unknown: arrays with a mask, read
+//! The VMCB's fields (APM vol. 2, appendix B) and L1's registers after #VMEXIT (15.6), as
+//! register files in which a value may be unknown: arrays with a mask, read
 //! and written by name only when they are printed or stored.
 
 use alloc::collections::BTreeMap;

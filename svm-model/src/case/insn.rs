@@ -1,4 +1,5 @@
-//! The instructions that cases are written in, as L2 (or L1) executes them.
+//! The instructions that cases are written in, as L2 (or L1) executes them. Each has its
+//! page in APM vol. 3, under the name that is given here.
 
 use alloc::vec::Vec;
 

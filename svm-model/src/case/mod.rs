@@ -40,7 +40,7 @@ pub struct Case {
     pub steps: Vec<Step>,
 }
 
-/// CPU features wanted on top of, or away from, `max,+svm`.
+/// CPU features (APM vol. 3, appendix E) wanted on top of, or away from, `max,+svm`.
 ///
 /// Cases with equal `without` and `board` share a boot; what a case needs and the booted CPU
 /// lacks skips the case.
@@ -123,7 +123,7 @@ pub enum Step {
     Window,
 }
 
-/// A physical event, raised through the local APIC or the chipset.
+/// A physical event (APM vol. 2, 15.13), raised through the local APIC or the chipset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Event {
     /// Fixed interrupt of that vector (self IPI).

@@ -1,5 +1,6 @@
 //! The model: what a processor that follows the manual does with a case.
 //!
+//! From VMRUN (APM vol. 2, 15.5) to #VMEXIT (15.6), and what L1 does between.
 //! Pure: `(case, platform) -> outcome`. One file a chapter; wherever the manual
 //! decides, the code names the rule ([`crate::rules`]) through a
 //! [`Trace`], which is what coverage and the mutation check live on.
