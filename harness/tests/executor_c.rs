@@ -113,3 +113,20 @@ fn a_program_that_dies_is_a_crash() {
         QemuExecutor::in_process(InProcess { program: "false".into(), limit: LIMIT });
     assert!(executor.platform(CpuSet::NONE).unwrap_err().to_string().contains("does not come up"));
 }
+
+#[test]
+fn a_locked_access_reads_and_writes() {
+    let at = world::DATA + 8;
+    let steps = [
+        Step::Mem { pa: at, width: 8, value: 0x1234 },
+        Step::Vmrun(world::VMCB),
+        Step::Peek { pa: at, width: 8 },
+    ];
+    for (program, left) in
+        [(vec![Insn::LockNot(at)], !0x1234), (vec![Insn::Mov(0, 7), Insn::Xchg(at)], 7)]
+    {
+        let ran = run(&[case(&program, &steps)]);
+        let Ran::Outcome(outcome) = &ran[0] else { panic!("{ran:?}") };
+        assert_eq!(outcome.obs.last(), Some(&Obs::Value(left)), "{program:?}");
+    }
+}

@@ -9,6 +9,7 @@
  */
 #include "cx.h"
 #include "accel/tcg/cpu-ldst.h"
+#include "accel/tcg/probe.h"
 #include "exec/cpu-common.h"
 #include "tcg/tcg.h"
 #include "tcg/tcg-op-common.h"
@@ -580,3 +581,33 @@ static uint64_t guest_address(TCGTemp *addr, TCGType type)
 
 GUEST_MEMORY(32, V32)
 GUEST_MEMORY(64, V64)
+
+/* Locked accesses. They are writes, even where the read comes first. */
+static IN_CODE uint64_t guest_locked(uint64_t addr, unsigned mmu_idx, MemOp memop)
+{
+    probe_access(cpu_env(CPU(&cx_cpu)), addr, memop_size(memop), MMU_DATA_STORE, mmu_idx,
+                 (uintptr_t)&guest_locked);
+    return guest_load(addr, mmu_idx, memop);
+}
+
+void tcg_gen_atomic_xchg_i64_chk(TCGv_i64 r, TCGTemp *addr, TCGv_i64 v, TCGArg idx,
+                                 MemOp memop, TCGType type)
+{
+    if (!skipping) {
+        uint64_t at = guest_address(addr, type), value = V64(v);
+        uint64_t old = guest_locked(at, idx, memop);
+        guest_store(at, value, idx, memop);
+        V64(r) = old;
+    }
+}
+
+void tcg_gen_atomic_xor_fetch_i64_chk(TCGv_i64 r, TCGTemp *addr, TCGv_i64 v, TCGArg idx,
+                                      MemOp memop, TCGType type)
+{
+    if (!skipping) {
+        uint64_t at = guest_address(addr, type);
+        uint64_t value = guest_locked(at, idx, memop) ^ V64(v);
+        guest_store(at, value, idx, memop);
+        V64(r) = value;
+    }
+}
