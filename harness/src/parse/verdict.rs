@@ -81,10 +81,27 @@ fn verdict(seen: &Transcript, end: End, stderr: &str) -> (Verdict, Option<String
         End::Signalled(signal) => {
             (Verdict::Crash, Some(format!("QEMU killed by {}{at}", signal_name(signal))))
         }
+        End::Exited(STATUS_GOOD) if ends_without_summary(seen, stderr) => without_summary(seen),
         End::Exited(status) if seen.summary.is_none() => {
             (Verdict::Crash, Some(cause_of_death(seen, status, stderr)))
         }
         End::Exited(status) => finished(seen, status),
+    }
+}
+
+/// Units that are older than the summary, or only measure, end well without one.
+fn ends_without_summary(seen: &Transcript, stderr: &str) -> bool {
+    seen.summary.is_none() && seen.exception.is_none() && complaint(stderr).is_none()
+}
+
+/// The verdict of such a unit.
+fn without_summary(seen: &Transcript) -> (Verdict, Option<String>) {
+    if seen.assertions.iter().any(|a| failed(a.outcome)) {
+        (Verdict::Fail, None)
+    } else if seen.count(Outcome::Pass) > 0 {
+        (Verdict::Pass, None)
+    } else {
+        (Verdict::Missing, Some("asserts nothing".to_owned()))
     }
 }
 
@@ -153,6 +170,19 @@ mod tests {
         let got = reading(log, end);
         assert_eq!((got.verdict, got.passed, got.failed), (verdict, counts.0, counts.1), "{log}");
         assert_eq!(got.first_failure.as_deref(), why, "{log}");
+    }
+
+    #[test]
+    fn a_unit_without_a_summary_can_end_well() {
+        let verdict = |log, status| reading(log, End::Exited(status)).verdict;
+        assert_eq!(verdict("PASS: nopl\n", 1), Verdict::Pass);
+        assert_eq!(verdict("PASS: nopl\nFAIL: xadd\n", 1), Verdict::Fail);
+        assert_eq!(verdict("cpuid 172\n", 1), Verdict::Missing);
+        // The guest's exit(1), and its death.
+        assert_eq!(verdict("PASS: nopl\n", 3), Verdict::Crash);
+        assert_eq!(verdict("PASS: nopl\n", 0), Verdict::Crash);
+        let refused = judge(&Transcript::default(), End::Exited(1), "qemu: no such CPU");
+        assert_eq!(refused.verdict, Verdict::Crash);
     }
 
     #[test]
