@@ -7,6 +7,7 @@ use harness::bench::{Point, along};
 use harness::bisect::{self, Found};
 use harness::build::patch;
 use harness::build::{Flavour, Spec};
+use harness::results::{self, KnownFailures};
 use harness::series::claim::Claim;
 use harness::source::pins::Pins;
 use harness::source::range::Range;
@@ -66,6 +67,11 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
     } else {
         print!("{}", bisect::text(&found));
+        // Equal attempts may be luck.
+        let known = KnownFailures::load(&results::folder(&env.repo))?;
+        if let Some(known) = known.wavers(claim.suite(), claim.pattern()) {
+            println!("known to differ from run to run: {}", known.reason);
+        }
     }
     Ok(ExitCode::from(match found.found {
         Found::Change { .. } => 0,

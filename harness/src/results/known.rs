@@ -98,6 +98,15 @@ impl KnownFailures {
         self.matching(build, id).find(|k| !k.flaky && k.why.is_none())
     }
 
+    /// The entry that says that a test, `CONFIGURATION/TEST` or `TEST`, differs
+    /// from run to run.
+    pub fn wavers(&self, suite: &str, test: &str) -> Option<&Known> {
+        let last = test.split_once('/').map_or(test, |(_, test)| test);
+        let means = |t: &String| glob(t, test) || glob(t, last);
+        let names = |k: &&Known| k.suite == suite && k.tests.iter().any(means);
+        self.known.iter().filter(|k| k.flaky).find(names)
+    }
+
     /// The entries, in the file's order.
     pub fn entries(&self) -> &[Known] {
         &self.known

@@ -35,6 +35,12 @@ fn a_planted_regression_in_a_series_of_twenty_is_found_in_six_builds() {
     let named = "0014-target-i386-svm-change-13.patch changed it: pass before, fail with it";
     assert!(said.contains(named), "{said}");
     assert!(world.builds() <= 6, "{} builds", world.builds());
+    assert!(!said.contains("known to differ"), "{said}");
+    let known = "[[known]]\nsuite = \"kvm-unit-tests\"\nconfigs = [\"*\"]\ntests = [\"a\"]\nbuilds = [\"*\"]\n\
+                 verdicts = [\"fail\"]\nreason = \"a race\"\nlink = \"x\"\nsince = \"v1\"\nflaky = true\n";
+    world.put("repo/results/known-failures.toml", known);
+    let (_, said) = bisect(&world, &[]);
+    assert!(said.contains("known to differ from run to run: a race"), "{said}");
 }
 
 #[test]
