@@ -145,7 +145,11 @@ fn notices(content: &Content<'_>) -> Vec<String> {
             ));
         }
     }
-    notices.extend(suites(content.history).iter().filter_map(|s| uneven(content.history, &s.name)));
+    let all = suites(content.history);
+    let uneven: Vec<String> = all.iter().filter_map(|s| uneven(content.history, &s.name)).collect();
+    if !uneven.is_empty() {
+        notices.push(format!("Columns differ in what was measured. {}.", uneven.join(". ")));
+    }
     notices
 }
 
@@ -168,7 +172,7 @@ fn uneven(history: &History<'_>, suite: &str) -> Option<String> {
         .filter(|(_, builds)| !builds.is_empty())
         .map(|(what, builds)| format!("{what} {builds}"))
         .collect();
-    (!parts.is_empty()).then(|| format!("Columns differ in {suite}: {}", parts.join("; ")))
+    (!parts.is_empty()).then(|| format!("{suite}: {}", parts.join("; ")))
 }
 
 fn matrix(history: &History<'_>, groups: &[Group]) -> Vec<Line> {
