@@ -9,9 +9,18 @@ const MARK: &str = "svm-bench: ";
 const FAILED: &str = "failed: ";
 
 /// What it says in that line, if it is one of its. The kernel may have begun the
-/// line with something of its own.
+/// line with something of its own, and may cut in before its end.
 pub fn word(line: &str) -> Option<&str> {
-    line.split_once(MARK).map(|(_, word)| word.trim_end())
+    let (_, word) = line.split_once(MARK)?;
+    let cut = word.match_indices('[').find(|&(at, _)| is_stamp(&word[at + 1..]));
+    Some(cut.map_or(word, |(at, _)| &word[..at]).trim_end())
+}
+
+/// Whether that is the rest of what a line of the kernel's begins with: `[    2.258460]`.
+fn is_stamp(rest: &str) -> bool {
+    let stamp = rest.split_once(']').and_then(|(stamp, _)| stamp.trim_start().split_once('.'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    stamp.is_some_and(|(seconds, fraction)| digits(seconds) && digits(fraction))
 }
 
 /// Is that the last line worth waiting for: the word that is waited for, or a
@@ -93,6 +102,17 @@ mod tests {
         assert_eq!(figure(&said, "exit-cpuid").unwrap(), 10500.5);
         assert_eq!(when(&said, "up").unwrap(), 2.0);
         assert!(when(&said, "down").unwrap_err().to_string().contains("down"));
+    }
+
+    #[test]
+    fn a_word_that_the_kernel_cuts_short_is_heard() {
+        let line = "svm-bench: up[    2.258460] tsc: Refined TSC clocksource calibration";
+        assert_eq!(word(line), Some("up"));
+        assert!(ends(line, "up"));
+        assert_eq!(
+            word("svm-bench: failed: opening [a.b] and x[1]"),
+            Some("failed: opening [a.b] and x[1]")
+        );
     }
 
     #[test]
