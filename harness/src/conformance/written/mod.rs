@@ -6,6 +6,7 @@
 mod code;
 mod debug;
 mod draft;
+mod elsewhere;
 mod exceptions;
 mod feature_off;
 mod gif;
@@ -65,4 +66,9 @@ pub fn all() -> Vec<Written> {
         race::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
+}
+
+/// Those that no QEMU can run, and that only the model is held to.
+pub fn elsewhere() -> Vec<Written> {
+    elsewhere::cases().into_iter().map(Draft::finish).collect()
 }
