@@ -167,7 +167,7 @@ fn exited(draft: Draft, code: u64) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [round_trips(), nested(), pdptes(), others()].concat()
+    [round_trips(), nested(), pdptes(), narrow(), others()].concat()
 }
 
 /// VMRUN and back, with guests in other modes than L1's.
@@ -282,6 +282,78 @@ fn pdptes() -> Vec<Draft> {
         stops(5),
         stops(63),
     ]
+}
+
+/// The VMCB's address is as much of rAX as the address size takes (vol. 3, VMRUN,
+/// VMLOAD, VMSAVE): with the prefix in 32-bit code, AX.
+fn narrow() -> Vec<Draft> {
+    /// Low memory, which the world leaves alone, and what EAX says there is.
+    const AX: u64 = 0x8000;
+    const EAX: u64 = 0x9_0000 | AX;
+    /// Of VMLOAD and VMSAVE, as L1 had it, and as it has it.
+    const HAD: u64 = 0x9_9000;
+    const HAS: u64 = 0x9_a000;
+    const VMRUN: [u8; 4] = [0x67, 0x0f, 0x01, 0xd8];
+    const VMLOAD: [u8; 4] = [0x67, 0x0f, 0x01, 0xda];
+    const VMSAVE: [u8; 4] = [0x67, 0x0f, 0x01, 0xdb];
+    let enter = || Code::at(CODE).leave_long_mode();
+    let star = |page: u64| page + u64::from(Field::STAR.offset());
+    let exitcode = |page: u64| page + u64::from(Field::EXITCODE.offset());
+    // MOV EAX, imm32; VMLOAD or VMSAVE.
+    let vmload = |code: Code, page| code.mov_eax(page).put(&VMLOAD[1..]);
+    let vmsave = |code: Code, page| code.mov_eax(page).put(&VMSAVE[1..]);
+    // What is found there must be this.
+    let finds_with =
+        |id: &str, tables: &dyn Fn(Draft) -> Draft, code: Code, found: &[(u64, u64)]| {
+            let code = (FOUND..)
+                .step_by(4)
+                .zip(found)
+                .fold(code, |code, (to, &(from, _))| code.load_eax(from).store_eax(to))
+                .return_to_long_mode();
+            let d = draft(format!("16-bit-address,{id}"), "15.5.1");
+            let d = code.called(code.placed(tables(cleared(d, FOUND, 8))));
+            (FOUND..).step_by(4).zip(found).fold(d, |d, (pa, &(_, value))| {
+                d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value))
+            })
+        };
+
+    let finds = |id: &str, code, found: &[(u64, u64)]| finds_with(id, &|d| d, code, found);
+
+    // What is in EAX is no VMCB; what is in AX is a copy of the case's.
+    let run = enter().copy(world::VMCB, AX, 0x200).store(exitcode(EAX), 0x5555);
+    let run = run.put(&[0x6a, world::L1_RFLAGS as u8, 0x9d]).mov_eax(EAX).put(&VMRUN);
+    let run = finds("vmrun", run, &[(exitcode(AX), exit::VMMCALL), (exitcode(EAX), 0x5555)]);
+
+    let pages = || vmsave(vmsave(vmsave(enter(), HAD), AX), EAX);
+    let load = pages().store(star(AX), 0x1111).store(star(EAX), 0x2222);
+    let load = vmsave(load.mov_eax(EAX).put(&VMLOAD), HAS);
+    let load = finds("vmload", vmload(load, HAD), &[(star(HAS), 0x1111)]);
+
+    let save = vmload(vmsave(pages(), HAS).store(star(HAS), 0x1111), HAS);
+    let save = save.store(star(AX), 0x2222).store(star(EAX), 0x2222);
+    let save = vmload(save.mov_eax(EAX).put(&VMSAVE), HAD);
+    let save = finds("vmsave", save, &[(star(AX), 0x1111), (star(EAX), 0x2222)]);
+
+    // AX is a page that L1 uses; no page is where EAX leads to.
+    const PT: u64 = world::DATA + 0x5_4000;
+    let entry = PT + 4 * (AX >> 12);
+    let page = |pa: u64| pa | FULL;
+    let flush = enter()
+        .store(AX, 0x1111)
+        .store(AX + 0x1000, 0x2222)
+        .page(PD32, Paging::Legacy.cr4())
+        .load_eax(AX)
+        .store(entry, page(AX + 0x1000) as u32)
+        // MOV ECX, 0; MOV EAX, imm32; INVLPGA.
+        .op(&[0xb9], 0)
+        .mov_eax(0x1234_0000 | AX)
+        .put(&[0x67, 0x0f, 0x01, 0xdf]);
+    let tables = |d: Draft| {
+        let word = |pa, value| Step::Mem { pa, width: 4, value };
+        legacy(d, PD32).step(word(PD32, page(PT))).step(word(entry, page(AX)))
+    };
+    let flush = finds_with("invlpga", &tables, flush, &[(AX, 0x2222)]);
+    vec![run, load, save, flush]
 }
 
 fn others() -> Vec<Draft> {

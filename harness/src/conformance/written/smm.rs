@@ -165,12 +165,42 @@ fn controls() -> Vec<Draft> {
         .run()
         .shows(Obs::L1Smi)
         .ends();
+    // MOV EAX, 5; LOCK MOV CR0, EAX, which is CR8 (vol. 3, MOV CRn); and 0 again.
+    let tpr =
+        [0x66, 0xb8, 5, 0, 0, 0, 0xf0, 0x0f, 0x22, 0xc0, 0x66, 0x31, 0xc0, 0xf0, 0x0f, 0x22, 0xc0];
+    let setup = handler(Code::at(SETUP).leave_long_mode(), &tpr).return_to_long_mode();
+    let tpr = |id: &str, program: &[Insn]| {
+        let d = Draft::new(format!("smm/{id}"), Intercepts, "15.22.3").program(program);
+        setup.called(cleanup.placed(setup.placed(d))).l1(Insn::Clgi, 0).raise(Event::Smi)
+    };
+    // MOV RAX, CR8.
+    let tpr_of_l2 = tpr("tpr-of-l2", &[Insn::Raw(vec![0x44, 0x0f, 0x20, 0xc0])])
+        .set(Field::INT_CTL, V_INTR_MASKING | 3)
+        .run()
+        .shows(Obs::L1Smi)
+        .ends()
+        .field(Field::RAX, 3);
+    // The write of CR8 gives the interrupt an occasion, which L1's IF would take.
+    let interrupt_in_handler = tpr("interrupt-in-handler", &[Insn::Nop])
+        .raise(Event::Intr(0x40))
+        .set(Field::INT_CTL, V_INTR_MASKING)
+        .intercept(exit::INTR)
+        .step(Step::Rflags(IF))
+        .run()
+        .shows(Obs::L1Smi)
+        .exits(exit::INTR)
+        .at(0)
+        .host(HostReg::Rflags, IF)
+        .l1(Insn::Stgi, 0)
+        .shows(Obs::L1Interrupt(0x40));
     // The first 2 MiB lead to where nothing is.
     let nowhere = world::DATA + 0x20_0000;
     vec![
         draft("not-intercepted").run().shows(Obs::L1Smi).ends(),
         draft("rsm-intercept").intercept(exit::RSM).run().shows(Obs::L1Smi).ends(),
         cleanup.called(cpuid),
+        cleanup.called(tpr_of_l2),
+        cleanup.called(interrupt_in_handler),
         draft("nested-tables")
             .needs(CpuFeature::Npt)
             .mem(world::npt::PD, nowhere | FULL | LARGE)
