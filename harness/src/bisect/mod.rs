@@ -151,7 +151,11 @@ impl Search<'_> {
                 return Err(Error::new(Kind::Build, what));
             }
         };
-        let sets = self.bench.measure(&qemu, &self.selection(), 1)?;
+        let sets = match self.bench.measure(&qemu, &self.selection(), 1) {
+            // A slip of the pen is not "nothing changed it".
+            Err(e) if e.kind() == Kind::NothingRan => return Err(self.not_one(Vec::new())),
+            sets => sets?,
+        };
         let covered =
             |id: &crate::suite::TestId| self.claim.covers(&id.suite, &id.config, &id.test);
         let mut found: Vec<_> = rows(&sets).filter(|(id, _)| covered(id)).collect();

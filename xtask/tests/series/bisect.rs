@@ -73,6 +73,11 @@ fn a_test_that_nothing_changed_and_a_name_that_is_none_have_their_own_codes() {
     let (code, said) = bisect(&world, &[]);
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("nothing changed it: it is pass in 0001-"), "{said}");
+    // Not 5: that would be "nothing changed it".
+    let out =
+        world.run(&["bisect", "kut/svm/aa", "--qemu-src", world.path("qemu").to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(2), "{}", text(&out));
+    assert!(text(&out).contains("has no test `kut/svm/aa`"), "{}", text(&out));
     let out = world.run(&["bisect", "svm/a"]);
     assert_eq!(out.status.code(), Some(2), "{}", text(&out));
     let out = world.run(&["bisect", "kut/a", "--versions", "10.2.2,"]);
