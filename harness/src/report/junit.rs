@@ -1,7 +1,7 @@
 //! `--junit FILE`, for CI systems.
 //!
 //! A failure is what makes the run fail: a test that is worse than recorded or
-//! worse than on stock. Every other test that does not pass is skipped, with
+//! worse than on stock, or one that passes although it is known to fail. Every other test that does not pass is skipped, with
 //! its verdict as the message, since it is as recorded.
 
 use std::collections::BTreeMap;
@@ -69,21 +69,26 @@ fn worse<'a>(report: &'a Report, part: &Part) -> BTreeMap<&'a TestId, Change> {
 
 fn case(report: &Report, part: &Part, row: &Row, worse: &BTreeMap<&TestId, Change>) -> TestCase {
     let id = part.set.id(row);
-    let mut status = match (worse.get(&id), row.verdict) {
-        (Some(_), _) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        (None, Verdict::Pass) => TestCaseStatus::success(),
-        (None, _) => TestCaseStatus::skipped(),
+    let denied = report.unexpected.iter().find(|u| u.0 == part.set.build.name && u.1 == id);
+    let fails = worse.contains_key(&id) || denied.is_some();
+    let mut status = match (fails, row.verdict) {
+        (true, _) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        (false, Verdict::Pass) => TestCaseStatus::success(),
+        (false, _) => TestCaseStatus::skipped(),
     };
     if row.verdict != Verdict::Pass {
         let why = row.known.as_ref().or(row.why.as_ref()).map_or("", String::as_str);
         status.set_message(XmlString::new(format!("{}: {why}", row.verdict)));
+    } else if let Some((_, _, reason)) = denied {
+        let message = format!("unexpected pass, known to fail: {reason}");
+        status.set_message(XmlString::new(message));
     }
     let mut case = TestCase::new(row.test.as_str(), status);
     case.set_classname(format!("{}.{}", part.set.suite.name, row.config));
     if let Some(seconds) = part.seconds.get(&(row.config.clone(), row.test.clone())) {
         case.set_time(Duration::from_secs_f64(*seconds));
     }
-    if worse.contains_key(&id) {
+    if fails {
         case.set_system_out(XmlString::new(report.reproduce(&part.set.build.name, &id)));
     }
     case

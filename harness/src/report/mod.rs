@@ -66,11 +66,12 @@ pub struct Report {
 
 impl Report {
     /// None when all is as recorded or better. A shard may have nothing to do.
+    /// A pass that the known failures deny fails the run: they are wrong then.
     pub fn failure(&self) -> Option<Kind> {
         let nothing = self.parts.iter().all(|p| p.set.tests.is_empty());
         if !self.lost.is_empty() || (nothing && self.shard.is_none()) {
             Some(Kind::NothingRan)
-        } else if self.comparisons.iter().any(Comparison::is_worse) {
+        } else if self.comparisons.iter().any(Comparison::is_worse) || !self.unexpected.is_empty() {
             Some(Kind::Regression)
         } else {
             None

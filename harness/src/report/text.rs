@@ -197,8 +197,16 @@ fn conclusion(report: &Report) -> String {
         }
         Some(crate::Kind::NothingRan) => "nothing ran".into(),
         Some(_) => {
-            let (worse, gone) = (count(Change::Regressed), count(Change::Gone));
-            format!("WORSE: {worse} regressed, {gone} gone ({measured})")
+            let mut words = Vec::new();
+            if report.comparisons.iter().any(Comparison::is_worse) {
+                let (worse, gone) = (count(Change::Regressed), count(Change::Gone));
+                words.push(format!("WORSE: {worse} regressed, {gone} gone"));
+            }
+            if let n @ 1.. = report.unexpected.len() {
+                let es = if n == 1 { "" } else { "ES" };
+                words.push(format!("{n} UNEXPECTED PASS{es}"));
+            }
+            format!("{} ({measured})", words.join(", "))
         }
         None => format!("no regression ({measured})"),
     }

@@ -112,6 +112,41 @@ fn a_side_that_is_better_than_the_other_is_told_test_by_test() {
 }
 
 #[test]
+fn a_pass_that_the_known_failures_deny_fails_the_run_everywhere() {
+    let world = World::new(&["good", "bad"]);
+    let known = "[[known]]\nsuite = \"kvm-unit-tests\"\nconfigs = [\"*\"]\ntests = [\"good\"]\n\
+                 builds = [\"*\"]\nverdicts = [\"fail\"]\nreason = \"it cannot\"\nlink = \"x\"\nsince = \"v1\"\n";
+    let output = whole(&world, &["--record"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    std::fs::write(world.path("repo/results/known-failures.toml"), known).unwrap();
+    let (out, junit) = (world.path("out.json"), world.path("out.xml"));
+    let flags = ["--json", out.to_str().unwrap(), "--junit", junit.to_str().unwrap()];
+    let output = whole(&world, &flags);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let said = text(&output);
+    assert!(
+        said.contains("UNEXPECTED PASS: svm/good on stock-1.2.3, known to fail: it cannot"),
+        "{said}"
+    );
+    assert!(said.contains("\n1 UNEXPECTED PASS ("), "{said}");
+    assert!(!said.contains("no regression"), "{said}");
+    let json = json(&out);
+    assert_eq!(
+        (&json["exit_code"], &json["unexpected_passes"][0]["test"]),
+        (&1.into(), &"good".into())
+    );
+    let xml = std::fs::read_to_string(junit).unwrap();
+    let failure = "<failure message=\"unexpected pass, known to fail: it cannot\"";
+    assert!(xml.contains(failure) && xml.contains("failures=\"1\""), "{xml}");
+
+    // A flaky one may pass.
+    let flaky = format!("{known}flaky = true\n");
+    std::fs::write(world.path("repo/results/known-failures.toml"), flaky).unwrap();
+    let output = whole(&world, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
 fn report_prints_what_is_recorded_or_says_that_nothing_is() {
     let world = World::new(&["good", "bad", "hangs"]);
     let report = |args: &[&str]| {
