@@ -204,6 +204,27 @@ fn what_changed_since_a_build() {
 }
 
 #[test]
+fn more_than_is_listed_is_where_it_says() {
+    let many = |verdict| {
+        (0..25).map(|n| of(Feature::Msr, &format!("m{n:02}"), verdict)).collect::<Vec<_>>()
+    };
+    let mut sets =
+        [set("stock-7.2.22", many(Verdict::Fail)), set("stock-10.2.2", many(Verdict::Pass))];
+    sets[0].build.qemu = "7.2.22".into();
+    let history = History::of(&sets);
+    let known = KnownFailures::default();
+    let next = since(&history, "stock-7.2.22", &[]).unwrap();
+    let text = changes(&history, &known, next);
+    // `report` has no --json.
+    assert!(text.contains("and 5 more; all are in report --html DIR"), "{text}");
+    let none = Excerpts::default();
+    let content = html::Content { history: &history, known: &known, excerpts: &none, bench: None };
+    let pages = html::pages(&content).unwrap();
+    let index = &pages.iter().find(|p| p.path == "index.html").unwrap().text;
+    assert!((0..25).all(|n| index.contains(&format!("m{n:02}"))), "{index}");
+}
+
+#[test]
 fn the_pages_of_several_builds() {
     let (mut sets, known) = (several(), known());
     sets.iter_mut().for_each(|set| known.apply(set));

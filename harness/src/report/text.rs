@@ -121,7 +121,9 @@ pub(super) fn compared(out: &mut String, report: &Report, comparison: &Compariso
             flipped(out, report, to, flip);
         }
         if of_kind.len() > MOST {
-            let _ = writeln!(out, "    and {} more; all are in --json FILE", of_kind.len() - MOST);
+            // `report` has no JSON; its pages have all of them.
+            let all = if *basis == Basis::Builds { "report --html DIR" } else { "--json FILE" };
+            let _ = writeln!(out, "    and {} more; all are in {all}", of_kind.len() - MOST);
         }
     }
 }
