@@ -24,7 +24,7 @@ fn draft(id: &str, section: &'static str) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [software(), faults(), stack(), branches(), page_faults(), beyond_the_idt()].concat()
+    [software(), faults(), stack(), branches(), page_faults(), beyond_the_idt(), x87()].concat()
 }
 
 /// INT3, INT n, ICEBP.
@@ -205,5 +205,48 @@ fn beyond_the_idt() -> Vec<Draft> {
             .vmcb_open(Field::EXITINTINFO),
         int80("int-n-beyond-idt-df-taken", TO_DF).run().takes(8, 0, world::L2_CODE),
         int80("shutdown-intercepted", 0).run().exits(exit::SHUTDOWN).vmcb_open(Field::EXITINTINFO),
+    ]
+}
+
+/// An x87 exception that waits for the next x87 instruction.
+fn x87() -> Vec<Draft> {
+    const MF: u64 = exit::EXCP + 16;
+    /// CR0.NE: #MF, and not FERR#.
+    const NE: u64 = 1 << 5;
+    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
+    // FNINIT; PUSH 37Bh; FLDCW [RSP], for #ZE; FLD1; FLDZ; FDIVP; FWAIT.
+    let program = [
+        raw(&[0xdb, 0xe3]),
+        raw(&[0x68, 0x7b, 0x03, 0, 0]),
+        raw(&[0xd9, 0x2c, 0x24]),
+        raw(&[0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9]),
+        raw(&[0x9b]),
+    ];
+    let x87 = |id: &str, section| draft(id, section).program(&program);
+    let after = |d: Draft| d.l1(raw(&[0xdb, 0xe3]), 0);
+    // OUT F0h, AL, which is how FERR# is answered; FNINIT, behind which IGNNE# goes;
+    // SUB RSP, 32; FNSTENV [RSP]; FLDENV [RSP]; ADD RSP, 32, behind which QEMU lets it go.
+    let answered = [
+        0xe6, 0xf0, 0xdb, 0xe3, 0x48, 0x83, 0xec, 0x20, 0xd9, 0x34, 0x24, 0xd9, 0x24, 0x24, 0x48,
+        0x83, 0xc4, 0x20,
+    ];
+    vec![
+        after(x87("mf-intercepted", "15.12.16").intercept(MF).run().exits(MF).at(4)),
+        after(
+            x87("mf-is-no-freeze", "15.14.2")
+                .intercept(exit::FERR_FREEZE)
+                .intercept(MF)
+                .run()
+                .exits(MF)
+                .at(4),
+        ),
+        x87("ferr-freeze", "15.14.2")
+            .clear(Field::CR0, NE)
+            .intercept(exit::FERR_FREEZE)
+            .intercept(MF)
+            .run()
+            .exits(exit::FERR_FREEZE)
+            .at(4)
+            .l1(raw(&answered), 0),
     ]
 }

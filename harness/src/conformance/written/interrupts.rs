@@ -11,6 +11,10 @@ use super::Draft;
 const IF: u64 = 0x202;
 const V_INTR_MASKING: u64 = 1 << 24;
 
+const VM_CR: u32 = 0xc001_0114;
+const VM_CR_R_INIT: u64 = 1 << 1;
+const SX: u64 = exit::EXCP + 30;
+
 /// The event is held by GIF until L2 runs.
 fn held(id: &str, section: &'static str, event: Event) -> Draft {
     Draft::new(format!("interrupts/{id}"), Intercepts, section)
@@ -20,7 +24,7 @@ fn held(id: &str, section: &'static str, event: Event) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [maskable(), others()].concat()
+    [maskable(), others(), redirected()].concat()
 }
 
 fn maskable() -> Vec<Draft> {
@@ -115,5 +119,44 @@ fn others() -> Vec<Draft> {
             .raise(Event::Init)
             .shows(Obs::L1Reset),
         Draft::new("interrupts/smi-in-l1", Intercepts, "15.17").raise(Event::Smi).shows(Obs::L1Smi),
+    ]
+}
+
+/// VM_CR.R_INIT makes #SX of an INIT, which is then no longer pending (table 15-12).
+fn redirected() -> Vec<Draft> {
+    let init = |id: &str| {
+        Draft::new(format!("interrupts/init-redirected{id}"), Intercepts, "15.21.8")
+            .program(&[Insn::Nop])
+            .step(Step::Wrmsr(VM_CR, VM_CR_R_INIT))
+            .l1(Insn::Clgi, 0)
+            .raise(Event::Init)
+    };
+    let after = |d: Draft| d.step(Step::Wrmsr(VM_CR, 0)).l1(Insn::Stgi, 0).l1(Insn::Nop, 0);
+    let sx = Obs::L1Exception { vector: 30, error: Some(1) };
+    vec![
+        after(init("").l1(Insn::Stgi, 0).shows(sx.clone())),
+        after(init(",in-l2").run().takes(30, 1, world::L2_CODE)),
+        after(
+            init(",sx-intercepted").intercept(SX).run().exits(SX).at(0).field(Field::EXITINFO1, 1),
+        ),
+        // It is still pending, and what becomes of it is decided when GIF is set.
+        after(
+            init(",init-intercepted")
+                .intercept(exit::INIT)
+                .intercept(SX)
+                .run()
+                .exits(exit::INIT)
+                .at(0)
+                .l1(Insn::Stgi, 0)
+                .shows(sx),
+        ),
+        init(",undone")
+            .intercept(exit::INIT)
+            .run()
+            .exits(exit::INIT)
+            .at(0)
+            .step(Step::Wrmsr(VM_CR, 0))
+            .l1(Insn::Stgi, 0)
+            .shows(Obs::L1Reset),
     ]
 }
