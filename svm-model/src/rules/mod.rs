@@ -6,7 +6,8 @@
 //!
 //! Out of scope, by name: AVIC (15.29), SEV, SEV-ES and SEV-SNP (15.34 to
 //! 15.36), shadow stacks (15.25.14 and the CET parts of 15.5), SKINIT's launch
-//! of a loader (15.27), the device exclusion vector (15.24), FERR_FREEZE.
+//! of a loader (15.27), the device exclusion vector (15.24), FERR_FREEZE (15.14.2)
+//! and the redirection of INIT (15.21.8), which written cases of the harness hold.
 
 mod table;
 
