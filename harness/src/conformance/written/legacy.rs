@@ -1,7 +1,7 @@
 //! L1 outside long mode: VMRUN from protected mode with PAE paging, with 32-bit
 //! paging and with none, and what #VMEXIT brings back there.
 
-use svm_model::Feature::{Npt, VmrunChecks};
+use svm_model::Feature::{Msr, Npt, VmrunChecks};
 use svm_model::case::{Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::outcome::Obs;
@@ -167,7 +167,7 @@ fn exited(draft: Draft, code: u64) -> Draft {
 }
 
 pub(super) fn cases() -> Vec<Draft> {
-    [round_trips(), nested(), pdptes(), narrow(), others()].concat()
+    [round_trips(), nested(), pdptes(), narrow(), a20(), others()].concat()
 }
 
 /// VMRUN and back, with guests in other modes than L1's.
@@ -354,6 +354,31 @@ fn narrow() -> Vec<Draft> {
     };
     let flush = finds_with("invlpga", &tables, flush, &[(AX, 0x2222)]);
     vec![run, load, save, flush]
+}
+
+/// VM_CR.DIS_A20M: the pin masks nothing (15.17, 15.30.1).
+fn a20() -> Vec<Draft> {
+    /// In an even MiB, as is the code, and what is there without its bit 20 masked.
+    const EVEN: u64 = world::DATA + 0x7_0000;
+    const ODD: u64 = EVEN | 1 << 20;
+    const DIS_A20M: u8 = 1 << 2;
+    // MOV ECX, VM_CR; MOV EAX, imm32; XOR EDX, EDX; WRMSR.
+    let vm_cr = |code: Code, value: u8| {
+        code.op(&[0xb9], 0xc001_0114).mov_eax(value.into()).put(&[0x31, 0xd2, 0x0f, 0x30])
+    };
+    // MOV AL, imm8; OUT 92h, AL.
+    let pin = |code: Code, on: u8| code.put(&[0xb0, on << 1, 0xe6, 0x92]);
+    let case = |id: &str, value: u8, found: u64| {
+        let code = pin(vm_cr(Code::at(CODE).leave_long_mode(), value), 0);
+        let code = pin(code.load_eax(ODD).store_eax(FOUND), 1);
+        let code = vm_cr(code, 0).return_to_long_mode();
+        let d = Draft::new(format!("legacy/a20-{id}"), Msr, "15.30.1");
+        let d = cleared(d, FOUND, 8).mem(EVEN, 0x1111).mem(ODD, 0x2222);
+        code.called(code.placed(d))
+            .step(Step::Peek { pa: FOUND, width: 4 })
+            .shows(Obs::Value(found))
+    };
+    vec![case("masked", 0, 0x1111), case("not-masked", DIS_A20M, 0x2222)]
 }
 
 fn others() -> Vec<Draft> {
