@@ -244,6 +244,49 @@ fn of_two_versions_the_newer_is_meant_and_single_patches_are_taken_when_asked() 
     said.is(0, &["patch 1 is that of v1"]);
 }
 
+const RDTSC: &str = "void helper_rdtsc(CPUX86State *env)\n{\n";
+
+#[test]
+fn bisect_blames_no_commit_whose_neighbour_before_it_does_not_build() {
+    let workshop = Workshop::on(VERSION);
+    workshop.ours(1..=2);
+    let with = |call: &str| format!("{RDTSC}    {call};\n");
+    let (before, behind) = (with("not_there(env)"), with("nor_here(env)"));
+    workshop.change("target/i386: tcg: before, does not build", MISC, RDTSC, &before);
+    let changes = [(before.as_str(), RDTSC), (CHECK, "")];
+    workshop.change_all("target/i386: tcg: the regression", MISC, &changes);
+    workshop.change("target/i386: tcg: behind, does not build", MISC, RDTSC, &behind);
+    workshop.change("target/i386: tcg: builds again", MISC, &behind, RDTSC);
+    workshop.ours(3..=4);
+    let (code, said) = workshop.bisect("conformance/instructions/rdtsc");
+    assert_eq!(code, 1, "{said}");
+    let range = "one of the 2 from 0003-target-i386-tcg-before-does-not-build.patch to \
+                 0004-target-i386-tcg-the-regression.patch changed it";
+    assert!(said.contains(range), "{said}");
+    assert!(said.contains("does not build: ") && said.contains("not_there"), "{said}");
+}
+
+#[test]
+fn bisect_repeats_a_test_that_is_flaky_and_says_so() {
+    let workshop = Workshop::on(VERSION);
+    workshop.ours(1..=2);
+    // Each QEMU does the opposite of the one before it.
+    let sometimes = format!(
+        "    static int exits = -1;\n\n    if (exits < 0) {{\n        \
+         const char *file = getenv(\"SVM_FLAKY\");\n\n        \
+         exits = file && unlink(file) == 0;\n        if (file && !exits) {{\n            \
+         g_file_set_contents(file, \"\", 0, NULL);\n        }}\n    }}\n    \
+         if (exits) {{\n    {CHECK}    }}\n"
+    );
+    workshop.change("target/i386: tcg: RDTSC exits now and then", MISC, CHECK, &sometimes);
+    workshop.ours(3..=4);
+    let (code, said) = workshop.bisect("conformance/instructions/rdtsc");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("the test is flaky: on one and the same 0005-"), "{said}");
+    assert!(said.contains("pass") && said.contains("fail (fail, pass"), "{said}");
+    assert!(!said.contains("changed it:"), "{said}");
+}
+
 #[test]
 fn the_whole_of_our_series_has_nothing_to_object_to() {
     let workshop = Workshop::on(VERSION);

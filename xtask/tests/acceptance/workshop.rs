@@ -150,6 +150,30 @@ impl Workshop {
         eprintln!("== {what}: exit code {}, {seconds} s\n{}", said.code, said.text);
         said
     }
+
+    /// Commits replacements in one file, in one.
+    pub(crate) fn change_all(&self, title: &str, file: &str, changes: &[(&str, &str)]) {
+        let mut text = fs::read_to_string(self.checkout().join(file)).unwrap();
+        for (old, new) in changes {
+            assert_eq!(text.matches(old).count(), 1, "`{old}` in {file}");
+            text = text.replace(old, new);
+        }
+        self.put(title, file, &text);
+    }
+
+    /// Searches the series for what changed `test`: the exit code, and what was
+    /// said. QEMU sees `SVM_FLAKY`, the name of a file that is not there.
+    pub(crate) fn bisect(&self, test: &str) -> (i32, String) {
+        let at = |name: &str| self.dir.path().join(name).to_str().unwrap().to_string();
+        let (folder, range) = (at("patches"), format!("{}..HEAD", self.base));
+        self.git(&["format-patch", "-q", "--zero-commit", "-N", "-o", &folder, &range]);
+        let mut c = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        c.args(["bisect", test, "--base", self.version, "--series", &folder]);
+        let out = c.env("SVM_FLAKY", at("flaky")).stdin(Stdio::null()).output().unwrap();
+        let said = text(&out);
+        eprintln!("== bisect {test}\n{said}");
+        (out.status.code().unwrap_or(-1), said)
+    }
 }
 
 impl Said {
