@@ -9,7 +9,8 @@ use crate::suite::TestId;
 use crate::{Error, Kind, Result};
 
 /// `kut/svm/cr3_read_intercept`, `conformance/vgif.*`: a suite, and a pattern
-/// for `CONFIGURATION/TEST` or for `TEST` alone.
+/// for `CONFIGURATION/TEST` or for `TEST` alone, which then is in any of a unit's
+/// configurations, or in the one that is named like its suite.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Claim {
@@ -57,8 +58,10 @@ impl Claim {
 
     /// Whether it means the test of that name in that configuration.
     pub fn covers(&self, suite: &str, config: &str, test: &str) -> bool {
+        // As `short` leaves it out: a test alone is one of that configuration.
+        let own = config == suite || suite.starts_with("kvm-unit-tests");
         let full = format!("{config}/{test}");
-        suite == self.suite && (glob(&self.pattern, &full) || glob(&self.pattern, test))
+        suite == self.suite && (glob(&self.pattern, &full) || own && glob(&self.pattern, test))
     }
 
     /// Whether it means that test.
@@ -134,6 +137,17 @@ mod tests {
         assert_eq!(short("conformance", "conformance", "npt/a"), "conformance/npt/a");
         let claim = Claim::parse("conformance/npt/a").unwrap();
         assert!(claim.covers("conformance", "conformance", "npt/a"));
+    }
+
+    #[test]
+    fn a_test_alone_is_of_the_configuration_that_is_named_like_the_suite() {
+        let covers = |claim: &str, config| {
+            Claim::parse(claim).unwrap().covers("migration", config, "virq/a")
+        };
+        assert!(covers("migration/virq/a", "migration"));
+        assert!(covers("migration/virq/*", "migration"));
+        assert!(!covers("migration/virq/a", "migration-from-stock"));
+        assert!(covers("migration/migration-from-stock/virq/a", "migration-from-stock"));
     }
 
     #[test]
