@@ -72,9 +72,9 @@ static BIT: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a constant")
 });
 
-/// QEMU's names for the bits of `CPUID Fn8000_000A_EDX`, and for those of
-/// `Fn8000_0001_ECX` that are SVM's.
-const NAMES: [((u32, char, u32), &str); 20] = [
+/// QEMU's names for the bits of `CPUID Fn8000_000A_EDX`, and for those of other
+/// leaves that are SVM's or that it virtualizes.
+const NAMES: [((u32, char, u32), &str); 26] = [
     ((0x8000_000a, 'D', 0), "npt"),
     ((0x8000_000a, 'D', 1), "lbrv"),
     ((0x8000_000a, 'D', 2), "svm-lock"),
@@ -89,8 +89,14 @@ const NAMES: [((u32, char, u32), &str); 20] = [
     ((0x8000_000a, 'D', 15), "v-vmsave-vmload"),
     ((0x8000_000a, 'D', 16), "vgif"),
     ((0x8000_000a, 'D', 17), "gmet"),
+    ((0x8000_000a, 'D', 20), "v-spec-ctrl"),
     ((0x8000_000a, 'D', 25), "vnmi"),
     ((0x8000_000a, 'D', 28), "svme-addr-chk"),
+    ((0x8000_000a, 'D', 29), "bus-lock-threshold"),
+    ((0x8000_000a, 'D', 30), "idle-hlt"),
+    ((0x8000_0008, 'B', 14), "ibrs"),
+    ((0x8000_0008, 'B', 15), "amd-stibp"),
+    ((0x8000_0008, 'B', 24), "amd-ssbd"),
     ((0x8000_0001, 'C', 2), "svm"),
     ((0x8000_0001, 'C', 12), "skinit"),
     ((0x8000_0001, 'C', 10), "ibs"),

@@ -45,6 +45,9 @@ fn cpuid_bits_are_looked_up_in_what_is_offered() {
     let offered = Remark::BitOffered { bit: bit.clone(), feature: feature.clone() };
     assert_eq!(remarks(&m, &patch(vec![], &["tsc-scale"])), [offered]);
     assert_eq!(remarks(&m, &patch(vec![], &[])), [Remark::BitUnchanged { bit, feature }]);
+    let newer = mail("With SpecCtrl (CPUID Fn8000_000A_EDX[20]) there are two.");
+    let seen = remarks(&newer, &patch(vec![], &["v-spec-ctrl"]));
+    assert!(matches!(&seen[..], [Remark::BitOffered { .. }]), "{seen:?}");
     let words = mail("CPUID Fn8000_0001 ECX bit 12 says so.");
     assert!(
         matches!(&remarks(&words, &patch(vec![], &[]))[..], [Remark::BitUnchanged { feature, .. }] if feature == "skinit")
