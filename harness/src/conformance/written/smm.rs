@@ -145,6 +145,22 @@ fn memory() -> Vec<Draft> {
     [vec![in_l1], l2.to_vec()].concat()
 }
 
+/// With an interrupt that is masked in the handler, whatever L1's IF is, and comes behind it.
+fn interrupted(draft: Draft) -> Draft {
+    draft
+        .raise(Event::Intr(0x40))
+        .set(Field::INT_CTL, V_INTR_MASKING)
+        .intercept(exit::INTR)
+        .step(Step::Rflags(IF))
+        .run()
+        .shows(Obs::L1Smi)
+        .exits(exit::INTR)
+        .at(0)
+        .host(HostReg::Rflags, IF)
+        .l1(Insn::Stgi, 0)
+        .shows(Obs::L1Interrupt(0x40))
+}
+
 /// The handler of an SMI that is not intercepted runs outside of the guest.
 fn controls() -> Vec<Draft> {
     let draft = |id: &str| {
@@ -181,18 +197,7 @@ fn controls() -> Vec<Draft> {
         .ends()
         .field(Field::RAX, 3);
     // The write of CR8 gives the interrupt an occasion, which L1's IF would take.
-    let interrupt_in_handler = tpr("interrupt-in-handler", &[Insn::Nop])
-        .raise(Event::Intr(0x40))
-        .set(Field::INT_CTL, V_INTR_MASKING)
-        .intercept(exit::INTR)
-        .step(Step::Rflags(IF))
-        .run()
-        .shows(Obs::L1Smi)
-        .exits(exit::INTR)
-        .at(0)
-        .host(HostReg::Rflags, IF)
-        .l1(Insn::Stgi, 0)
-        .shows(Obs::L1Interrupt(0x40));
+    let interrupt_in_handler = interrupted(tpr("interrupt-in-handler", &[Insn::Nop]));
     // The first 2 MiB lead to where nothing is.
     let nowhere = world::DATA + 0x20_0000;
     vec![
@@ -207,18 +212,6 @@ fn controls() -> Vec<Draft> {
             .run()
             .shows(Obs::L1Smi)
             .ends(),
-        // It is masked in the handler, whatever L1's IF is, and comes behind it.
-        draft("interrupt-behind")
-            .raise(Event::Intr(0x40))
-            .set(Field::INT_CTL, V_INTR_MASKING)
-            .intercept(exit::INTR)
-            .step(Step::Rflags(IF))
-            .run()
-            .shows(Obs::L1Smi)
-            .exits(exit::INTR)
-            .at(0)
-            .host(HostReg::Rflags, IF)
-            .l1(Insn::Stgi, 0)
-            .shows(Obs::L1Interrupt(0x40)),
+        interrupted(draft("interrupt-behind")),
     ]
 }
