@@ -18,7 +18,7 @@ fn main() {
     let mut cc = flags.cc();
     let files = qemu_files(&source);
     cc.files(&files);
-    let shim = ["tcg", "memory", "x86", "loop", "apic", "rest"];
+    let shim = ["tcg", "tcg-memory", "memory", "x86", "loop", "apic", "rest"];
     cc.files(shim.map(|name| format!("shim/{name}.c")));
     let mut objects = cc.compile_intermediates();
     let missing = missing(&objects);

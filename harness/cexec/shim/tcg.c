@@ -7,9 +7,7 @@
  * supplied. Operations that are missing here are made by build.rs: they end
  * the case as open.
  */
-#include "cx.h"
-#include "accel/tcg/cpu-ldst.h"
-#include "accel/tcg/probe.h"
+#include "tcg-state.h"
 #include "exec/cpu-common.h"
 #include "tcg/tcg.h"
 #include "tcg/tcg-op-common.h"
@@ -30,12 +28,12 @@ static union {
 static TCGLabel labels[64];
 static unsigned label_count;
 static int global_count;
-/* Whether operations are skipped, until which label; NULL is the end. */
-static bool skipping;
+/* Until which label operations are skipped; NULL is the end. */
+static TCGLabel *until;
+bool cx_tcg_skipping;
 /* What INSN_START said by the end of a rehearsal. */
 static uint64_t rehearsed[INSN_START_WORDS];
 static bool is_rehearsed;
-static TCGLabel *until;
 
 /* Temporaries. */
 
@@ -76,12 +74,10 @@ void cx_tcg_begin(bool rehearsal)
 {
     context.nb_globals = context.nb_temps = global_count;
     label_count = 0;
-    skipping = rehearsal;
+    cx_tcg_skipping = rehearsal;
     until = NULL;
 }
 
-#define V64(v) (*(uint64_t *)tcgv_i64_temp(v)->state_ptr)
-#define V32(v) (*(uint32_t *)tcgv_i32_temp(v)->state_ptr)
 #define P(v) ((uint8_t *)(uintptr_t)*(uint64_t *)tcgv_ptr_temp(v)->state_ptr)
 
 TCGv_i32 tcg_temp_new_i32(void) { return temp_tcgv_i32(new_temp(TCG_TYPE_I32)); }
@@ -164,8 +160,8 @@ TCGLabel *gen_new_label(void)
 void gen_set_label(TCGLabel *l)
 {
     l->present = true;
-    if (skipping && until == l) {
-        skipping = false;
+    if (cx_tcg_skipping && until == l) {
+        cx_tcg_skipping = false;
     }
 }
 
@@ -174,14 +170,14 @@ static void branch(TCGLabel *l)
     if (l->present) {
         cx_open("a backward branch in translated code");
     }
-    skipping = true;
+    cx_tcg_skipping = true;
     until = l;
 }
 
 static void leave(void)
 {
-    if (!skipping) {
-        skipping = true;
+    if (!cx_tcg_skipping) {
+        cx_tcg_skipping = true;
         until = NULL;
     }
 }
@@ -221,49 +217,49 @@ void tcg_gen_discard_i64(TCGv_i64 v) { }
 COMPARE(holds32, uint32_t, int32_t)
 COMPARE(holds64, uint64_t, int64_t)
 
-#define CONDITIONAL(n, V, U, holds)                                              \
-    void tcg_gen_brcond_i##n(TCGCond c, TCGv_i##n a, TCGv_i##n b, TCGLabel *l)   \
-    {                                                                            \
-        if (!skipping && holds(c, V(a), V(b))) {                                 \
-            branch(l);                                                           \
-        }                                                                        \
-    }                                                                            \
-    void tcg_gen_brcondi_i##n(TCGCond c, TCGv_i##n a, int##n##_t b, TCGLabel *l) \
-    {                                                                            \
-        if (!skipping && holds(c, V(a), b)) {                                    \
-            branch(l);                                                           \
-        }                                                                        \
-    }                                                                            \
-    void tcg_gen_setcond_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, TCGv_i##n b)  \
-    {                                                                            \
-        if (!skipping) {                                                         \
-            V(r) = holds(c, V(a), V(b));                                         \
-        }                                                                        \
-    }                                                                            \
-    void tcg_gen_setcondi_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, int##n##_t b) \
-    {                                                                            \
-        if (!skipping) {                                                         \
-            V(r) = holds(c, V(a), b);                                            \
-        }                                                                        \
-    }                                                                            \
-    void tcg_gen_negsetcond_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, TCGv_i##n b) \
-    {                                                                            \
-        if (!skipping) {                                                         \
-            V(r) = -(U)holds(c, V(a), V(b));                                     \
-        }                                                                        \
-    }                                                                            \
+#define CONDITIONAL(n, V, U, holds)                                                  \
+    void tcg_gen_brcond_i##n(TCGCond c, TCGv_i##n a, TCGv_i##n b, TCGLabel *l)       \
+    {                                                                                \
+        if (!cx_tcg_skipping && holds(c, V(a), V(b))) {                              \
+            branch(l);                                                               \
+        }                                                                            \
+    }                                                                                \
+    void tcg_gen_brcondi_i##n(TCGCond c, TCGv_i##n a, int##n##_t b, TCGLabel *l)     \
+    {                                                                                \
+        if (!cx_tcg_skipping && holds(c, V(a), b)) {                                 \
+            branch(l);                                                               \
+        }                                                                            \
+    }                                                                                \
+    void tcg_gen_setcond_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, TCGv_i##n b)      \
+    {                                                                                \
+        if (!cx_tcg_skipping) {                                                      \
+            V(r) = holds(c, V(a), V(b));                                             \
+        }                                                                            \
+    }                                                                                \
+    void tcg_gen_setcondi_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, int##n##_t b)    \
+    {                                                                                \
+        if (!cx_tcg_skipping) {                                                      \
+            V(r) = holds(c, V(a), b);                                                \
+        }                                                                            \
+    }                                                                                \
+    void tcg_gen_negsetcond_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, TCGv_i##n b)   \
+    {                                                                                \
+        if (!cx_tcg_skipping) {                                                      \
+            V(r) = -(U)holds(c, V(a), V(b));                                         \
+        }                                                                            \
+    }                                                                                \
     void tcg_gen_negsetcondi_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, int##n##_t b) \
-    {                                                                            \
-        if (!skipping) {                                                         \
-            V(r) = -(U)holds(c, V(a), b);                                        \
-        }                                                                        \
-    }                                                                            \
-    void tcg_gen_movcond_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, TCGv_i##n b,  \
-                              TCGv_i##n v1, TCGv_i##n v2)                        \
-    {                                                                            \
-        if (!skipping) {                                                         \
-            V(r) = holds(c, V(a), V(b)) ? V(v1) : V(v2);                         \
-        }                                                                        \
+    {                                                                                \
+        if (!cx_tcg_skipping) {                                                      \
+            V(r) = -(U)holds(c, V(a), b);                                            \
+        }                                                                            \
+    }                                                                                \
+    void tcg_gen_movcond_i##n(TCGCond c, TCGv_i##n r, TCGv_i##n a, TCGv_i##n b,      \
+                              TCGv_i##n v1, TCGv_i##n v2)                            \
+    {                                                                                \
+        if (!cx_tcg_skipping) {                                                      \
+            V(r) = holds(c, V(a), V(b)) ? V(v1) : V(v2);                             \
+        }                                                                            \
     }
 
 CONDITIONAL(32, V32, uint32_t, holds32)
@@ -271,102 +267,102 @@ CONDITIONAL(64, V64, uint64_t, holds64)
 
 void tcg_gen_br(TCGLabel *l)
 {
-    if (!skipping) {
+    if (!cx_tcg_skipping) {
         branch(l);
     }
 }
 
 /* Arithmetic: OPn takes two variables, IMMn a variable and a constant, ONEn one. */
 
-#define OP(n, V, name, expr)                                                   \
-    void tcg_gen_##name##_i##n(TCGv_i##n r, TCGv_i##n x, TCGv_i##n y)          \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            uint##n##_t a = V(x), b = V(y);                                    \
-            V(r) = (expr);                                                     \
-        }                                                                      \
+#define OP(n, V, name, expr)                                                    \
+    void tcg_gen_##name##_i##n(TCGv_i##n r, TCGv_i##n x, TCGv_i##n y)           \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            uint##n##_t a = V(x), b = V(y);                                     \
+            V(r) = (expr);                                                      \
+        }                                                                       \
     }
-#define IMM(n, V, name, expr)                                                  \
-    void tcg_gen_##name##i_i##n(TCGv_i##n r, TCGv_i##n x, int##n##_t b)        \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            uint##n##_t a = V(x);                                              \
-            V(r) = (expr);                                                     \
-        }                                                                      \
+#define IMM(n, V, name, expr)                                                   \
+    void tcg_gen_##name##i_i##n(TCGv_i##n r, TCGv_i##n x, int##n##_t b)         \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            uint##n##_t a = V(x);                                               \
+            V(r) = (expr);                                                      \
+        }                                                                       \
     }
-#define ONE(n, V, name, expr)                                                  \
-    void tcg_gen_##name##_i##n(TCGv_i##n r, TCGv_i##n x)                       \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            uint##n##_t a = V(x);                                              \
-            V(r) = (expr);                                                     \
-        }                                                                      \
+#define ONE(n, V, name, expr)                                                   \
+    void tcg_gen_##name##_i##n(TCGv_i##n r, TCGv_i##n x)                        \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            uint##n##_t a = V(x);                                               \
+            V(r) = (expr);                                                      \
+        }                                                                       \
     }
 #define BOTH(n, V, name, expr) OP(n, V, name, expr) IMM(n, V, name, expr)
 
-#define ARITHMETIC(n, V)                                                       \
-    BOTH(n, V, add, a + b)                                                     \
-    BOTH(n, V, sub, a - b)                                                     \
-    BOTH(n, V, and, a & b)                                                     \
-    BOTH(n, V, or, a | b)                                                      \
-    BOTH(n, V, xor, a ^ b)                                                     \
-    BOTH(n, V, mul, a * b)                                                     \
-    BOTH(n, V, shl, a << (b & (n - 1)))                                        \
-    BOTH(n, V, shr, a >> (b & (n - 1)))                                        \
-    BOTH(n, V, sar, (int##n##_t)a >> (b & (n - 1)))                            \
-    BOTH(n, V, rotl, rol##n(a, b & (n - 1)))                                   \
-    BOTH(n, V, rotr, ror##n(a, b & (n - 1)))                                   \
-    OP(n, V, andc, a & ~b)                                                     \
-    OP(n, V, umax, MAX(a, b))                                                  \
-    OP(n, V, umin, MIN(a, b))                                                  \
-    ONE(n, V, mov, a)                                                          \
-    ONE(n, V, neg, -a)                                                         \
-    ONE(n, V, not, ~a)                                                         \
-    ONE(n, V, ext8u, (uint8_t)a)                                               \
-    ONE(n, V, ext8s, (int8_t)a)                                                \
-    ONE(n, V, ext16u, (uint16_t)a)                                             \
-    ONE(n, V, ext16s, (int16_t)a)                                              \
-    void tcg_gen_movi_i##n(TCGv_i##n r, int##n##_t b)                          \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            V(r) = b;                                                          \
-        }                                                                      \
-    }                                                                          \
-    void tcg_gen_deposit_i##n(TCGv_i##n r, TCGv_i##n a, TCGv_i##n b,           \
-                              unsigned ofs, unsigned len)                      \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            V(r) = deposit##n(V(a), ofs, len, V(b));                           \
-        }                                                                      \
-    }                                                                          \
-    void tcg_gen_deposit_z_i##n(TCGv_i##n r, TCGv_i##n b,                      \
-                                unsigned ofs, unsigned len)                    \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            V(r) = deposit##n(0, ofs, len, V(b));                              \
-        }                                                                      \
-    }                                                                          \
-    void tcg_gen_extract_i##n(TCGv_i##n r, TCGv_i##n a,                        \
-                              unsigned ofs, unsigned len)                      \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            V(r) = extract##n(V(a), ofs, len);                                 \
-        }                                                                      \
-    }                                                                          \
-    void tcg_gen_sextract_i##n(TCGv_i##n r, TCGv_i##n a,                       \
-                               unsigned ofs, unsigned len)                     \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            V(r) = sextract##n(V(a), ofs, len);                                \
-        }                                                                      \
-    }                                                                          \
-    void tcg_gen_ext_i##n(TCGv_i##n r, TCGv_i##n x, MemOp opc)                 \
-    {                                                                          \
-        if (!skipping) {                                                       \
-            unsigned bits = MIN(8u << (opc & MO_SIZE), (unsigned)n);           \
-            V(r) = opc & MO_SIGN ? sextract##n(V(x), 0, bits)                  \
-                                 : extract##n(V(x), 0, bits);                  \
-        }                                                                      \
+#define ARITHMETIC(n, V)                                                        \
+    BOTH(n, V, add, a + b)                                                      \
+    BOTH(n, V, sub, a - b)                                                      \
+    BOTH(n, V, and, a & b)                                                      \
+    BOTH(n, V, or, a | b)                                                       \
+    BOTH(n, V, xor, a ^ b)                                                      \
+    BOTH(n, V, mul, a * b)                                                      \
+    BOTH(n, V, shl, a << (b & (n - 1)))                                         \
+    BOTH(n, V, shr, a >> (b & (n - 1)))                                         \
+    BOTH(n, V, sar, (int##n##_t)a >> (b & (n - 1)))                             \
+    BOTH(n, V, rotl, rol##n(a, b & (n - 1)))                                    \
+    BOTH(n, V, rotr, ror##n(a, b & (n - 1)))                                    \
+    OP(n, V, andc, a & ~b)                                                      \
+    OP(n, V, umax, MAX(a, b))                                                   \
+    OP(n, V, umin, MIN(a, b))                                                   \
+    ONE(n, V, mov, a)                                                           \
+    ONE(n, V, neg, -a)                                                          \
+    ONE(n, V, not, ~a)                                                          \
+    ONE(n, V, ext8u, (uint8_t)a)                                                \
+    ONE(n, V, ext8s, (int8_t)a)                                                 \
+    ONE(n, V, ext16u, (uint16_t)a)                                              \
+    ONE(n, V, ext16s, (int16_t)a)                                               \
+    void tcg_gen_movi_i##n(TCGv_i##n r, int##n##_t b)                           \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            V(r) = b;                                                           \
+        }                                                                       \
+    }                                                                           \
+    void tcg_gen_deposit_i##n(TCGv_i##n r, TCGv_i##n a, TCGv_i##n b,            \
+                              unsigned ofs, unsigned len)                       \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            V(r) = deposit##n(V(a), ofs, len, V(b));                            \
+        }                                                                       \
+    }                                                                           \
+    void tcg_gen_deposit_z_i##n(TCGv_i##n r, TCGv_i##n b,                       \
+                                unsigned ofs, unsigned len)                     \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            V(r) = deposit##n(0, ofs, len, V(b));                               \
+        }                                                                       \
+    }                                                                           \
+    void tcg_gen_extract_i##n(TCGv_i##n r, TCGv_i##n a,                         \
+                              unsigned ofs, unsigned len)                       \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            V(r) = extract##n(V(a), ofs, len);                                  \
+        }                                                                       \
+    }                                                                           \
+    void tcg_gen_sextract_i##n(TCGv_i##n r, TCGv_i##n a,                        \
+                               unsigned ofs, unsigned len)                      \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            V(r) = sextract##n(V(a), ofs, len);                                 \
+        }                                                                       \
+    }                                                                           \
+    void tcg_gen_ext_i##n(TCGv_i##n r, TCGv_i##n x, MemOp opc)                  \
+    {                                                                           \
+        if (!cx_tcg_skipping) {                                                 \
+            unsigned bits = MIN(8u << (opc & MO_SIZE), (unsigned)n);            \
+            V(r) = opc & MO_SIGN ? sextract##n(V(x), 0, bits)                   \
+                                 : extract##n(V(x), 0, bits);                   \
+        }                                                                       \
     }
 
 ARITHMETIC(32, V32)
@@ -378,35 +374,35 @@ ONE(64, V64, bswap64, bswap64(a))
 
 void tcg_gen_extu_i32_i64(TCGv_i64 r, TCGv_i32 a)
 {
-    if (!skipping) {
+    if (!cx_tcg_skipping) {
         V64(r) = V32(a);
     }
 }
 
 void tcg_gen_ext_i32_i64(TCGv_i64 r, TCGv_i32 a)
 {
-    if (!skipping) {
+    if (!cx_tcg_skipping) {
         V64(r) = (int32_t)V32(a);
     }
 }
 
 void tcg_gen_extrl_i64_i32(TCGv_i32 r, TCGv_i64 a)
 {
-    if (!skipping) {
+    if (!cx_tcg_skipping) {
         V32(r) = V64(a);
     }
 }
 
 void tcg_gen_concat32_i64(TCGv_i64 r, TCGv_i64 lo, TCGv_i64 hi)
 {
-    if (!skipping) {
+    if (!cx_tcg_skipping) {
         V64(r) = (uint32_t)V64(lo) | V64(hi) << 32;
     }
 }
 
 void tcg_gen_extr32_i64(TCGv_i64 lo, TCGv_i64 hi, TCGv_i64 a)
 {
-    if (!skipping) {
+    if (!cx_tcg_skipping) {
         uint64_t value = V64(a);
         V64(lo) = (uint32_t)value;
         V64(hi) = value >> 32;
@@ -418,14 +414,14 @@ void tcg_gen_extr32_i64(TCGv_i64 lo, TCGv_i64 hi, TCGv_i64 a)
 #define LOAD(n, V, name, type)                                                  \
     void tcg_gen_ld##name##_i##n(TCGv_i##n r, TCGv_ptr p, tcg_target_long off)  \
     {                                                                           \
-        if (!skipping) {                                                        \
+        if (!cx_tcg_skipping) {                                                 \
             V(r) = *(type *)(P(p) + off);                                       \
         }                                                                       \
     }
 #define STORE(n, V, name, type)                                                 \
     void tcg_gen_st##name##_i##n(TCGv_i##n v, TCGv_ptr p, tcg_target_long off)  \
     {                                                                           \
-        if (!skipping) {                                                        \
+        if (!cx_tcg_skipping) {                                                 \
             *(type *)(P(p) + off) = V(v);                                       \
         }                                                                       \
     }
@@ -446,7 +442,6 @@ STORE(64, V64, 32, uint32_t)
  * state must be put back to the start of the instruction.
  */
 
-#define IN_CODE __attribute__((noinline, section("cexec_code")))
 extern const char __start_cexec_code[], __stop_cexec_code[];
 
 bool cx_tcg_is_code(uintptr_t host_pc)
@@ -480,7 +475,7 @@ static void call_helper(void *f, TCGHelperInfo *info, TCGTemp *ret, unsigned n, 
 {
     A a[7];
 
-    if (skipping) {
+    if (cx_tcg_skipping) {
         return;
     }
     for (unsigned i = 0; i <= n; i++) {
@@ -524,90 +519,3 @@ CALL(4, T(a) AND T(b) AND T(c) AND T(d), a, b, c, d)
 CALL(5, T(a) AND T(b) AND T(c) AND T(d) AND T(e), a, b, c, d, e)
 CALL(6, T(a) AND T(b) AND T(c) AND T(d) AND T(e) AND T(g), a, b, c, d, e, g)
 CALL(7, T(a) AND T(b) AND T(c) AND T(d) AND T(e) AND T(g) AND T(h), a, b, c, d, e, g, h)
-
-/* Guest memory. */
-
-static IN_CODE uint64_t guest_load(uint64_t addr, unsigned mmu_idx, MemOp memop)
-{
-    CPUArchState *env = cpu_env(CPU(&cx_cpu));
-    uintptr_t here = (uintptr_t)&guest_load;
-    MemOpIdx oi = make_memop_idx(memop, mmu_idx);
-    switch (memop & MO_SSIZE) {
-    case MO_UB: return cpu_ldb_mmu(env, addr, oi, here);
-    case MO_SB: return (int8_t)cpu_ldb_mmu(env, addr, oi, here);
-    case MO_UW: return cpu_ldw_mmu(env, addr, oi, here);
-    case MO_SW: return (int16_t)cpu_ldw_mmu(env, addr, oi, here);
-    case MO_UL: return cpu_ldl_mmu(env, addr, oi, here);
-    case MO_SL: return (int32_t)cpu_ldl_mmu(env, addr, oi, here);
-    case MO_UQ: return cpu_ldq_mmu(env, addr, oi, here);
-    default: cx_open("a load of more than 8 bytes");
-    }
-}
-
-static IN_CODE void guest_store(uint64_t addr, uint64_t value, unsigned mmu_idx, MemOp memop)
-{
-    CPUArchState *env = cpu_env(CPU(&cx_cpu));
-    uintptr_t here = (uintptr_t)&guest_store;
-    MemOpIdx oi = make_memop_idx(memop, mmu_idx);
-    switch (memop & MO_SIZE) {
-    case MO_8: cpu_stb_mmu(env, addr, value, oi, here); break;
-    case MO_16: cpu_stw_mmu(env, addr, value, oi, here); break;
-    case MO_32: cpu_stl_mmu(env, addr, value, oi, here); break;
-    case MO_64: cpu_stq_mmu(env, addr, value, oi, here); break;
-    default: cx_open("a store of more than 8 bytes");
-    }
-}
-
-static uint64_t guest_address(TCGTemp *addr, TCGType type)
-{
-    return type == TCG_TYPE_I32 ? *(uint32_t *)addr->state_ptr : *(uint64_t *)addr->state_ptr;
-}
-
-#define GUEST_MEMORY(n, V)                                                      \
-    void tcg_gen_qemu_ld_i##n##_chk(TCGv_i##n r, TCGTemp *addr, TCGArg idx,     \
-                                    MemOp memop, TCGType type)                  \
-    {                                                                           \
-        if (!skipping) {                                                        \
-            V(r) = guest_load(guest_address(addr, type), idx, memop);           \
-        }                                                                       \
-    }                                                                           \
-    void tcg_gen_qemu_st_i##n##_chk(TCGv_i##n v, TCGTemp *addr, TCGArg idx,     \
-                                    MemOp memop, TCGType type)                  \
-    {                                                                           \
-        if (!skipping) {                                                        \
-            guest_store(guest_address(addr, type), V(v), idx, memop);           \
-        }                                                                       \
-    }
-
-GUEST_MEMORY(32, V32)
-GUEST_MEMORY(64, V64)
-
-/* Locked accesses. They are writes, even where the read comes first. */
-static IN_CODE uint64_t guest_locked(uint64_t addr, unsigned mmu_idx, MemOp memop)
-{
-    probe_access(cpu_env(CPU(&cx_cpu)), addr, memop_size(memop), MMU_DATA_STORE, mmu_idx,
-                 (uintptr_t)&guest_locked);
-    return guest_load(addr, mmu_idx, memop);
-}
-
-void tcg_gen_atomic_xchg_i64_chk(TCGv_i64 r, TCGTemp *addr, TCGv_i64 v, TCGArg idx,
-                                 MemOp memop, TCGType type)
-{
-    if (!skipping) {
-        uint64_t at = guest_address(addr, type), value = V64(v);
-        uint64_t old = guest_locked(at, idx, memop);
-        guest_store(at, value, idx, memop);
-        V64(r) = old;
-    }
-}
-
-void tcg_gen_atomic_xor_fetch_i64_chk(TCGv_i64 r, TCGTemp *addr, TCGv_i64 v, TCGArg idx,
-                                      MemOp memop, TCGType type)
-{
-    if (!skipping) {
-        uint64_t at = guest_address(addr, type);
-        uint64_t value = guest_locked(at, idx, memop) ^ V64(v);
-        guest_store(at, value, idx, memop);
-        V64(r) = value;
-    }
-}
