@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::diff::{Basis, Comparison, compare, unexpected_passes};
-use crate::history::fails;
 use crate::qemu::{Qemu, Side};
+use crate::record::diff::{Basis, Comparison, compare, unexpected_passes};
+use crate::record::history::fails;
+use crate::record::results::{self, Excerpts, KnownFailures, ResultSet, Times};
+use crate::record::shard::{self, Cut, Merged, Shard, Share};
 use crate::report::{Part, Report};
-use crate::results::{self, Excerpts, KnownFailures, ResultSet, Times};
 use crate::run::{How, Measured, Set, measure};
-use crate::select::Selection;
-use crate::shard::{self, Cut, Merged, Shard, Share};
-use crate::suite::{Absent, Job, ON_REQUEST, Opened, Options, SUITES, Suite, TestId};
+use crate::suites::select::Selection;
+use crate::suites::{Absent, Job, ON_REQUEST, Opened, Options, SUITES, Suite, TestId};
 use crate::{Env, Error, Kind, Result};
 
 /// What is to be run, and what is to be done with the results.
@@ -301,7 +301,7 @@ fn excerpts(
 fn unexpected(
     set: &ResultSet,
     known: &KnownFailures,
-) -> impl Iterator<Item = (String, crate::suite::TestId, String)> {
+) -> impl Iterator<Item = (String, crate::suites::TestId, String)> {
     let build = set.build.name.clone();
     unexpected_passes(set, known).into_iter().map(move |(id, why)| (build.clone(), id, why))
 }

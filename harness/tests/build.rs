@@ -6,8 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use harness::build::{self, Built, Flavour, Spec};
-use harness::{Env, Error, Kind, source};
+use harness::qemu::build::{self, Built, Flavour, Spec};
+use harness::qemu::source;
+use harness::{Env, Error, Kind};
 use support::{Scene, count, put};
 
 fn spec(env: &Env, scene: &Scene, patches: &[PathBuf]) -> Spec {

@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::conformance::boot::Machine;
-use harness::conformance::executor::{QemuExecutor, Ran};
-use harness::conformance::{catalogue, guest};
+use harness::catalogue;
+use harness::exec::boot::Machine;
+use harness::exec::executor::{QemuExecutor, Ran};
+use harness::exec::guest;
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Insn, Step, world};
 use svm_model::outcome::{Obs, Outcome};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use harness::conformance::written;
+use harness::catalogue::written;
 use svm_model::Feature;
 use svm_model::case::Case;
 use svm_model::cases::{self, SEED};

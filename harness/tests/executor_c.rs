@@ -3,8 +3,8 @@
 //! `SVM_CEXEC=PATH cargo test -p harness --features c-tests`, with the program
 //! that `cargo xtask case run ID --on c:SOURCE:BUILD` builds.
 
-use harness::conformance::c::InProcess;
-use harness::conformance::executor::{LIMIT, QemuExecutor, Ran};
+use harness::exec::c::InProcess;
+use harness::exec::executor::{LIMIT, QemuExecutor, Ran};
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Insn, Step, world};
 use svm_model::cpu::{CpuFeature, CpuSet};

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use harness::conformance::boot::Machine;
-use harness::conformance::executor::{QemuExecutor, Ran};
-use harness::conformance::guest::Guest;
+use harness::exec::boot::Machine;
+use harness::exec::executor::{QemuExecutor, Ran};
+use harness::exec::guest::Guest;
 use harness::{Error, Kind};
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Step, world};

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use harness::source::{self, pins::Pins};
-use harness::{Kind, hash};
+use harness::Kind;
+use harness::host::hash;
+use harness::qemu::source::{self, pins::Pins};
 use sha2::{Digest, Sha256};
 use support::{Scene, put};
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use harness::source::Request;
+use harness::qemu::source::Request;
 
 /// Which QEMU source.
 #[derive(clap::Args, Clone)]

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use harness::build::{self, Built, Flavour, Spec, patch};
+use harness::qemu::build::{self, Built, Flavour, Spec, patch};
+use harness::qemu::source::{self, Source};
 use harness::qemu::{Qemu, Side};
-use harness::source::{self, Source};
 use harness::{Env, Result};
 
 use crate::base::BaseArgs;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::bench::{Point, along};
 use harness::bisect::{self, Found};
-use harness::build::patch;
-use harness::build::{Flavour, Spec};
-use harness::results::{self, KnownFailures};
+use harness::qemu::build::patch;
+use harness::qemu::build::{Flavour, Spec};
+use harness::qemu::source::pins::Pins;
+use harness::qemu::source::{self, Request};
+use harness::record::results::{self, KnownFailures};
+use harness::row::range::Range;
+use harness::row::{Point, along};
 use harness::series::claim::Claim;
-use harness::source::pins::Pins;
-use harness::source::range::Range;
-use harness::source::{self, Request};
 use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::build::{self, Flavour, Spec, patch};
-use harness::{Env, Result, source};
+use harness::qemu::build::{self, Flavour, Spec, patch};
+use harness::qemu::source;
+use harness::{Env, Result};
 
 use crate::base::BaseArgs;
 

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use harness::build::{self, Flavour, Spec, patch};
-use harness::conformance::boot::Machine;
-use harness::conformance::c::{self, InProcess};
-use harness::conformance::catalogue::{self, Entry};
-use harness::conformance::executor::{LIMIT, QemuExecutor, Ran};
-use harness::conformance::{guest, render};
-use harness::{Env, Error, Kind, Result, source};
+use harness::catalogue::{self, Entry};
+use harness::exec::boot::Machine;
+use harness::exec::c::{self, InProcess};
+use harness::exec::executor::{LIMIT, QemuExecutor, Ran};
+use harness::exec::{guest, render};
+use harness::qemu::build::{self, Flavour, Spec, patch};
+use harness::qemu::source;
+use harness::{Env, Error, Kind, Result};
 use svm_model::{Feature, compare, model};
 
 use crate::base::BaseArgs;

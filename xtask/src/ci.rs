@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use harness::error::Context;
+use harness::host::error::Context;
 use harness::{Env, Kind, Result, ci};
 
 /// Run every check: format, lints, tests, the series, both builds, the

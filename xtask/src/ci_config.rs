@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use harness::pipeline::{self, Request, System};
-use harness::source::pins::Pins;
+use harness::ci::pipeline::{self, Request, System};
+use harness::qemu::source::pins::Pins;
 use harness::{Env, Result};
 
 /// Print a pipeline that builds once, measures in shards on several machines,

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use harness::build::{Flavour, Spec, patch};
-use harness::conform::{self, Choice, json, kept, markdown, place, text};
-use harness::conformance::catalogue;
-use harness::conformance::executor::{QemuExecutor, Ran};
+use harness::catalogue;
+use harness::exec::executor::{QemuExecutor, Ran};
+use harness::exec::place;
+use harness::host::cache;
+use harness::qemu::build::{Flavour, Spec, patch};
+use harness::qemu::source;
 use harness::qemu::{Qemu, Side};
-use harness::results::{self, KnownFailures};
-use harness::suite::TestId;
-use harness::{Env, Error, Kind, Result, Verdict, cache, source};
+use harness::record::results::{self, KnownFailures};
+use harness::rule_check::{self, Choice, json, kept, markdown, text};
+use harness::suites::TestId;
+use harness::suites::rules as rule_suite;
+use harness::{Env, Error, Kind, Result, Verdict};
 use svm_model::model::{self, Trace};
 use svm_model::outcome::Outcome;
 use svm_model::rules::RuleId;
@@ -105,11 +109,11 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let mut news = 0;
     for One { name, build, mut executor } in executors(env, args)? {
         let side =
-            conform::run(&format!("{name} {build}"), &mut executor, &cases, !args.no_shrink)?;
+            rule_check::run(&format!("{name} {build}"), &mut executor, &cases, !args.no_shrink)?;
         let reason = |rule: RuleId| {
-            let config = if name == "qemu" { conform::suite::NAME } else { name };
+            let config = if name == "qemu" { rule_suite::NAME } else { name };
             let test = rule.to_string();
-            let id = TestId { suite: conform::suite::NAME.into(), config: config.into(), test };
+            let id = TestId { suite: rule_suite::NAME.into(), config: config.into(), test };
             known.find(&build, &id, Verdict::Fail, None).map(|k| k.reason.clone())
         };
         print!("{}", text::side(&side, &reason));
@@ -207,7 +211,7 @@ fn executors(env: &Env, args: &Args) -> Result<Vec<One>> {
             out.push(One { name: "c", build: build.clone(), executor: place::c(env, &spec)? });
         }
         if wants(Executor::Qemu) {
-            let qemu = Qemu::built(side, &harness::build::build(env, &spec)?)?;
+            let qemu = Qemu::built(side, &harness::qemu::build::build(env, &spec)?)?;
             let executor = place::qemu(env, &qemu, &args.accel)?;
             out.push(One { name: "qemu", build, executor });
         }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use harness::setup::{self, Need, doctor};
+use harness::host::setup::{self, Need, doctor};
 use harness::{Env, Kind, Result};
 
 /// List everything that is needed, and whether it is there

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use harness::setup::{self, Need};
-use harness::{Env, Result, layout, source};
+use harness::host::setup::{self, Need};
+use harness::qemu::layout;
+use harness::qemu::source;
+use harness::{Env, Result};
 
 use crate::base::BaseArgs;
 

@@ -30,9 +30,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
-use harness::cache::Cache;
-use harness::console::{Console, Verbosity};
-use harness::{Env, Result, env, interrupt};
+use harness::host::cache::Cache;
+use harness::host::console::{Console, Verbosity};
+use harness::host::env;
+use harness::host::interrupt;
+use harness::{Env, Result};
 
 /// QEMU TCG's AMD SVM against an executable specification.
 ///

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::shard::{self, Share};
+use harness::record::shard::{self, Share};
 use harness::{Env, Kind, Result, test_svm};
 
 use crate::test_svm::OutputArgs;

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use harness::build::{Flavour, Spec, patch};
-use harness::conform::{mutate, place};
-use harness::conformance::catalogue;
+use harness::catalogue;
+use harness::exec::place;
+use harness::qemu::build;
+use harness::qemu::build::{Flavour, Spec, patch};
+use harness::qemu::source;
 use harness::qemu::{Qemu, Side};
-use harness::{Env, Result, build, source};
+use harness::rule_check::mutate;
+use harness::{Env, Result};
 use svm_model::cases::{self, SEED};
 use svm_model::coverage::Coverage;
 use svm_model::rules::RuleId;

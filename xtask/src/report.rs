@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::history::History;
-use harness::measure::record::Record;
+use harness::bench::record::Record;
+use harness::record::history::History;
+use harness::record::results::{self, Excerpts, KnownFailures};
 use harness::report::html;
-use harness::results::{self, Excerpts, KnownFailures};
 use harness::{Env, Error, Kind, Result, report};
 
 /// Print everything that is recorded: the matrix feature by build, what fails

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness::host::cache;
+use harness::qemu::source::{self, Source};
 use harness::review::apply::read_folder;
 use harness::review::assemble::assemble;
 use harness::review::input::Input;
 use harness::review::{self, Request, report};
-use harness::select::Selection;
-use harness::source::{self, Source, range};
-use harness::{Env, Error, Kind, Result, cache};
+use harness::row::range;
+use harness::suites::select::Selection;
+use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
 use crate::suites::SuiteArgs;

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use harness::{Env, Result, source};
+use harness::qemu::source;
+use harness::{Env, Result};
 
 use crate::base::BaseArgs;
 

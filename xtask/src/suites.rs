@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use harness::Env;
-use harness::bench::Lab;
-use harness::suite::{Absent, Options};
+use harness::row::Lab;
+use harness::suites::{Absent, Options};
 
 /// How suites are found and run.
 #[derive(clap::Args)]

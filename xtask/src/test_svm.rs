@@ -5,14 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use harness::build::Flavour;
+use harness::host::cache;
+use harness::host::process;
 use harness::qemu::Side;
+use harness::qemu::build::Flavour;
+use harness::record::shard::Shard;
 use harness::report::Report;
-use harness::select::Selection;
-use harness::shard::Shard;
-use harness::suite::Options;
+use harness::suites::Options;
+use harness::suites::select::Selection;
 use harness::test_svm::{self, Request};
-use harness::{Env, Kind, Result, cache, process, report};
+use harness::{Env, Kind, Result, report};
 use svm_model::Feature;
 
 use crate::binaries::BinaryArgs;

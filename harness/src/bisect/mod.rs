@@ -8,11 +8,11 @@ mod text;
 
 use serde::Serialize;
 
-use crate::bench::{Bench, Point, Step, rows};
 use crate::qemu::Qemu;
-use crate::results::Row;
-use crate::select::Selection;
+use crate::record::results::Row;
+use crate::row::{Bench, Point, Step, rows};
 use crate::series::claim::{self, Claim};
+use crate::suites::select::Selection;
 use crate::{Error, Kind, Result, Verdict};
 
 pub use text::{describe, text};
@@ -157,7 +157,7 @@ impl Search<'_> {
             sets => sets?,
         };
         let covered =
-            |id: &crate::suite::TestId| self.claim.covers(&id.suite, &id.config, &id.test);
+            |id: &crate::suites::TestId| self.claim.covers(&id.suite, &id.config, &id.test);
         let mut found: Vec<_> = rows(&sets).filter(|(id, _)| covered(id)).collect();
         if found.len() != 1 {
             let names = found.iter().map(|(id, _)| claim::short(&id.suite, &id.config, &id.test));

@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::bench::fake::{self, Fake};
-use crate::bench::{along, fake::spread};
-use crate::fixtures;
-use crate::results::ResultSet;
-use crate::testing::Tree;
+use crate::qemu::testing::Tree;
+use crate::record::fixtures;
+use crate::record::results::ResultSet;
+use crate::row::fake::{self, Fake};
+use crate::row::{along, fake::spread};
 
 /// A series of `changes`, and a search for `kut/svm/a` in it.
 fn search(base: &[&str], changes: &[(&str, &str)]) -> (Result<Bisection>, Vec<String>) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cpio::newc::{self, Builder, ModeFileType};
 
-use crate::error::Context;
+use crate::host::error::Context;
 use crate::{Kind, Result};
 
 /// A file in it: its name, and what it holds.

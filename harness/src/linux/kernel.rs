@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use crate::cache::io_error;
-use crate::error::Context;
-use crate::source::archive;
-use crate::source::pins::{File, Pins};
-use crate::{Env, Error, Kind, Result, process};
+use crate::host::cache::io_error;
+use crate::host::error::Context;
+use crate::host::process;
+use crate::qemu::source::archive;
+use crate::qemu::source::pins::{File, Pins};
+use crate::{Env, Error, Kind, Result};
 
 /// Which kernel: `harness/data/linux.toml`.
 #[derive(Clone, Debug, Deserialize)]

@@ -12,8 +12,8 @@ pub mod kernel;
 pub mod machine;
 pub mod said;
 
-use crate::conformance::guest;
-use crate::setup::{self, Need};
+use crate::exec::guest;
+use crate::host::setup::{self, Need};
 use crate::{Env, Result};
 
 /// The sources of our program, in the checkout.

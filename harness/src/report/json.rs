@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Part, Report};
-use crate::diff::Comparison;
-use crate::error::Context;
+use crate::host::error::Context;
 use crate::qemu::BuildIdentity;
-use crate::results::{Row, SCHEMA};
-use crate::suite::{Absent, Config, SuiteIdentity, TestId};
+use crate::record::diff::Comparison;
+use crate::record::results::{Row, SCHEMA};
+use crate::suites::{Absent, Config, SuiteIdentity, TestId};
 use crate::{Kind, Result};
 
 #[derive(Serialize)]

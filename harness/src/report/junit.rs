@@ -10,10 +10,10 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 
 use super::{Part, Report};
-use crate::diff::{Basis, Change};
-use crate::error::Context;
-use crate::results::Row;
-use crate::suite::TestId;
+use crate::host::error::Context;
+use crate::record::diff::{Basis, Change};
+use crate::record::results::Row;
+use crate::suites::TestId;
 use crate::{Kind, Result, Verdict};
 
 /// The document.
@@ -56,7 +56,7 @@ pub fn junit(report: &Report) -> Result<String> {
 
 /// The tests of a part that are worse or gone.
 fn worse<'a>(report: &'a Report, part: &Part) -> BTreeMap<&'a TestId, Change> {
-    let about = |c: &&crate::diff::Comparison| {
+    let about = |c: &&crate::record::diff::Comparison| {
         c.to == part.set.build.name && c.suite == part.set.suite.name
     };
     let flips = report.comparisons.iter().filter(about).flat_map(|c| {

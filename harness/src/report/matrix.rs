@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use svm_model::Feature;
 
 use crate::Verdict;
-use crate::results::{ResultSet, Row};
-use crate::suite::WHOLE;
+use crate::record::results::{ResultSet, Row};
+use crate::suites::WHOLE;
 
 /// A line of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,10 +20,10 @@ pub use recorded::{changes, recorded, since};
 pub use text::text;
 
 use crate::Kind;
-use crate::diff::Comparison;
-use crate::results::{self, ResultSet};
-use crate::shard::Shard;
-use crate::suite::{Absent, TestId};
+use crate::record::diff::Comparison;
+use crate::record::results::{self, ResultSet};
+use crate::record::shard::Shard;
+use crate::suites::{Absent, TestId};
 
 /// One suite on one build, as measured.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ impl Report {
             let part = self.parts.iter().find(|p| p.set.build.name == build);
             return part.map_or(String::new(), |p| results::reproduce(&p.set.build, id));
         }
-        let quote = |text: &str| crate::process::quote(text.as_ref());
+        let quote = |text: &str| crate::host::process::quote(text.as_ref());
         let (unit, test) = (quote(&id.config), quote(&id.test));
         format!("{} --unit {unit} --test {test} --fresh", self.command)
     }

@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use super::text::{clip, compared, heading, plural, summary, unexpected, wavering};
 use super::{Part, Report, matrix};
-use crate::diff::{Comparison, unexpected_passes};
-use crate::history::{History, Since, fails};
-use crate::results::{KnownFailures, ResultSet, Row};
-use crate::suite::TestId;
+use crate::record::diff::{Comparison, unexpected_passes};
+use crate::record::history::{History, Since, fails};
+use crate::record::results::{KnownFailures, ResultSet, Row};
+use crate::suites::TestId;
 use crate::{Error, Kind, Result};
 
 /// Failures that are listed for each build.

@@ -8,14 +8,14 @@ use std::path::Path;
 use svm_model::Feature;
 
 use super::{Part, Report, changes, html, json, junit, recorded, since, text};
-use crate::diff::{Basis, compare};
-use crate::fixtures::{row, set};
-use crate::history::History;
-use crate::measure::Unit;
-use crate::measure::machine::Machine;
-use crate::measure::record::{Measure, Record};
-use crate::results::{Excerpts, KnownFailures, ResultSet, Row};
-use crate::suite::{Absent, TestId, WHOLE};
+use crate::bench::Unit;
+use crate::bench::machine::Machine;
+use crate::bench::record::{Measure, Record};
+use crate::record::diff::{Basis, compare};
+use crate::record::fixtures::{row, set};
+use crate::record::history::History;
+use crate::record::results::{Excerpts, KnownFailures, ResultSet, Row};
+use crate::suites::{Absent, TestId, WHOLE};
 use crate::{Kind, Verdict};
 
 fn check(name: &str, actual: &str) {

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::{Part, Report, matrix};
 use crate::Verdict;
-use crate::diff::{Basis, Change, Comparison, Flip};
-use crate::results::Row;
-use crate::suite::SuiteIdentity;
+use crate::record::diff::{Basis, Change, Comparison, Flip};
+use crate::record::results::Row;
+use crate::suites::SuiteIdentity;
 
 /// Flips of one kind that are listed; the others are counted.
 const MOST: usize = 20;

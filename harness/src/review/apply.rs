@@ -7,12 +7,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::build::{self, patch::Patch};
-use crate::cache::{io_error, write_atomic};
-use crate::git::Git;
+use crate::host::cache::{io_error, write_atomic};
+use crate::host::git::Git;
+use crate::host::hash;
+use crate::host::process;
 use crate::mail::Mail;
-use crate::source::Source;
-use crate::{Env, Error, Kind, Result, hash, process};
+use crate::qemu::build::{self, patch::Patch};
+use crate::qemu::source::Source;
+use crate::{Env, Error, Kind, Result};
 
 /// How a patch went on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +182,7 @@ pub fn read_folder(dir: &Path) -> Result<Vec<Patch>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Tree, lines};
+    use crate::qemu::testing::{Tree, lines};
 
     fn on(tree: &Tree, mails: &[Mail]) -> OnBase {
         apply(&tree.env, &tree.source, &[], mails).unwrap()

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::Result;
-use crate::build::apply::apply;
-use crate::build::counted::Lines;
-use crate::build::patch::Patch;
-use crate::git::Git;
-use crate::source::Source;
+use crate::host::git::Git;
+use crate::qemu::build::apply::apply;
+use crate::qemu::build::counted::Lines;
+use crate::qemu::build::patch::Patch;
+use crate::qemu::source::Source;
 
 /// The part of QEMU whose lines are counted.
 pub(super) const FOLDER: &str = "target/i386";

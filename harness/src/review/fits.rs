@@ -2,9 +2,9 @@
 
 use super::Request;
 use super::apply::{apply, read_folder};
-use crate::build::patch::Patch;
 use crate::mail::Mail;
-use crate::source::{self, pins::Pins};
+use crate::qemu::build::patch::Patch;
+use crate::qemu::source::{self, pins::Pins};
 use crate::{Env, Result};
 
 /// The bases on this machine that all of `mails` apply to, in words. Nothing is

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::cache::io_error;
-use crate::git::Git;
+use crate::host::cache::io_error;
+use crate::host::git::Git;
+use crate::host::process;
 use crate::mail::{self, Mail};
-use crate::{Error, Kind, Result, process};
+use crate::{Error, Kind, Result};
 
 /// What was given.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,14 +20,14 @@ mod walk;
 
 use serde::Serialize;
 
-use crate::bench::{Bench, along};
-use crate::build::patch::Patch;
-use crate::build::{Flavour, Spec};
-use crate::checkpatch::{self, Complaint, Severity};
 use crate::mail::Mail;
-use crate::select::Selection;
-use crate::source::Source;
-use crate::suite::Absent;
+use crate::qemu::build::patch::Patch;
+use crate::qemu::build::{Flavour, Spec};
+use crate::qemu::checkpatch::{self, Complaint, Severity};
+use crate::qemu::source::Source;
+use crate::row::{Bench, along};
+use crate::suites::Absent;
+use crate::suites::select::Selection;
 use crate::{Env, Result, Verdict};
 use apply::How;
 use assemble::{Assembled, Fault};

@@ -11,7 +11,7 @@ use svm_model::rules;
 
 use super::Review;
 use super::walk::Built;
-use crate::bench::{Bench, Breach};
+use crate::row::{Bench, Breach};
 use crate::{Env, Result};
 
 /// A rule that a patch makes QEMU obey or break.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::bench::fake::{self, FILE, Fake};
-use crate::testing::Tree;
+use crate::qemu::testing::Tree;
+use crate::row::fake::{self, FILE, Fake};
 use assemble::assemble;
 use input::Found;
 

@@ -10,15 +10,15 @@ use super::{
     Builds, Companion, CompanionVerdict, Flipped, Request, Review, SuiteSummary, Tally, executed,
     rules, scope,
 };
-use crate::bench::{Bench, Measured, Point, Step, flips, only, rows};
-use crate::build::patch::Patch;
-use crate::conformance::suite::NAME;
-use crate::diff::{Change, Flip};
 use crate::mail::Mail;
 use crate::qemu::Qemu;
-use crate::results::{ResultSet, Row};
+use crate::qemu::build::patch::Patch;
+use crate::record::diff::{Change, Flip};
+use crate::record::results::{ResultSet, Row};
+use crate::row::{Bench, Measured, Point, Step, flips, only, rows};
 use crate::series::claim;
-use crate::suite::TestId;
+use crate::suites::TestId;
+use crate::suites::conformance::NAME;
 use crate::{Env, Error, Kind, Result, Verdict};
 
 /// A point that was built: its place in the row (0 is the base).

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Context;
-use crate::suite::{Job, Observation};
+use crate::host::error::Context;
+use crate::suites::{Job, Observation};
 use crate::{Kind, Result, Verdict};
 
 /// One measurement of one test.

@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use super::{Attempt, Journal};
-use crate::cache::{Cache, Lock};
-use crate::console::Console;
+use crate::host::cache::{Cache, Lock};
+use crate::host::console::Console;
+use crate::host::interrupt;
 use crate::qemu::Qemu;
-use crate::suite::{Job, Observation, Planned, Suite, Work};
-use crate::{Result, Verdict, interrupt};
+use crate::suites::{Job, Observation, Planned, Suite, Work};
+use crate::{Result, Verdict};
 
 /// A suite to be measured on a binary.
 pub struct Set<'a> {
@@ -303,9 +304,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::console::Verbosity;
-    use crate::fixtures;
-    use crate::suite::{Config, SuiteIdentity};
+    use crate::host::console::Verbosity;
+    use crate::record::fixtures;
+    use crate::suites::{Config, SuiteIdentity};
 
     /// Counts how many of its jobs run at a time.
     struct Counting {

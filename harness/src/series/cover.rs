@@ -5,12 +5,12 @@ use std::fmt::Write;
 
 use super::Series;
 use super::export::{MIME, Recipients, Request, git_version, now, place};
-use crate::build::{self, patch::Patch};
-use crate::git::Git;
+use crate::host::git::Git;
 use crate::qemu::Side;
+use crate::qemu::build::{self, patch::Patch};
+use crate::qemu::source::Source;
+use crate::record::results::ResultSet;
 use crate::report::matrix;
-use crate::results::ResultSet;
-use crate::source::Source;
 use crate::{Result, mail::Mail, mail::header};
 
 /// The file beside the patches with the letter's title, an empty line, and its

@@ -7,13 +7,14 @@ use std::process::Command;
 use super::cover;
 use super::revision::History;
 use super::{Patch, Series};
-use crate::build::patch::Patch as File;
-use crate::cache::{io_error, write_atomic};
+use crate::host::cache::{io_error, write_atomic};
+use crate::host::process;
 use crate::mail::header;
-use crate::results::ResultSet;
+use crate::qemu::build::patch::Patch as File;
+use crate::qemu::source::Source;
+use crate::record::results::ResultSet;
 use crate::review::apply::file_name;
-use crate::source::Source;
-use crate::{Error, Kind, Result, process};
+use crate::{Error, Kind, Result};
 
 /// How to export.
 #[derive(Clone, Debug, Default)]

@@ -1,10 +1,10 @@
 use super::*;
 use crate::Verdict;
-use crate::fixtures::{row, set};
 use crate::mail::{Mail, split};
+use crate::qemu::testing::Tree;
+use crate::record::fixtures::{row, set};
 use crate::review::{assemble, input};
 use crate::series::tests::{entry, write_series};
-use crate::testing::Tree;
 
 const X: &str = "target/i386/x.c";
 
@@ -32,7 +32,7 @@ fn request(tree: &Tree) -> Request {
     }
 }
 
-fn measured() -> Vec<crate::results::ResultSet> {
+fn measured() -> Vec<crate::record::results::ResultSet> {
     let on = |build: &str, verdict| {
         let mut set = set(build, vec![row("svm", "a", verdict)]);
         set.build.qemu = "10.2.2".into();

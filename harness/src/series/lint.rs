@@ -8,10 +8,11 @@ use regex::Regex;
 use serde::Serialize;
 
 use super::{Patch, Series};
-use crate::checkpatch::{self, Severity};
+use crate::Result;
 use crate::mail::{FileDiff, Hunk};
-use crate::source::Source;
-use crate::{Result, build};
+use crate::qemu::build;
+use crate::qemu::checkpatch::{self, Severity};
+use crate::qemu::source::Source;
 
 /// One of the things that are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

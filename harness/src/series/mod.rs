@@ -29,9 +29,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use svm_model::Feature;
 
-use crate::build::patch;
-use crate::error::Context;
+use crate::host::error::Context;
 use crate::mail::Mail;
+use crate::qemu::build::patch;
 use crate::{Error, Kind, Result};
 use claim::Claim;
 

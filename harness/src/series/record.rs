@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Series;
 use super::verify::Verified;
-use crate::build::patch::{Patch, series_hash};
-use crate::cache::write_atomic;
-use crate::error::Context;
+use crate::host::cache::write_atomic;
+use crate::host::error::Context;
+use crate::qemu::build::patch::{Patch, series_hash};
 use crate::{Error, Kind, Result};
 
 /// The version of the file's form.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Series;
+use crate::host::process;
 use crate::mail::Mail;
-use crate::{Error, Kind, Result, process};
+use crate::{Error, Kind, Result};
 
 /// What became of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

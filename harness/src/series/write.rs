@@ -6,7 +6,7 @@ use toml_edit::{Array, DocumentMut, Value};
 use super::Entry;
 use super::claim::Claim;
 use super::verify::{Fault, Verified};
-use crate::error::Context;
+use crate::host::error::Context;
 use crate::{Error, Kind, Result};
 
 /// A list that fits on a line this long stays on one.

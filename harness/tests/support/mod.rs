@@ -8,9 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::cache::Cache;
-use harness::console::{Console, Verbosity};
-use harness::{Env, source};
+use harness::Env;
+use harness::host::cache::Cache;
+use harness::host::console::{Console, Verbosity};
+use harness::qemu::source;
 use tempfile::TempDir;
 
 /// Files of the fake: `svm.c` is what patches change; `configure` counts its

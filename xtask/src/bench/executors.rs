@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use harness::measure::executors::in_model;
+use harness::bench::executors::in_model;
 use harness::{Env, Result};
 use svm_model::cases::{self, SEED};
 

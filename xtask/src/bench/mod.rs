@@ -5,9 +5,11 @@ mod executors;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::measure::{self, Request};
+use harness::bench::{self, Request};
+use harness::host::cache;
 use harness::qemu::Side;
-use harness::{Env, Kind, Result, cache, results};
+use harness::record::results;
+use harness::{Env, Kind, Result};
 
 use crate::binaries::BinaryArgs;
 
@@ -38,7 +40,7 @@ pub(crate) struct Args {
 fn groups() -> clap::builder::PossibleValuesParser {
     ["all"]
         .into_iter()
-        .chain(measure::GROUPS.iter().map(|group| group.name))
+        .chain(bench::GROUPS.iter().map(|group| group.name))
         .collect::<Vec<_>>()
         .into()
 }
@@ -52,11 +54,11 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         qemus: args.binaries.qemus(env, &[Side::Stock, Side::Patched])?,
         rounds: args.rounds.into(),
     };
-    let report = measure::run(env, &request)?;
+    let report = bench::run(env, &request)?;
     if let Some(path) = &args.json {
         cache::write_atomic(path, report.record.text()?.as_bytes())?;
     }
-    print!("{}", measure::text(&report));
+    print!("{}", bench::text(&report));
     if args.record {
         let path = report.record.save(&results::folder(&env.repo), report.whole)?;
         env.console.note(format_args!("recorded {}", path.display()));

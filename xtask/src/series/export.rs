@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness::record::results;
 use harness::series::export::{self, Request};
-use harness::{Env, Result, results};
+use harness::{Env, Result};
 
 use super::Which;
 

@@ -7,8 +7,8 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness::qemu::source::{self, Source};
 use harness::series::Series;
-use harness::source::{self, Source};
 use harness::{Env, Result};
 
 use crate::base::BaseArgs;

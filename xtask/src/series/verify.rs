@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::bench::along;
-use harness::build::{Flavour, Spec};
+use harness::host::cache;
+use harness::qemu::build::{Flavour, Spec};
+use harness::qemu::source::Source;
+use harness::record::results;
+use harness::row::along;
 use harness::series::record::{self, Record};
 use harness::series::verify::{self, Coverage, Fault, Request, Verified};
 use harness::series::{self, Series, write};
-use harness::source::Source;
-use harness::{Env, Error, Kind, Result, cache, results};
+use harness::{Env, Error, Kind, Result};
 
 use super::Which;
 use crate::suites::{SuiteArgs, print_absent};
@@ -105,7 +107,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     }))
 }
 
-fn points(series: &Series, source: Source) -> Vec<harness::bench::Point> {
+fn points(series: &Series, source: Source) -> Vec<harness::row::Point> {
     let name = format!("stock {}", source.version);
     along(&Spec { source, patches: series.paths(), flavour: Flavour::Release }, &name)
 }

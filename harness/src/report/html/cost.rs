@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::plot::{self, Plot};
-use crate::measure::figure;
-use crate::measure::record::{Measure, Record};
+use crate::bench::figure;
+use crate::bench::record::{Measure, Record};
 
 /// The section's values.
 #[derive(Serialize)]

@@ -9,9 +9,9 @@ use svm_model::rules::{self, Source};
 use super::Content;
 use super::view::{Build, Cell, Group, Shown, anchor, since};
 use crate::Verdict;
-use crate::history::{Column, History, Line, fails};
-use crate::results::reproduce;
-use crate::suite::TestId;
+use crate::record::history::{Column, History, Line, fails};
+use crate::record::results::reproduce;
+use crate::suites::TestId;
 
 #[derive(Serialize)]
 struct Sum {
@@ -95,7 +95,7 @@ fn groups(content: &Content<'_>, tests: &[(&TestId, &Line<'_>)]) -> Vec<Tests> {
     let history = content.history;
     let Some(last) = history.builds.last() else { return Vec::new() };
     let place = |line: &Line<'_>| {
-        let passes = |row: &crate::results::Row| row.verdict == Verdict::Pass;
+        let passes = |row: &crate::record::results::Row| row.verdict == Verdict::Pass;
         if !line.rows.last().copied().flatten().is_some_and(passes) {
             0
         } else {
@@ -128,7 +128,7 @@ fn test(content: &Content<'_>, id: &TestId, line: &Line<'_>) -> Test {
         let words = since(history, &history.since(id, at)?);
         Some(FailingSince { build: name(at).to_owned(), words })
     };
-    let log = |(at, _): (usize, &crate::results::Row)| {
+    let log = |(at, _): (usize, &crate::record::results::Row)| {
         let text = content.excerpts.get(name(at), id)?.to_owned();
         Some(Log { build: name(at).to_owned(), text })
     };

@@ -10,10 +10,10 @@ use super::cost;
 use super::plot::{self, Plot};
 use super::view::{Build, Cell, Group, Shown, href, since};
 use crate::Verdict;
-use crate::diff::{Change, Comparison, unexpected_passes};
-use crate::history::{Column, History, fails};
+use crate::record::diff::{Change, Comparison, unexpected_passes};
+use crate::record::history::{Column, History, fails};
+use crate::record::results::ResultSet;
 use crate::report::text::share;
-use crate::results::ResultSet;
 
 #[derive(Serialize)]
 struct Line {
@@ -201,7 +201,7 @@ fn changes(history: &History<'_>) -> Vec<Step> {
 }
 
 fn step(comparison: &Comparison) -> Step {
-    let flip = |flip: &crate::diff::Flip| Flip {
+    let flip = |flip: &crate::record::diff::Flip| Flip {
         name: flip.id.to_string(),
         href: href(&flip.id, flip.row().and_then(|row| row.feature)),
         from: flip.from.as_ref().map(|row| Shown::of(&comparison.from, row)),
@@ -221,7 +221,7 @@ fn step(comparison: &Comparison) -> Step {
 
 fn failing(history: &History<'_>, at: usize) -> Failing {
     let build = history.builds[at].build.name.clone();
-    let failure = |(id, line): (&crate::suite::TestId, &crate::history::Line<'_>)| {
+    let failure = |(id, line): (&crate::suites::TestId, &crate::record::history::Line<'_>)| {
         let row = line.rows[at].filter(|row| fails(row.verdict))?;
         Some(Failure {
             name: id.to_string(),
@@ -236,7 +236,7 @@ fn failing(history: &History<'_>, at: usize) -> Failing {
 
 fn known<'a>(content: &Content<'a>) -> Vec<Known<'a>> {
     let sets: Vec<&ResultSet> = sets(content.history).collect();
-    let entry = |k: &'a crate::results::Known| Known {
+    let entry = |k: &'a crate::record::results::Known| Known {
         suite: &k.suite,
         tests: k.tests.join(" "),
         verdicts: k.verdicts.iter().map(|v| v.name()).collect(),

@@ -14,11 +14,11 @@ use std::path::Path;
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
-use crate::cache::write_atomic;
-use crate::error::Context;
-use crate::history::History;
-use crate::measure::record::Record;
-use crate::results::{Excerpts, KnownFailures};
+use crate::bench::record::Record;
+use crate::host::cache::write_atomic;
+use crate::host::error::Context;
+use crate::record::history::History;
+use crate::record::results::{Excerpts, KnownFailures};
 use crate::{Kind, Result};
 use view::{Group, Menu};
 

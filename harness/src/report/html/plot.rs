@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::Verdict;
-use crate::history::History;
-use crate::measure::record::{Measure, Record};
+use crate::bench::record::{Measure, Record};
 use crate::qemu::{BuildIdentity, Side};
-use crate::suite::WHOLE;
+use crate::record::history::History;
+use crate::suites::WHOLE;
 
 const WIDTH: f64 = 340.0;
 const HEIGHT: f64 = 190.0;

@@ -6,11 +6,11 @@ use serde::Serialize;
 use svm_model::Feature;
 
 use crate::Verdict;
-use crate::history::{Column, History, Since};
+use crate::record::history::{Column, History, Since};
+use crate::record::results::Row;
 use crate::report::recorded::since_words;
 use crate::report::text::{share, summary};
-use crate::results::Row;
-use crate::suite::{TestId, WHOLE};
+use crate::suites::{TestId, WHOLE};
 
 /// Tests that share a page and a line of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -45,8 +45,11 @@ pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
     }
     for c in &patch.checkpatch {
         let at = c.at.as_ref().map_or(String::new(), |at| format!("{at}: "));
-        let word =
-            if c.severity == crate::checkpatch::Severity::Error { "ERROR" } else { "warning" };
+        let word = if c.severity == crate::qemu::checkpatch::Severity::Error {
+            "ERROR"
+        } else {
+            "warning"
+        };
         lines.push(format!("checkpatch: {at}{word}: {}", c.what));
     }
     lines.extend(flips(&patch.flips));

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Fault, Verified};
 use crate::Verdict;
-use crate::bench::rows;
-use crate::diff::{Change, Flip};
-use crate::results::{ResultSet, Row};
+use crate::record::diff::{Change, Flip};
+use crate::record::results::{ResultSet, Row};
+use crate::row::rows;
 use crate::series::claim::{self, Claim};
-use crate::suite::TestId;
+use crate::suites::TestId;
 
 /// What is known on both sides of a patch.
 pub(super) struct Sides<'a> {

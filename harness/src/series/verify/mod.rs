@@ -15,24 +15,25 @@ use serde::Serialize;
 
 use super::Series;
 use super::claim::Claim;
-use crate::bench::{Bench, Point, Step, changed, only, rows, unsteady};
-use crate::console::Console;
-use crate::diff::Change;
+use crate::host::console::Console;
 use crate::qemu::Qemu;
-use crate::results::ResultSet;
-use crate::select::Selection;
-use crate::suite::{SUITES, TestId, WHOLE};
-use crate::{Error, Kind, Result, Verdict, conform, conformance, kut, migration};
+use crate::record::diff::Change;
+use crate::record::results::ResultSet;
+use crate::row::{Bench, Point, Step, changed, only, rows, unsteady};
+use crate::suites::select::Selection;
+use crate::suites::{SUITES, TestId, WHOLE};
+use crate::suites::{conformance, kvm_unit_tests, migration, rules};
+use crate::{Error, Kind, Result, Verdict};
 use judge::Sides;
 use seen::Seen;
 
 pub use fault::Fault;
 
 /// Suites that take seconds, and run whole at every patch.
-const QUICK: [&str; 1] = [conformance::suite::NAME];
+const QUICK: [&str; 1] = [conformance::NAME];
 /// Suites that run only where claims name their tests: a feature's tests there
 /// pass with the first patch that offers it.
-const NAMED: [&str; 3] = [migration::suite::NAME, conform::suite::NAME, kut::OTHERS];
+const NAMED: [&str; 3] = [migration::suite::NAME, rules::NAME, kvm_unit_tests::OTHERS];
 
 /// What is to be verified.
 #[derive(Clone, Debug)]

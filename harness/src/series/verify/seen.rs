@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::Verdict;
-use crate::bench::rows;
-use crate::results::{ResultSet, Row};
-use crate::suite::TestId;
+use crate::record::results::{ResultSet, Row};
+use crate::row::rows;
+use crate::suites::TestId;
 
 /// Verdicts by test and point. A test that was looked for and not found has no
 /// row there.

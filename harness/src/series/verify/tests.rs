@@ -1,7 +1,7 @@
 use super::*;
-use crate::bench::along;
-use crate::bench::fake::{self, Fake};
-use crate::console::Verbosity;
+use crate::host::console::Verbosity;
+use crate::row::along;
+use crate::row::fake::{self, Fake};
 use crate::series::{Entry, Patch};
 
 /// What a patch replaces, by what, and what it claims.

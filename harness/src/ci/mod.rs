@@ -1,0 +1,262 @@
+//! `cargo xtask ci`: every check, in the order in which they cost time.
+//!
+//! A step is a command; a new check is one entry of [`steps`].
+
+pub mod pipeline;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::host::error::Context;
+use crate::host::interrupt;
+use crate::host::process;
+use crate::host::setup::{self, Need};
+use crate::{Env, Error, Kind, Result};
+
+/// One check.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name, for `--only` and the summary.
+    pub name: &'static str,
+    /// What it must not run without.
+    pub after: Option<&'static str>,
+    command: Command,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Ok,
+    /// With this exit code.
+    Failed(u8),
+    /// Not run, because what it needs failed.
+    Left,
+}
+
+/// The steps, each run with this project's `cargo` and our own binary `xtask`.
+pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let step = |name, after, program: &OsString, args: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(&env.repo);
+        Step { name, after, command }
+    };
+    let own = |name, after, args: &[&str]| {
+        let mut step = step(name, after, &xtask.as_os_str().to_owned(), args);
+        step.command.arg("--cache").arg(env.cache.root());
+        step.command.args((!env.install).then_some("--no-install"));
+        step
+    };
+    let (guest, linux) = ("harness/guest/Cargo.toml", "harness/linux/Cargo.toml");
+    let no_std = "svm-model/no-std/Cargo.toml";
+    // Tests of what becomes of a guest that hangs, dies or is killed, and that cases leave
+    // nothing behind; on stock, some of SVM's state itself is left behind.
+    let mut faults = own("guest-faults", Some("patched"), &["build", "patched", "--print-path"]);
+    faults.command = on_its_path(&faults.command, &cargo, &FAULTS);
+    let mut doc = step("doc", None, &cargo, &DOC);
+    doc.command.env("RUSTDOCFLAGS", "-D warnings");
+    let conformance = |name, after, side| {
+        own(name, after, &["test-svm", "--suite", "conformance", "--only", side])
+    };
+    vec![
+        step("fmt", None, &cargo, &["fmt", "--all", "--check"]),
+        step("fmt-guest", None, &cargo, &["fmt", "--manifest-path", guest, "--check"]),
+        step("fmt-linux", None, &cargo, &["fmt", "--manifest-path", linux, "--check"]),
+        step("fmt-no-std", None, &cargo, &["fmt", "--manifest-path", no_std, "--check"]),
+        step("clippy", None, &cargo, &CLIPPY),
+        step("clippy-linux", None, &cargo, &CLIPPY_LINUX),
+        doc,
+        step("no-std", None, &cargo, &NO_STD),
+        step("test", None, &cargo, if has_nextest(&cargo) { &NEXTEST } else { &TEST }),
+        own("series", None, &["series", "lint"]),
+        own("stock", None, &["build", "stock"]),
+        own("patched", Some("stock"), &["build", "patched"]),
+        faults,
+        conformance("conformance-stock", Some("stock"), "stock"),
+        conformance("conformance-patched", Some("patched"), "patched"),
+        own("migration", Some("patched"), &["test-svm", "--suite", "migration"]),
+    ]
+}
+
+const CLIPPY: [&str; 7] =
+    ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+/// Nothing else compiles the program of the Linux guests before it is measured with.
+const CLIPPY_LINUX: [&str; 10] = [
+    "clippy",
+    "--quiet",
+    "--locked",
+    "--manifest-path",
+    "harness/linux/Cargo.toml",
+    "--target-dir",
+    "target/linux",
+    "--",
+    "-D",
+    "warnings",
+];
+const DOC: [&str; 5] = ["doc", "--quiet", "--no-deps", "-p", "svm-model"];
+/// The model in a program without std, which a dependency on std does not let compile.
+const NO_STD: [&str; 7] = [
+    "run",
+    "--quiet",
+    "--locked",
+    "--manifest-path",
+    "svm-model/no-std/Cargo.toml",
+    "--target-dir",
+    "target/no-std",
+];
+const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
+const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
+
+const FAULTS: [&str; 7] = [
+    "test",
+    "--quiet",
+    "-p",
+    "harness",
+    "--features=qemu-tests",
+    "--test=conformance",
+    "--no-fail-fast",
+];
+
+/// `cargo` with `args`, and `SVM_QEMU` set to what `print` prints.
+fn on_its_path(print: &Command, cargo: &OsString, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        r#"SVM_QEMU=$(eval "$1") || exit; export SVM_QEMU; shift; exec "$@""#,
+        "sh",
+    ]);
+    command.arg(process::show(print)).arg(cargo).args(args);
+    command.current_dir(print.get_current_dir().unwrap_or(Path::new(".")));
+    command
+}
+
+fn has_nextest(cargo: &OsString) -> bool {
+    let mut c = Command::new(cargo);
+    process::output(c.args(["nextest", "--version"])).is_ok_and(|out| out.status.success())
+}
+
+/// Runs `steps` and prints a summary on stdout. A step that fails does not stop
+/// the others, only those that need it.
+///
+/// # Errors
+/// Setup, when the machine lacks something; Interrupted.
+pub fn run(env: &Env, steps: Vec<Step>) -> Result<ExitCode> {
+    setup::require(env, &[Need::Source, Need::Build, Need::Run, Need::Bindgen])?;
+    let total = steps.len();
+    let mut done: Vec<(&'static str, Outcome, Duration)> = Vec::new();
+    for (n, mut step) in steps.into_iter().enumerate() {
+        let ended = |name| done.iter().find(|d| d.0 == name).map(|d| d.1);
+        let begun = Instant::now();
+        let outcome = match step.after.and_then(ended) {
+            Some(Outcome::Failed(_) | Outcome::Left) => Outcome::Left,
+            _ => {
+                env.console.step(format_args!("ci {}/{total}: {}", n + 1, step.name));
+                one(&mut step.command)?
+            }
+        };
+        done.push((step.name, outcome, begun.elapsed()));
+    }
+    print!("{}", summary(&done));
+    Ok(ExitCode::from(exit_code(done.iter().map(|d| d.1))))
+}
+
+/// What it prints is seen as it comes.
+fn one(command: &mut Command) -> Result<Outcome> {
+    let mut running = process::spawn(command.stdin(Stdio::null()))
+        .map_err(|e| process::not_started(command, e))?;
+    let status = running.wait().doing(Kind::Harness, || process::show(command))?;
+    interrupt::check()?;
+    Ok(match status.code() {
+        Some(0) => Outcome::Ok,
+        // cargo's own codes mean nothing to our caller; ours are 1 to 6.
+        Some(code @ 1..=6) => Outcome::Failed(code as u8),
+        Some(_) => Outcome::Failed(Kind::Regression.exit_code()),
+        None => Outcome::Failed(Kind::Harness.exit_code()),
+    })
+}
+
+fn summary(done: &[(&str, Outcome, Duration)]) -> String {
+    let mut text = String::from("\nci\n");
+    for (name, outcome, took) in done {
+        let outcome = match outcome {
+            Outcome::Ok => "ok".into(),
+            Outcome::Failed(code) => format!("FAILED ({code})"),
+            Outcome::Left => "not run".into(),
+        };
+        text += &format!("  {name:20} {outcome:10} {:6.1} s\n", took.as_secs_f64());
+    }
+    text
+}
+
+/// The first failure's code.
+fn exit_code(outcomes: impl IntoIterator<Item = Outcome>) -> u8 {
+    let failed = |o| if let Outcome::Failed(code) = o { Some(code) } else { None };
+    outcomes.into_iter().find_map(failed).unwrap_or(0)
+}
+
+/// Of `steps`, those that `only` names, or all.
+///
+/// # Errors
+/// Usage, for a name that no step has.
+pub fn select(steps: Vec<Step>, only: &[String]) -> Result<Vec<Step>> {
+    let names: Vec<_> = steps.iter().map(|s| s.name).collect();
+    if let Some(unknown) = only.iter().find(|o| !names.contains(&o.as_str())) {
+        return Err(Error::new(Kind::Usage, format!("ci has no step `{unknown}`"))
+            .hint(format!("its steps: {}", names.join(", "))));
+    }
+    let wanted = |s: &Step| only.is_empty() || only.iter().any(|o| o == s.name);
+    Ok(steps.into_iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::cache::Cache;
+    use crate::host::console::{Console, Verbosity};
+
+    fn shell(name: &'static str, after: Option<&'static str>, script: &str) -> Step {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Step { name, after, command }
+    }
+
+    #[test]
+    fn the_first_failure_gives_the_code_and_what_needs_it_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("ran");
+        let mut steps = [
+            shell("a", None, "exit 0"),
+            shell("b", None, "exit 4"),
+            shell("c", Some("b"), "exit 0"),
+            shell("d", None, &format!("touch {}; exit 101", mark.display())),
+        ];
+        let outcomes: Vec<_> = steps.iter_mut().map(|s| one(&mut s.command).unwrap()).collect();
+        use Outcome::{Failed, Left, Ok};
+        assert_eq!(outcomes, [Ok, Failed(4), Ok, Failed(1)]);
+        assert!(mark.exists());
+        assert_eq!(exit_code([Ok, Failed(4), Left, Failed(1)]), 4);
+        assert_eq!(exit_code([Ok, Ok]), 0);
+    }
+
+    #[test]
+    fn steps_are_selected_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env {
+            repo: dir.path().into(),
+            cache: Cache::open(Some(dir.path())).unwrap(),
+            install: false,
+            console: Console::new(Verbosity::Quiet),
+        };
+        let all = || steps(&env, Path::new("xtask"));
+        let named = select(all(), &["stock".into(), "fmt".into()]).unwrap();
+        assert_eq!(named.iter().map(|s| s.name).collect::<Vec<_>>(), ["fmt", "stock"]);
+        assert_eq!(select(all(), &[]).unwrap().len(), all().len());
+        assert_eq!(select(all(), &["x".into()]).unwrap_err().kind(), Kind::Usage);
+        for step in all().iter().filter(|s| s.name == "patched") {
+            assert!(process::show(&step.command).contains("build patched --cache"));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What turns cases into outcomes: our own guest inside a QEMU, and QEMU's C
+//! code in a process of its own.
+//!
+//! ```text
+//! Case -> encode -> RAM file -> boot (one QEMU, thousands of cases) -> decode -> Outcome
+//! ```
+//!
+//! [`guest`] builds the guest, [`world`] lays out the memory that cases start
+//! from, [`ram`] is the file that QEMU has for RAM, [`boot`] runs one QEMU and
+//! watches it, and [`executor`] goes on behind a case that QEMU did not survive.
+//! [`c`] puts QEMU's C code in the place of guest and QEMU.
+
+pub mod boot;
+pub mod c;
+pub mod decode;
+pub mod encode;
+pub mod executor;
+pub mod guest;
+pub mod place;
+pub mod ram;
+pub mod render;
+pub mod watch;
+pub mod world;

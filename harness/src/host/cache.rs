@@ -1,0 +1,215 @@
+//! Where sources, builds and logs are kept between runs, and the locks that
+//! let two runs share it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::host::console::Console;
+use crate::host::error::Context;
+use crate::host::interrupt;
+use crate::{Error, Kind, Result};
+
+/// The cache folder.
+///
+/// ```text
+/// archives/   verified source archives, by version
+/// source/     one git repository a base, its first commit the base itself
+/// trees/      one work tree, build folder and log folder a base and flavour
+/// bin/        finished binaries, by the hash of what made them
+/// linux/      the kernel of Linux guests, their initramfs and consoles
+/// venv/       meson
+/// locks/
+/// ```
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// Between two looks at a lock that another run holds.
+const POLL: Duration = Duration::from_millis(100);
+
+impl Cache {
+    /// The cache in `dir` or, without one, in `$XDG_CACHE_HOME/qemu-svm` or
+    /// `~/.cache/qemu-svm`; created when it does not exist.
+    ///
+    /// # Errors
+    /// Usage, when no folder can be named; Harness, when it cannot be created.
+    pub fn open(dir: Option<&Path>) -> Result<Self> {
+        let root = match dir {
+            Some(dir) => std::path::absolute(dir)
+                .doing(Kind::Usage, || format!("finding the cache {}", dir.display()))?,
+            None => default_root()?,
+        };
+        fs::create_dir_all(&root).map_err(|e| io_error("creating the cache", &root, e))?;
+        Ok(Cache { root })
+    }
+
+    /// The cache folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path in it.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A folder in it, created when it does not exist.
+    ///
+    /// # Errors
+    /// Harness, when it cannot be created.
+    pub fn dir(&self, relative: impl AsRef<Path>) -> Result<PathBuf> {
+        let dir = self.path(relative);
+        fs::create_dir_all(&dir).map_err(|e| io_error("creating", &dir, e))?;
+        Ok(dir)
+    }
+
+    /// Takes the lock `name`, waiting for a run that holds it. The kernel lets
+    /// go of it when the last process that holds it ends, however it ends.
+    ///
+    /// # Errors
+    /// Harness, when the lock file cannot be used; Interrupted while waiting.
+    pub fn lock(&self, name: &str, console: &Console) -> Result<Lock> {
+        let path = self.dir("locks")?.join(format!("{name}.lock"));
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| io_error("opening", &path, e))?;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(e)) => return Err(io_error("locking", &path, e)),
+                Err(TryLockError::WouldBlock) => {
+                    if !std::mem::replace(&mut told, true) {
+                        console.note(format_args!("waiting for {} ({name})", holder(&mut file)));
+                    }
+                    std::thread::sleep(POLL);
+                    interrupt::check()?;
+                }
+            }
+        }
+        // Only for the message above; a full disk must not cost the lock.
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = write!(file, "{}", std::process::id());
+        Ok(Lock { file })
+    }
+}
+
+/// A lock that is held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// Who holds the lock, as far as its file tells.
+fn holder(file: &mut File) -> String {
+    let mut pid = String::new();
+    match file.rewind().and_then(|()| file.read_to_string(&mut pid)) {
+        Ok(_) if !pid.is_empty() => format!("another run, process {pid}"),
+        _ => "another run".into(),
+    }
+}
+
+fn default_root() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("XDG_CACHE_HOME")
+        .filter(|p| p.is_absolute())
+        .or_else(|| set("HOME").map(|h| h.join(".cache")))
+        .map(|d| d.join("qemu-svm"))
+        .ok_or_else(|| {
+            Error::new(Kind::Usage, "no cache folder: neither HOME nor XDG_CACHE_HOME is set")
+                .hint("name one with --cache DIR or SVM_CACHE")
+        })
+}
+
+/// Writes `path` by way of a file beside it, so that a reader sees the old
+/// contents or the new and a failure leaves the old.
+///
+/// # Errors
+/// Harness, naming `path`; nothing of the new contents is left then.
+pub fn write_atomic(path: &Path, contents: &[u8]) -> Result<()> {
+    write_atomic_with(path, |file| file.write_all(contents))
+}
+
+/// [`write_atomic`] with contents that `write` produces.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_with(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<()> {
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let attempt = || -> io::Result<()> {
+        fs::create_dir_all(dir)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+        write(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        set_default_mode(file.as_file())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    attempt().map_err(|e| io_error("writing", path, e))
+}
+
+/// Temporary files are private; what they become need not be.
+fn set_default_mode(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+/// The error for an I/O failure on `path`; a full disk is named as what it is.
+pub fn io_error(doing: &str, path: &Path, e: io::Error) -> Error {
+    let full = matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let error = Error::new(Kind::Harness, format!("{doing} {}", path.display())).because(e);
+    if full { error.hint(NO_SPACE) } else { error }
+}
+
+/// What to do about a full disk.
+pub const NO_SPACE: &str =
+    "the disk is full: free some space, or name another cache with --cache DIR (it needs 2 GB)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("results.json");
+        write_atomic(&path, b"old").unwrap();
+        let e = write_atomic_with(&path, |f| {
+            f.write_all(b"half of the ne")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        })
+        .unwrap_err();
+        assert_eq!(e.kind(), Kind::Harness);
+        assert!(e.to_string().contains("disk is full"), "{e}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_at_a_time_and_freed_on_drop() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(dir.path())).unwrap();
+        let console = Console::new(crate::host::console::Verbosity::Quiet);
+        let lock = cache.lock("x", &console).unwrap();
+        let other = File::open(dir.path().join("locks/x.lock")).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(lock);
+        other.try_lock().unwrap();
+    }
+}

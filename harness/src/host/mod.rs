@@ -1,0 +1,14 @@
+//! The machine that we run on: processes, the cache, git, the console, and what
+//! must be installed. Knows nothing of QEMU's contents or of SVM.
+
+pub mod cache;
+pub mod child;
+pub mod console;
+pub mod env;
+pub mod error;
+pub mod git;
+pub mod hash;
+pub mod interrupt;
+pub mod process;
+pub mod serial;
+pub mod setup;

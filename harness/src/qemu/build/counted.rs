@@ -1,0 +1,152 @@
+//! A build that counts which lines run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+use super::patch::Patch;
+use super::tree::Tree;
+use super::{Built, Flavour, Spec, apply, build, compiler, configure_args, diagnose, flags, ninja};
+use crate::host::cache::io_error;
+use crate::host::error::Context;
+use crate::host::process;
+use crate::host::setup;
+use crate::{Env, Error, Kind, Result};
+
+/// By file, as named in QEMU's tree: by line that has code, whether it ran.
+pub type Lines = BTreeMap<String, BTreeMap<u32, bool>>;
+
+/// A QEMU with counters. Its tree is held as long as this lives, since the
+/// counters are beside the objects.
+#[derive(Debug)]
+pub struct Counted {
+    tree: Tree,
+    /// What was built; the path is that in the tree.
+    pub built: Built,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    files: Vec<File>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    file: String,
+    lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    line_number: u32,
+    count: u64,
+}
+
+/// Builds `spec` with counters, all at zero.
+///
+/// # Errors
+/// As [`build`]; Setup, when there is no gcov.
+pub fn counted(env: &Env, spec: &Spec) -> Result<Counted> {
+    if setup::find_tool("gcov").is_none() {
+        return Err(Error::new(Kind::Setup, "there is no gcov on this machine")
+            .hint("it comes with gcc; lines are counted with it"));
+    }
+    let spec = Spec { flavour: Flavour::Gcov, ..spec.clone() };
+    let built = build(env, &spec)?;
+    let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+    let applied = apply::apply(&spec.source, &patches)?;
+    let tree = Tree::take(env, &spec.source, spec.flavour)?;
+    // The binary may be an old one, and the tree elsewhere by now.
+    tree.checkout(applied.tip())?;
+    ninja::configure(env, &tree, configure_args(env, &spec, &compiler()?)?)?;
+    if !ninja::ninja(env, &tree, flags::TARGET)? {
+        return Err(diagnose::explain(&spec.source, &tree, &patches, &applied));
+    }
+    let path = tree.build().join(flags::TARGET);
+    let counted = Counted { tree, built: Built { path, ..built } };
+    for file in counted.counters("")? {
+        fs::remove_file(&file).map_err(|e| io_error("removing", &file, e))?;
+    }
+    Ok(counted)
+}
+
+impl Counted {
+    /// The lines of files below `folder`, after some runs.
+    ///
+    /// # Errors
+    /// Harness, when gcov cannot be understood.
+    pub fn lines(&self, folder: &str) -> Result<Lines> {
+        let mut lines = Lines::new();
+        for counter in self.counters(&folder.replace('/', "_"))? {
+            let mut c = Command::new("gcov");
+            c.args(["--json-format", "--stdout"]).arg(&counter).current_dir(self.tree.build());
+            let text = process::stdout(Kind::Harness, &mut c)?;
+            read(&text, folder, &mut lines).doing(Kind::Harness, || {
+                format!("reading what gcov says of {}", counter.display())
+            })?;
+        }
+        Ok(lines)
+    }
+
+    /// Counter files of objects whose names begin with `prefix`.
+    fn counters(&self, prefix: &str) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        let build = self.tree.build();
+        for dir in entries(&build)?.into_iter().filter(|d| d.is_dir()) {
+            let named = |p: &PathBuf| {
+                let name = p.file_name().unwrap_or_default().to_string_lossy();
+                name.ends_with(".gcda") && name.starts_with(prefix)
+            };
+            found.extend(entries(&dir)?.into_iter().filter(named));
+        }
+        Ok(found)
+    }
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    let doing = |e| io_error("listing", dir, e);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(doing)? {
+        paths.push(entry.map_err(doing)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Adds one of gcov's answers. A line that ran in any object ran.
+fn read(text: &str, folder: &str, lines: &mut Lines) -> serde_json::Result<()> {
+    let begins = format!("{folder}/");
+    for document in serde_json::Deserializer::from_str(text).into_iter::<Document>() {
+        for file in document?.files {
+            // Names are from the build folder: `../src/target/i386/...`.
+            let Some(at) = file.file.find(&begins) else { continue };
+            let known = lines.entry(file.file[at..].to_owned()).or_default();
+            for line in file.lines {
+                *known.entry(line.line_number).or_default() |= line.count > 0;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_ran_in_any_object_ran_and_other_folders_are_left_out() {
+        let one = r#"{"files": [{"file": "../src/target/i386/a.c.inc", "lines":
+            [{"line_number": 1, "count": 0}, {"line_number": 2, "count": 0}]},
+            {"file": "/usr/include/x.h", "lines": [{"line_number": 1, "count": 7}]}]}"#;
+        let two =
+            one.replace("\"line_number\": 2, \"count\": 0", "\"line_number\": 2, \"count\": 3");
+        let mut lines = Lines::new();
+        read(&format!("{one}\n{two}\n{one}"), "target/i386", &mut lines).unwrap();
+        let of: Vec<_> = lines["target/i386/a.c.inc"].iter().map(|(n, ran)| (*n, *ran)).collect();
+        assert_eq!((lines.len(), of), (1, vec![(1, false), (2, true)]));
+        assert!(read("{\"files\": 1}", "x", &mut lines).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! From a source and a list of patches to a QEMU binary.
+//!
+//! A binary is looked for in the cache by the hash of what would make it. When
+//! it is not there, the one tree of its base and flavour is moved to the wanted
+//! commit, and what differs is built.
+
+pub mod apply;
+pub mod counted;
+pub mod diagnose;
+pub mod flags;
+pub mod patch;
+pub mod tree;
+
+mod aside;
+mod ninja;
+mod store;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use crate::host::process;
+use crate::host::setup::{self, Need, python::Venv};
+use crate::qemu::source::Source;
+use crate::qemu::source::pins::{Base, Pins};
+use crate::{Env, Error, Kind, Result};
+use patch::Patch;
+use tree::Tree;
+
+pub use aside::aside;
+pub use flags::Flavour;
+pub use store::Built;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The base.
+    pub source: Source,
+    /// The patches on it, in order; none is stock QEMU. Part of a series is a
+    /// list like any other.
+    pub patches: Vec<PathBuf>,
+    /// How it is compiled.
+    pub flavour: Flavour,
+}
+
+/// The C compiler: `$CC`, or `cc`.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// What configure is given as `--cc`.
+    pub command: String,
+    /// Its own first line.
+    pub version: String,
+}
+
+/// The compiler that QEMU would be built with.
+///
+/// # Errors
+/// Setup, when it cannot be run.
+pub fn compiler() -> Result<Compiler> {
+    let command = std::env::var("CC").ok().filter(|c| !c.is_empty()).unwrap_or("cc".into());
+    let mut words = command.split_whitespace();
+    let mut c = Command::new(words.next().unwrap_or("cc"));
+    let text = process::stdout(Kind::Setup, c.args(words).arg("--version"))?;
+    let version = text.lines().next().unwrap_or_default().to_string();
+    Ok(Compiler { command, version })
+}
+
+/// Builds `spec`, or finds it built.
+///
+/// # Errors
+/// Usage, when a patch cannot be read; Setup, when the machine lacks something;
+/// Build, when a patch does not apply, or QEMU does not configure or compile;
+/// Harness; Interrupted. The cache is whole after each of them.
+pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
+    require(env, &spec.source)?;
+    let firmware = firmware(env, &spec.source)?;
+    let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+    let compiler = compiler()?;
+    let wanted = Built {
+        path: PathBuf::new(),
+        id: String::new(),
+        qemu_version: spec.source.version.clone(),
+        base: spec.source.tree.clone(),
+        series_hash: patch::series_hash(&patches),
+        patches: patches.iter().map(Patch::name).collect(),
+        flavour: spec.flavour,
+        compiler: compiler.version.clone(),
+        firmware,
+    }
+    .identified();
+    if let Some(built) = wanted.found(env) {
+        return Ok(built);
+    }
+    let applied = apply::apply(&spec.source, &patches)?;
+    let tree = Tree::take(env, &spec.source, spec.flavour)?;
+    // Another run may have built it while we waited.
+    if let Some(built) = wanted.found(env) {
+        return Ok(built);
+    }
+    let begun = Instant::now();
+    env.console.step(format_args!("building QEMU {}", describe(&wanted)));
+    tree.checkout(applied.tip())?;
+    ninja::configure(env, &tree, configure_args(env, spec, &compiler)?)?;
+    if !ninja::ninja(env, &tree, flags::TARGET)? {
+        return Err(diagnose::explain(&spec.source, &tree, &patches, &applied));
+    }
+    let built = wanted.keep(env, &tree.build().join(flags::TARGET))?;
+    env.console.note(format_args!("built in {:.0} s", begun.elapsed().as_secs_f64()));
+    Ok(built)
+}
+
+/// What is known of the source or, of a checkout, of the default version.
+fn pin(source: &Source) -> Result<Base> {
+    Ok(Pins::builtin()?.base(source.pinned.as_deref())?.clone())
+}
+
+/// Refuses a machine that cannot build `source`.
+fn require(env: &Env, source: &Source) -> Result<()> {
+    let older = [Need::Build, Need::Older];
+    setup::require(env, if pin(source)?.older { &older } else { &older[..1] })
+}
+
+/// `10.2.2, stock, release`.
+fn describe(built: &Built) -> String {
+    let series = match built.patches.len() {
+        0 => "stock".into(),
+        n => format!("{n} patches ({})", built.series_hash),
+    };
+    format!("{}, {series}, {}", built.qemu_version, built.flavour)
+}
+
+fn configure_args(env: &Env, spec: &Spec, compiler: &Compiler) -> Result<Vec<String>> {
+    let pin = pin(&spec.source)?;
+    let venv = Venv::with_meson(env, &pin.meson)?;
+    let mut args: Vec<String> = spec.flavour.configure().into_iter().map(Into::into).collect();
+    let path = |path: PathBuf| path.display().to_string();
+    let interpreter = pin.interpreter.replace("{python}", &path(venv.python()));
+    args.push(interpreter.replace("{meson}", &path(venv.script())));
+    args.push(format!("--cc={}", compiler.command));
+    // Whatever a release has inside must do; a checkout may lack it.
+    if spec.source.pinned.is_some() {
+        args.extend(pin.configure.iter().cloned());
+    }
+    Ok(args)
+}
+
+/// Folders with firmware: the source's own, or the system's.
+fn firmware(env: &Env, source: &Source) -> Result<Vec<PathBuf>> {
+    let own = source.dir.join("pc-bios");
+    if own.join("bios-256k.bin").is_file() {
+        return Ok(vec![own]);
+    }
+    setup::require(env, &[Need::Run])?;
+    let system = ["/usr/share/seabios", "/usr/share/qemu"].map(Path::new);
+    let found: Vec<PathBuf> = system.into_iter().filter(|d| d.is_dir()).map(Into::into).collect();
+    if found.is_empty() {
+        return Err(Error::new(Kind::Setup, "no firmware for the guest was found")
+            .hint("install seabios and qemu-system-data"));
+    }
+    Ok(found)
+}

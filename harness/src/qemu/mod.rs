@@ -1,0 +1,13 @@
+//! QEMU as a program: its source, its builds, a binary, and its VMCB's layout.
+
+pub mod build;
+pub mod checkpatch;
+pub mod layout;
+pub mod source;
+
+mod binary;
+
+pub use binary::{BuildIdentity, Qemu, Series, Side, digest};
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,163 @@
+//! What executors make of cases, held against the model.
+
+use svm_model::case::Case;
+use svm_model::compare::{Difference, What, compare, describe};
+use svm_model::cpu::{CpuSet, Platform};
+use svm_model::model::{self, RuleSet, Trace};
+use svm_model::outcome::{Obs, Outcome};
+use svm_model::rules::{self, RuleId};
+
+use super::blame::{self, Blame};
+use crate::Result;
+use crate::exec::executor::{QemuExecutor, Ran, SHUT_DOWN};
+
+/// A case that came out otherwise than the model says.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Place of the case in the list.
+    pub case: usize,
+    /// The processor that the executor offered.
+    pub platform: Platform,
+    /// What the model says.
+    pub expected: Outcome,
+    /// What was seen, up to the end that the case came to.
+    pub observed: Outcome,
+    /// How it ended, if not by itself.
+    pub ended: Option<String>,
+    /// Every difference; at least one.
+    pub differences: Vec<Difference>,
+    /// The rule that is broken.
+    pub blame: Blame,
+}
+
+/// How often cases went through a rule on one executor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Cases that ran and went through it.
+    pub reached: u32,
+    /// Of these, cases that differ because of it.
+    pub broken: u32,
+}
+
+/// What one executor made of all cases.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// Cases that ran.
+    pub ran: usize,
+    /// Cases whose processor was not to be had.
+    pub skipped: usize,
+    /// Cases of which the executor could not tell the end, where the model can.
+    pub untold: usize,
+    /// Cases that differ, in the order of the cases.
+    pub findings: Vec<Finding>,
+    /// By rule.
+    pub tallies: Vec<Tally>,
+}
+
+/// Runs the cases and holds what is seen against the model.
+///
+/// # Errors
+/// As [`QemuExecutor::run`].
+pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
+    let offered = executor.platform(CpuSet::NONE)?;
+    let mut judged = Judged::default();
+    let mut traces: Vec<(usize, Trace)> = Vec::new();
+    executor.run(cases, &mut |n, ran| {
+        if matches!(ran, Ran::Skipped(_)) {
+            judged.skipped += 1;
+            return Ok(());
+        }
+        judged.ran += 1;
+        let mut platform = offered;
+        platform.features = platform.features.minus(cases[n].cpu.without);
+        let mut trace = Trace::new(None);
+        let expected = model::run_traced(cases[n], &platform, &mut trace);
+        traces.push((n, trace));
+        judged.untold += usize::from(untold(&expected, &ran));
+        if let Some((observed, ended, differences)) = differences(&expected, ran) {
+            let blame = Blame::default();
+            let case = n;
+            let finding = Finding { case, platform, expected, observed, ended, differences, blame };
+            judged.findings.push(finding);
+        }
+        Ok(())
+    })?;
+    judged.findings.sort_by_key(|f| f.case);
+    traces.sort_by_key(|(n, _)| *n);
+    blame::all(&mut judged.findings, cases, &traces);
+    judged.tallies = tallies(&judged.findings, &traces);
+    Ok(judged)
+}
+
+/// Whether the executor leaves open what the model knows.
+fn untold(expected: &Outcome, ran: &Ran) -> bool {
+    let Ran::Outcome(Outcome { obs }) = ran else { return false };
+    obs.last() == Some(&Obs::Open) && expected.obs.get(obs.len() - 1) != Some(&Obs::Open)
+}
+
+/// What differs, with what was seen and how it ended; none where all agrees.
+pub(super) fn differences(
+    expected: &Outcome,
+    ran: Ran,
+) -> Option<(Outcome, Option<String>, Vec<Difference>)> {
+    let (observed, ended) = match ran {
+        Ran::Outcome(observed) => (observed, None),
+        Ran::Crashed(why, seen) | Ran::TimedOut(why, seen) => (seen, Some(why)),
+        Ran::Killed(signal) => {
+            (Outcome::default(), Some(format!("killed by signal {signal} from outside")))
+        }
+        Ran::Skipped(_) => return None,
+    };
+    // An executor that cannot tell what follows has said all that it can.
+    let open = observed.obs.last() == Some(&Obs::Open);
+    let said = observed.obs.len() - usize::from(open);
+    let seen = Outcome { obs: observed.obs[..said].to_vec() };
+    let mut found = compare(expected, &seen);
+    if open {
+        found.retain(|d| d.index < said);
+    }
+    if let Some(why) = &ended {
+        found.retain(|d| d.index < said);
+        let next = expected.obs.get(said);
+        // Where the manual leaves all open, a guest may shut down or never come
+        // back; that QEMU itself dies, nothing allows.
+        let allowed = next == Some(&Obs::Open) && !why.starts_with("QEMU ended");
+        if !allowed {
+            found.push(Difference {
+                index: said,
+                what: What::Observation,
+                expected: next.map_or_else(|| "the end".into(), describe),
+                observed: why.clone(),
+            });
+        }
+    }
+    (!found.is_empty()).then_some((observed, ended, found))
+}
+
+fn tallies(findings: &[Finding], traces: &[(usize, Trace)]) -> Vec<Tally> {
+    let mut tallies = vec![Tally::default(); rules::COUNT];
+    for (_, trace) in traces {
+        reached(trace).iter().for_each(|r| tallies[r.index()].reached += 1);
+    }
+    for rule in findings.iter().filter_map(|f| f.blame.rule) {
+        tallies[rule.index()].broken += 1;
+    }
+    tallies
+}
+
+/// The rules of a run, on any side.
+pub(super) fn reached(trace: &Trace) -> RuleSet {
+    let mut all = trace.held;
+    all.extend(&trace.failed);
+    all
+}
+
+/// Whether the finding is that the executor itself died or hung.
+pub fn is_fatal(finding: &Finding) -> bool {
+    finding.ended.as_ref().is_some_and(|why| why != SHUT_DOWN)
+}
+
+/// The tally of a rule.
+pub fn tally(judged: &Judged, rule: RuleId) -> Tally {
+    judged.tallies.get(rule.index()).copied().unwrap_or_default()
+}

@@ -1,0 +1,132 @@
+//! The model against the executors, on the same cases.
+//!
+//! ```text
+//! cases -> judge (executor, model) -> blame (a rule) -> group -> shrink -> report
+//! ```
+//!
+//! [`judge`] runs cases and compares, [`blame`] names the rule that a difference
+//! breaks, [`shrink`] makes an example of each group small, [`text`],
+//! [`markdown`] and [`json`] say it. [`kept`] holds small cases that once told
+//! something, each with what must come of it.
+
+pub mod blame;
+pub mod json;
+pub mod judge;
+pub mod kept;
+pub mod markdown;
+pub mod mutate;
+pub mod shrink;
+pub mod text;
+
+use std::collections::BTreeMap;
+
+use svm_model::Feature;
+use svm_model::case::Case;
+use svm_model::cases::{self, random};
+use svm_model::rules::RuleId;
+
+use crate::exec::executor::QemuExecutor;
+use crate::{Error, Kind, Result};
+use judge::{Judged, judge};
+use shrink::Shrunk;
+
+/// Which cases.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Only those of this feature.
+    pub feature: Option<Feature>,
+    /// Only these, by id or pattern with `*` and `?`.
+    pub ids: Vec<String>,
+    /// Seed of the random walks.
+    pub seed: Option<u64>,
+    /// How many random walks.
+    pub walks: Option<usize>,
+}
+
+impl Choice {
+    /// The generated cases that are chosen.
+    ///
+    /// # Errors
+    /// Nothing ran, where none is.
+    pub fn cases(&self) -> Result<Vec<Case>> {
+        let seed = self.seed.unwrap_or(cases::SEED);
+        let mut all = cases::with_walks(seed, self.walks.unwrap_or(random::COUNT));
+        let named = |case: &Case| {
+            self.ids.is_empty()
+                || self.ids.iter().any(|id| crate::suites::select::glob(id, &case.id))
+        };
+        all.retain(|c| self.feature.is_none_or(|f| c.feature == f) && named(c));
+        if all.is_empty() {
+            return Err(Error::new(Kind::NothingRan, "no case is chosen")
+                .hint("`cargo xtask case list --generated` lists them all"));
+        }
+        Ok(all)
+    }
+}
+
+/// Cases that differ because of one rule.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The rule; none where the model went through none.
+    pub rule: Option<RuleId>,
+    /// Places in [`Judged::findings`], in the order of the cases.
+    pub findings: Vec<usize>,
+    /// The smallest of them, made smaller still if asked.
+    pub example: Shrunk,
+}
+
+/// One executor's differences.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// `c` or `qemu`, and the build: `qemu stock-10.2.2`.
+    pub name: String,
+    /// What it made of the cases.
+    pub judged: Judged,
+    /// Its differences by rule, the largest group first.
+    pub groups: Vec<Group>,
+}
+
+/// Runs the cases on one executor and groups what differs.
+///
+/// # Errors
+/// As [`judge`].
+pub fn run(name: &str, executor: &mut QemuExecutor, cases: &[Case], shrinks: bool) -> Result<Side> {
+    let all: Vec<&Case> = cases.iter().collect();
+    let judged = judge(executor, &all)?;
+    let mut groups = group(&judged, cases);
+    if shrinks {
+        let large = groups.iter().map(|g| g.example.clone()).collect();
+        let small = shrink::shrink(large, &mut |tries| judge(executor, tries))?;
+        groups.iter_mut().zip(small).for_each(|(group, example)| group.example = example);
+    }
+    Ok(Side { name: name.to_owned(), judged, groups })
+}
+
+/// The findings by rule, the largest group first.
+pub fn group(judged: &Judged, cases: &[Case]) -> Vec<Group> {
+    let mut by_rule: BTreeMap<Option<RuleId>, Vec<usize>> = BTreeMap::new();
+    for (n, finding) in judged.findings.iter().enumerate() {
+        by_rule.entry(finding.blame.rule).or_default().push(n);
+    }
+    let mut groups: Vec<Group> = by_rule
+        .into_iter()
+        .map(|(rule, findings)| {
+            let example = example(judged, cases, &findings);
+            Group { rule, findings, example }
+        })
+        .collect();
+    groups.sort_by_key(|g| std::cmp::Reverse(g.findings.len()));
+    groups
+}
+
+/// The smallest of some findings, one that is explained well rather than not.
+fn example(judged: &Judged, cases: &[Case], findings: &[usize]) -> Shrunk {
+    let size = |n: &&usize| {
+        let finding = &judged.findings[**n];
+        let case = &cases[finding.case];
+        (finding.blame.fit, case.program.len() + case.steps.len())
+    };
+    let n = *findings.iter().min_by_key(size).expect("a group has a finding");
+    let finding = judged.findings[n].clone();
+    Shrunk { case: cases[finding.case].clone(), finding }
+}

@@ -1,0 +1,105 @@
+//! Differences as text.
+
+use std::fmt::Write;
+
+use svm_model::case::Case;
+use svm_model::compare::{compare, describe};
+use svm_model::outcome::Outcome;
+use svm_model::rules::{Rule, RuleId, Source};
+
+use super::blame::Fit;
+use super::judge::Finding;
+use super::{Group, Side};
+use crate::exec::render;
+
+/// A summary line, then every group, the largest first.
+pub fn side(side: &Side, known: &dyn Fn(RuleId) -> Option<String>) -> String {
+    let judged = &side.judged;
+    let reached = judged.tallies.iter().filter(|t| t.reached > 0).count();
+    let broken = side.groups.iter().filter(|g| g.rule.is_some()).count();
+    let untold = match judged.untold {
+        0 => String::new(),
+        n => format!(", {n} not to their end"),
+    };
+    let mut text = format!(
+        "{}: {} cases ran{untold}, {} skipped; {} differ; {reached} rules reached, {broken} broken\n",
+        side.name,
+        judged.ran,
+        judged.skipped,
+        judged.findings.len(),
+    );
+    for one in &side.groups {
+        text.push('\n');
+        text += &group(one, known);
+    }
+    text
+}
+
+/// One group: the rule, how many cases, the example.
+fn group(group: &Group, known: &dyn Fn(RuleId) -> Option<String>) -> String {
+    let Group { rule, findings, example } = group;
+    let mut text = match rule {
+        None => format!("no rule: {} cases\n", findings.len()),
+        Some(rule) => format!("{}: {} cases\n{}", rule, findings.len(), why(rule.rule())),
+    };
+    if let Some(reason) = rule.and_then(known) {
+        let _ = writeln!(text, "  known: {reason}");
+    }
+    let surety = match example.finding.blame.fit {
+        Fit::Exact => "breaking this rule in the model shows exactly what was seen",
+        Fit::Near => "breaking this rule in the model changes the same place",
+        Fit::Suspected => "suspected: cases that go through this rule differ most",
+    };
+    let _ = writeln!(text, "  {surety}");
+    indent(&render::case(&example.case), &mut text);
+    for difference in example.finding.differences.iter().take(6) {
+        let _ = writeln!(text, "    {difference}");
+    }
+    text
+}
+
+/// What the rule says, where, and what decides it where the manual does not.
+pub fn why(rule: &Rule) -> String {
+    let mut text = format!("  APM {}: {}\n", rule.section, rule.statement);
+    if let Source::Silent { decided_by, reasoning } = rule.source {
+        let _ = writeln!(text, "  decided by {decided_by}: {reasoning}");
+    }
+    text
+}
+
+fn indent(lines: &str, text: &mut String) {
+    for line in lines.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+/// A case in full, and what each executor made of it beside what must come of it.
+pub fn whole(
+    case: &Case,
+    expected: &Outcome,
+    rules: &[String],
+    seen: &[(String, Outcome, Option<String>)],
+) -> String {
+    let mut text = render::case(case);
+    let _ = writeln!(text, "  decided by {}", rules.join(", "));
+    let _ = write!(text, "  the model\n{}", render::outcome(expected));
+    for (name, outcome, ended) in seen {
+        let differences = compare(expected, outcome);
+        let verdict = match (ended, differences.len()) {
+            (Some(why), _) => why.clone(),
+            (None, 0) => "as it must be".to_owned(),
+            (None, n) => format!("{n} differences"),
+        };
+        let _ = write!(text, "  {name}: {verdict}\n{}", render::side_by_side(expected, outcome));
+    }
+    text
+}
+
+/// A finding in one line.
+pub fn line(finding: &Finding) -> String {
+    match (&finding.ended, finding.differences.first()) {
+        (_, Some(first)) => first.to_string(),
+        (Some(why), None) => why.clone(),
+        (None, None) => finding.observed.obs.iter().map(describe).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,219 @@
+//! The conformance suite, as the harness runs suites.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use svm_model::compare;
+use svm_model::cpu::CpuSet;
+use svm_model::outcome::Outcome;
+
+use crate::catalogue::{self, Entry};
+use crate::exec::boot::Machine;
+use crate::exec::executor::{LIMIT, QemuExecutor, Ran, cpu_argument};
+use crate::exec::guest::{self, Guest};
+use crate::exec::render;
+use crate::host::cache;
+use crate::host::child;
+use crate::host::error::Context;
+use crate::host::hash;
+use crate::qemu::Qemu;
+use crate::rule_check::kept;
+use crate::suites::{
+    Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
+};
+use crate::{Error, Kind, Result, Verdict};
+
+/// The suite's name, and that of its one configuration.
+pub const NAME: &str = "conformance";
+
+/// Cases that one job runs; a job boots once or twice for them.
+const CASES_A_JOB: usize = 128;
+
+/// The cases, and the guest that runs them.
+#[derive(Debug)]
+pub struct Conformance {
+    identity: SuiteIdentity,
+    guest: Guest,
+    limit: Duration,
+    /// By the CPU that they need, so that those that share a boot are neighbours.
+    entries: Vec<Entry>,
+    /// Place in `entries` by id.
+    places: HashMap<String, usize>,
+}
+
+/// Builds the guest and collects the cases; it needs nothing but this repository.
+///
+/// # Errors
+/// Build, when the guest does not compile; set-up, when the suite is required
+/// and the checkout has no guest.
+pub fn open(options: &Options) -> Result<Opened> {
+    if !options.checkout.join(guest::FOLDER).is_dir() {
+        let why = format!("no {} in this checkout", guest::FOLDER);
+        if options.require.contains(NAME) {
+            return Err(Error::new(Kind::Setup, format!("{NAME} is required, but there is {why}")));
+        }
+        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
+    }
+    let guest = guest::build(&options.checkout)?;
+    let mut entries = catalogue::all();
+    entries.extend(kept::load(&options.checkout)?.into_iter().map(|(_, kept)| kept.entry()));
+    entries.sort_by_key(|e| (e.case.cpu.without, e.case.cpu.board));
+    let places = entries.iter().enumerate().map(|(n, e)| (e.case.id.clone(), n)).collect();
+    let version = format!("{} cases, {}", entries.len(), &digest(&guest, &entries)?[..16]);
+    let identity = SuiteIdentity { name: NAME.into(), version };
+    let limit = options.timeout.unwrap_or(LIMIT);
+    Ok(Opened::Ready(Box::new(Conformance { identity, guest, limit, entries, places })))
+}
+
+/// Of everything that the verdicts of `entries` depend on, the QEMU apart.
+fn digest(guest: &Guest, entries: &[Entry]) -> Result<String> {
+    let mut parts = vec![guest.digest.clone()];
+    for entry in entries {
+        let expected = entry.expected(&catalogue::assumed(&entry.case));
+        let text = serde_json::to_string(&(&entry.case, expected))
+            .doing(Kind::Harness, || format!("writing case {} as JSON", entry.case.id))?;
+        parts.push(text);
+    }
+    Ok(hash::of_parts(parts.iter().map(String::as_str)))
+}
+
+impl Suite for Conformance {
+    fn identity(&self) -> &SuiteIdentity {
+        &self.identity
+    }
+
+    fn configs(&self) -> Vec<Config> {
+        let cpu = cpu_argument(CpuSet::NONE);
+        let command = format!(
+            "qemu-system-x86_64 -nodefaults -machine pc,accel=tcg,memory-backend=ram -cpu {cpu} -bios svm-guest.rom"
+        );
+        vec![Config { config: NAME.into(), cpu, command }]
+    }
+
+    fn plan(&self) -> Vec<Job> {
+        let job = |entries: &[Entry]| {
+            let planned =
+                |e: &Entry| Planned { test: e.case.id.clone(), feature: Some(e.case.feature) };
+            Job {
+                config: NAME.into(),
+                tests: entries.iter().map(planned).collect(),
+                timeout: self.limit * entries.len() as u32,
+                args: Vec::new(),
+                fingerprint: digest(&self.guest, entries).unwrap_or_default(),
+                decided: None,
+                alone: false,
+            }
+        };
+        self.entries.chunks(CASES_A_JOB).map(job).collect()
+    }
+
+    fn check(&self, qemu: &Qemu) -> Result<()> {
+        check_device(qemu, NAME)
+    }
+
+    fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
+        let wanted = |p: &&Planned| self.places.get(&p.test).map(|&n| &self.entries[n]);
+        let entries: Vec<&Entry> = work.pending.iter().filter_map(wanted).collect();
+        let mut executor = QemuExecutor::new(Machine {
+            qemu: work.qemu.path.clone(),
+            accel: "tcg".into(),
+            firmware: work.qemu.firmware.clone(),
+            guest: self.guest.clone(),
+            limit: self.limit,
+        });
+        let offered = executor.platform(CpuSet::NONE)?;
+        let mut log = String::new();
+        for group in entries.chunk_by(|a, b| !leaves_marks(a) && !leaves_marks(b)) {
+            let cases: Vec<_> = group.iter().map(|e| &e.case).collect();
+            executor.run(&cases, &mut |n, ran| {
+                let entry = group[n];
+                // What the model expects depends on the CPU; what is written down does not.
+                let mut platform = offered;
+                platform.features = platform.features.minus(entry.case.cpu.without);
+                let expected = entry.expected(&platform);
+                let ran = ran.expecting(&expected);
+                describe(entry, &expected, &ran, &mut log);
+                emit(observation(entry, &expected, ran))
+            })?;
+        }
+        write_log(work, &log)
+    }
+}
+
+/// Whether a case has a boot of its own. A stock QEMU lets #VMEXITs out of the handler of an SMI,
+/// and its CPU is in SMM from then on; what follows would depend on the cases before it.
+fn leaves_marks(entry: &Entry) -> bool {
+    entry.case.id.starts_with("smm/")
+}
+
+/// Refuses a QEMU that the guest cannot end, on behalf of a suite.
+///
+/// # Errors
+/// Usage.
+pub fn check_device(qemu: &Qemu, suite: &str) -> Result<()> {
+    if child::ask(&qemu.path, &["-device", "help"])?.contains("\"isa-debug-exit\"") {
+        return Ok(());
+    }
+    let what = format!("{} has no isa-debug-exit device", qemu.path.display());
+    Err(Error::new(Kind::Usage, format!("{what}, which the {suite} suite needs"))
+        .hint("configure QEMU with CONFIG_ISA_DEBUG"))
+}
+
+/// What a case came to.
+fn observation(entry: &Entry, expected: &Outcome, ran: Ran) -> Observation {
+    let id = entry.case.id.as_str();
+    match ran {
+        Ran::Outcome(observed) => {
+            let differences = compare(expected, &observed);
+            let first = differences.first().map(|d| format!("{d}; {}", entry.authority()));
+            let verdict = if differences.is_empty() { Verdict::Pass } else { Verdict::Fail };
+            Observation {
+                passed: u32::from(differences.is_empty()),
+                failed: differences.len() as u32,
+                first_failure: first,
+                ..Observation::bare(id, verdict, "")
+            }
+        }
+        Ran::Skipped(lacking) => {
+            let names: Vec<&str> = lacking.iter().map(|f| f.name()).collect();
+            Observation::bare(id, Verdict::Skip, format!("the CPU lacks {}", names.join(", ")))
+        }
+        Ran::Crashed(why, _) => Observation::bare(id, Verdict::Crash, why),
+        Ran::TimedOut(why, _) => Observation::bare(id, Verdict::Timeout, why),
+        Ran::Killed(signal) => {
+            let why = format!("QEMU was killed by signal {signal} from outside");
+            Observation { fleeting: true, ..Observation::bare(id, Verdict::Crash, why) }
+        }
+    }
+}
+
+/// Adds to the log what a reader wants to see of a case.
+fn describe(entry: &Entry, expected: &Outcome, ran: &Ran, log: &mut String) {
+    let (verdict, text) = match ran {
+        Ran::Outcome(observed) if compare(expected, observed).is_empty() => ("as expected", None),
+        Ran::Outcome(observed) => ("differs", Some(render::side_by_side(expected, observed))),
+        Ran::Skipped(_) => ("skipped", None),
+        Ran::Crashed(why, seen) => ("crash", Some(format!("{why}\n{}", render::outcome(seen)))),
+        Ran::TimedOut(why, seen) => ("timeout", Some(format!("{why}\n{}", render::outcome(seen)))),
+        Ran::Killed(_) => ("killed", None),
+    };
+    let _ = match text {
+        None => writeln!(log, "{}: {verdict}", entry.case.id),
+        Some(text) => writeln!(
+            log,
+            "\n{}  {verdict} ({})\n{text}",
+            render::case(&entry.case),
+            entry.authority()
+        ),
+    };
+}
+
+/// Writes a job's log.
+pub(crate) fn write_log(work: &Work<'_>, text: &str) -> Result<()> {
+    if let Some(dir) = work.log.parent() {
+        std::fs::create_dir_all(dir)
+            .doing(Kind::Harness, || format!("creating {}", dir.display()))?;
+    }
+    std::fs::write(work.log, text).map_err(|e| cache::io_error("writing the log", work.log, e))
+}

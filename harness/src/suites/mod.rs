@@ -1,0 +1,221 @@
+//! The seam between the harness and a suite of tests.
+//!
+//! A new suite is one file that implements [`Suite`] and one line in
+//! [`SUITES`]. The harness does the rest: it runs jobs in parallel, keeps each
+//! verdict as soon as it is known, goes on from what was kept, and compares.
+
+pub mod conformance;
+pub mod kvm_unit_tests;
+pub mod migration;
+pub mod rules;
+pub mod select;
+pub mod verdict;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use svm_model::Feature;
+
+use crate::qemu::Qemu;
+use crate::{Result, Verdict};
+
+/// Every suite, in the order in which reports list them.
+pub const SUITES: &[(&str, Open)] = &[
+    (crate::suites::kvm_unit_tests::NAME, crate::suites::kvm_unit_tests::open),
+    (crate::suites::kvm_unit_tests::OTHERS, crate::suites::kvm_unit_tests::open_others),
+    (crate::suites::conformance::NAME, crate::suites::conformance::open),
+    (crate::suites::migration::suite::NAME, crate::suites::migration::suite::open),
+    (crate::suites::rules::NAME, crate::suites::rules::open),
+];
+
+/// Suites that run only when `--suite` names them: `rules` holds each of 12,000
+/// generated cases against the model, and the units of kvm-unit-tests that are
+/// not about SVM only show that the series leaves the rest alone. Both take
+/// minutes.
+pub const ON_REQUEST: &[&str] =
+    &[crate::suites::rules::NAME, crate::suites::kvm_unit_tests::OTHERS];
+
+/// The name of a unit run whole, as configured: many tests in one QEMU.
+pub const WHOLE: &str = "whole";
+
+/// Finds a suite, or says why it is not there.
+pub type Open = fn(&Options) -> Result<Opened>;
+
+/// What a suite may need to know to be found.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The user's kvm-unit-tests tree, from a flag or the environment.
+    pub kvm_unit_tests: Option<PathBuf>,
+    /// The checkout that this program was started in.
+    pub checkout: PathBuf,
+    /// Suites whose absence is an error.
+    pub require: BTreeSet<String>,
+    /// Replaces every test's time limit.
+    pub timeout: Option<Duration>,
+    /// Units asked for by name, which may be others than a suite's own choice.
+    pub units: Vec<String>,
+    /// QEMU as released, for suites that have one QEMU talk to another.
+    pub stock: Option<Qemu>,
+}
+
+/// A suite that can run, or the reason why it cannot.
+pub enum Opened {
+    /// Ready to plan and run.
+    Ready(Box<dyn Suite>),
+    /// Not on this machine; shown as a row of the report.
+    Absent(Absent),
+}
+
+/// A suite that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// The suite's name.
+    pub suite: String,
+    /// Why, and what to do about it.
+    pub why: String,
+}
+
+/// What tells one version of a suite from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuiteIdentity {
+    /// Its name in [`SUITES`].
+    pub name: String,
+    /// Its version: a commit, or a digest of its cases.
+    pub version: String,
+}
+
+/// One configuration of a suite: what is the same for all its tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The name that `--unit` takes.
+    pub config: String,
+    /// QEMU's `-cpu` argument.
+    pub cpu: String,
+    /// The command line, without paths of any one machine.
+    pub command: String,
+}
+
+/// The identity of a test in every report and file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TestId {
+    /// The suite's name.
+    pub suite: String,
+    /// The unit or configuration.
+    pub config: String,
+    /// The test's name, unique within suite and configuration.
+    pub test: String,
+}
+
+impl fmt::Display for TestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.config, self.test))
+    }
+}
+
+/// A test that a job measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// Its name within the job's configuration.
+    pub test: String,
+    /// The feature that it is about; none for a unit run whole.
+    pub feature: Option<Feature>,
+}
+
+/// What one start of QEMU measures: one test, or many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The configuration.
+    pub config: String,
+    /// The tests; at least one.
+    pub tests: Vec<Planned>,
+    /// When the harness stops it.
+    pub timeout: Duration,
+    /// QEMU's arguments, as far as the suite knows them before it runs.
+    pub args: Vec<String>,
+    /// What the verdicts depend on besides the QEMU binary, as a digest.
+    pub fingerprint: String,
+    /// Set where the verdict is known without a run: an image that does not
+    /// exist, or a condition of the suite's that does not hold here.
+    pub decided: Option<(Verdict, String)>,
+    /// It measures time, so that no other QEMU of ours may run beside it.
+    pub alone: bool,
+}
+
+/// What was seen of one test in one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The test's name within the job's configuration.
+    pub test: String,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// Assertions that hold.
+    pub passed: u32,
+    /// Assertions that do not hold.
+    pub failed: u32,
+    /// The first assertion that does not hold, or what ended the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
+    /// In a unit run whole: the tests in which an assertion failed, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<String>,
+    /// True when the verdict says nothing about the binary (it was killed from
+    /// outside, or did not start), so that the next run measures again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fleeting: bool,
+}
+
+impl Observation {
+    /// An observation of `test` without assertions.
+    pub fn bare(test: &str, verdict: Verdict, why: impl Into<String>) -> Self {
+        Observation {
+            test: test.to_owned(),
+            verdict,
+            passed: 0,
+            failed: 0,
+            first_failure: Some(why.into()),
+            failing: Vec::new(),
+            fleeting: false,
+        }
+    }
+}
+
+/// One job at work on one QEMU.
+pub struct Work<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// Those of its tests that have no verdict yet.
+    pub pending: &'a [&'a Planned],
+    /// The QEMU under test.
+    pub qemu: &'a Qemu,
+    /// The file to write the log to.
+    pub log: &'a Path,
+}
+
+/// A set of tests that runs on a QEMU binary.
+pub trait Suite: Sync {
+    /// Name and version.
+    fn identity(&self) -> &SuiteIdentity;
+
+    /// The configurations that [`Suite::plan`] names.
+    fn configs(&self) -> Vec<Config>;
+
+    /// Every job, in no particular order. Pure: reads nothing.
+    fn plan(&self) -> Vec<Job>;
+
+    /// Refuses a QEMU that cannot run this suite at all.
+    ///
+    /// # Errors
+    /// Says what the binary lacks.
+    fn check(&self, qemu: &Qemu) -> Result<()>;
+
+    /// Runs a job and emits each pending test's observation as soon as it is
+    /// known. A pending test that is never emitted is recorded as missing.
+    ///
+    /// # Errors
+    /// When QEMU cannot be started, the run is interrupted, or I/O fails. A
+    /// test that fails is no error.
+    fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()>;
+}
