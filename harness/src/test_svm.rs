@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::qemu::{Qemu, Side};
+use crate::record::Part;
 use crate::record::diff::{Basis, Comparison, compare, unexpected_passes};
 use crate::record::history::fails;
 use crate::record::results::{self, Excerpts, KnownFailures, ResultSet, Times};
 use crate::record::shard::{self, Cut, Merged, Shard, Share};
-use crate::report::{Part, Report};
+use crate::report::Report;
 use crate::run::{How, Measured, Set, measure};
 use crate::suites::select::Selection;
 use crate::suites::{Absent, Job, ON_REQUEST, Opened, Options, SUITES, Suite, TestId};

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use harness::host::cache;
 use harness::qemu::source::{self, Source};
-use harness::review::apply::read_folder;
 use harness::review::assemble::assemble;
 use harness::review::input::Input;
 use harness::review::{self, Request, report};
+use harness::row::mails::read_folder;
 use harness::row::range;
 use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};

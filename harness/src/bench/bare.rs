@@ -8,12 +8,12 @@ use svm_model::case::world::{DATA, IOPM, L1PT, MSRPM, VMCB, npt};
 use svm_model::vmcb::Field;
 use svm_model::wire::EXIT_VALUE;
 
-use super::launch::{self, Usage};
 use super::stats;
 use crate::exec::boot::Machine;
 use crate::exec::guest::{self, Guest};
 use crate::exec::ram::{self, Ram};
 use crate::exec::world;
+use crate::host::launch::{self, Usage};
 use crate::qemu::Qemu;
 use crate::{Error, Kind, Result};
 

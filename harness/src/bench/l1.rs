@@ -131,13 +131,13 @@ fn task(&(_, kind, trips): &(&str, u64, u64), samples: u64) -> Task {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::fixtures;
+    use crate::qemu::testing::identity;
 
     #[test]
     fn what_the_series_adds_is_off_on_patched_and_unnamed_on_stock() {
         let cpu = |build: &str| {
             features_off(&Qemu {
-                build: fixtures::set(build, Vec::new()).build,
+                build: identity(build),
                 path: "qemu".into(),
                 digest: String::new(),
                 firmware: Vec::new(),

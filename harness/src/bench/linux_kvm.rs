@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::linux_boot::UP;
 use super::{Probe, Reading, Unit};
-use crate::bench::launch::Finished;
 use crate::host::cache;
+use crate::host::launch::Finished;
 use crate::linux::kernel::{self, Kernel};
 use crate::linux::machine::{self, Boot};
 use crate::linux::{Parts, initramfs, said};

@@ -38,7 +38,6 @@ pub mod bare;
 pub mod count;
 pub mod executors;
 pub mod l1;
-pub mod launch;
 pub mod linux_boot;
 pub mod linux_kvm;
 pub mod machine;

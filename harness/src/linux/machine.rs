@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::said;
-use crate::bench::launch::{self, Finished};
 use crate::host::cache::io_error;
+use crate::host::launch::{self, Finished};
 use crate::qemu::Qemu;
 use crate::{Error, Kind, Result};
 

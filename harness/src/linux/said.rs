@@ -1,6 +1,6 @@
 //! What our program says among the lines of a console.
 
-use crate::bench::launch::Finished;
+use crate::host::launch::Finished;
 use crate::{Error, Kind, Result};
 
 /// How each of its lines begins (`harness/linux/src/report.rs`).

@@ -10,6 +10,7 @@ use crate::host::git::Git;
 use crate::host::process;
 use crate::mail::Mail;
 use crate::qemu::source::Source;
+use crate::qemu::{BuildIdentity, Series, Side};
 use crate::{Env, Kind};
 
 /// A base with a few files, and a cache.
@@ -90,4 +91,16 @@ impl Tree {
 /// `line 1`, `line 2`, …
 pub(crate) fn lines(range: RangeInclusive<u32>) -> String {
     range.map(|n| format!("line {n}\n")).collect()
+}
+
+/// `name` is `stock-…` or `patched-…`.
+pub(crate) fn identity(name: &str) -> BuildIdentity {
+    let side = if name.starts_with("stock") { Side::Stock } else { Side::Patched };
+    BuildIdentity {
+        name: name.into(),
+        side,
+        qemu: "10.2.2 (test)".into(),
+        series: (side == Side::Patched).then(|| Series { hash: "0123abcd".into(), patches: 3 }),
+        compiler: None,
+    }
 }

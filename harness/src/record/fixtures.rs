@@ -1,7 +1,7 @@
 //! Small results for tests.
 
 use crate::Verdict;
-use crate::qemu::{BuildIdentity, Series, Side};
+use crate::qemu::testing::identity;
 use crate::record::results::{ResultSet, Row, SCHEMA};
 use crate::run::{Attempt, Taken};
 use crate::suites::{Observation, Planned, SuiteIdentity};
@@ -25,14 +25,7 @@ pub(crate) fn row(config: &str, test: &str, verdict: Verdict) -> Row {
 
 /// `build` is `stock-…` or `patched-…`.
 pub(crate) fn set(build: &str, tests: Vec<Row>) -> ResultSet {
-    let side = if build.starts_with("stock") { Side::Stock } else { Side::Patched };
-    let build = BuildIdentity {
-        name: build.into(),
-        side,
-        qemu: "10.2.2 (test)".into(),
-        series: (side == Side::Patched).then(|| Series { hash: "0123abcd".into(), patches: 3 }),
-        compiler: None,
-    };
+    let build = identity(build);
     let suite = SuiteIdentity { name: "s".into(), version: "v1".into() };
     ResultSet { schema: SCHEMA, build, suite, configs: Vec::new(), tests }
 }

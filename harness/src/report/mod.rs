@@ -10,7 +10,6 @@ mod text;
 #[cfg(test)]
 mod snapshots;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use json::json;
@@ -21,22 +20,9 @@ pub use text::text;
 
 use crate::Kind;
 use crate::record::diff::Comparison;
-use crate::record::results::{self, ResultSet};
 use crate::record::shard::Shard;
+use crate::record::{Part, results};
 use crate::suites::{Absent, TestId};
-
-/// One suite on one build, as measured.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// The verdicts.
-    pub set: ResultSet,
-    /// Seconds by configuration and test.
-    pub seconds: BTreeMap<(String, String), f64>,
-    /// Logs by configuration and test.
-    pub logs: BTreeMap<(String, String), PathBuf>,
-    /// What the logs say of tests that do not pass, by configuration and test.
-    pub excerpts: BTreeMap<(String, String), String>,
-}
 
 /// A run, complete.
 #[derive(Clone, Debug, Default)]

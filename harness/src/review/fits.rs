@@ -1,10 +1,10 @@
 //! Which other base a series fits that does not fit the one it was put on.
 
 use super::Request;
-use super::apply::{apply, read_folder};
 use crate::mail::Mail;
 use crate::qemu::build::patch::Patch;
 use crate::qemu::source::{self, pins::Pins};
+use crate::row::mails::{apply, read_folder};
 use crate::{Env, Result};
 
 /// The bases on this machine that all of `mails` apply to, in words. Nothing is

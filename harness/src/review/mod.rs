@@ -5,7 +5,6 @@
 //!       -> suites at both ends, then between for what changed -> claims -> report
 //! ```
 
-pub mod apply;
 pub mod assemble;
 pub mod claims;
 pub mod input;
@@ -25,11 +24,11 @@ use crate::qemu::build::patch::Patch;
 use crate::qemu::build::{Flavour, Spec};
 use crate::qemu::checkpatch::{self, Complaint, Severity};
 use crate::qemu::source::Source;
+use crate::row::mails::{self, How};
 use crate::row::{Bench, along};
 use crate::suites::Absent;
 use crate::suites::select::Selection;
 use crate::{Env, Result, Verdict};
-use apply::How;
 use assemble::{Assembled, Fault};
 
 pub use executed::Executed;
@@ -256,7 +255,7 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
         notes: notes.clone(),
         ..Review::default()
     };
-    let on = apply::apply(env, &request.source, &request.before, &mails)?;
+    let on = mails::apply(env, &request.source, &request.before, &mails)?;
     for (at, (number, mail)) in patches.iter().enumerate() {
         let complaints = checkpatch::check(&request.source.dir, &mail.to_patch(), true)?;
         review.patches.push(PatchReview {
@@ -272,7 +271,7 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
         review.fits = fits::fits(env, request, &mails)?;
     }
     let mut files: Vec<_> = request.before.iter().map(|p| p.path.clone()).collect();
-    files.extend(apply::files(&on.applied));
+    files.extend(mails::files(&on.applied));
     let spec = Spec { source: request.source.clone(), patches: files, flavour: Flavour::Release };
     let points = along(&spec, &request.base).split_off(request.before.len());
     walk::walk(env, bench, request, &points, &mails, &mut review)?;
@@ -282,7 +281,7 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
     Ok(review)
 }
 
-fn applies(on: &apply::OnBase, at: usize) -> Applies {
+fn applies(on: &mails::OnBase, at: usize) -> Applies {
     match (on.applied.get(at), &on.refused) {
         (Some(applied), _) => match applied.how {
             How::Cleanly => Applies::Cleanly,
@@ -306,5 +305,7 @@ impl PatchReview {
     }
 }
 
+#[cfg(test)]
+mod exported_tests;
 #[cfg(test)]
 mod tests;

@@ -211,7 +211,7 @@ fn a_base_of_our_series_is_found_for_a_patch_made_on_it() {
     let r = reviewed(&tree, vec![next.clone()]);
     assert_eq!(r.fits, ["QEMU 10.2.2, on top of our series"]);
     says(&r, "it applies to QEMU 10.2.2, on top of our series");
-    let before = apply::read_folder(&dir).unwrap();
+    let before = mails::read_folder(&dir).unwrap();
     let on_top = Request { before, ..request(&tree, vec![next]) };
     let r = review(&tree.env, &mut Fake::new(&tree), &on_top).unwrap();
     assert_eq!(r.patches[0].applies, Applies::Cleanly);
@@ -326,7 +326,7 @@ fn a_patch_of_our_own_series_is_told_where_it_belongs() {
     };
     let r = reviewed(&tree, vec![one]);
     assert_eq!(r.fits, ["QEMU 10.2.2, behind patch 1 of our series, which has it as patch 2"]);
-    let before = apply::read_folder(&dir).unwrap();
+    let before = mails::read_folder(&dir).unwrap();
     let again = Request { before, ..request(&tree, vec![ours[1].clone()]) };
     let r = review(&tree.env, &mut Fake::new(&tree), &again).unwrap();
     says(&r, "it changes nothing here: what it does is there already");

@@ -16,6 +16,7 @@ use crate::host::child::{self, End, Launch};
 use crate::host::error::Context;
 use crate::host::git::Git;
 use crate::host::process;
+use crate::host::setup;
 use crate::qemu::Qemu;
 use crate::qemu::build::{self, patch::Patch};
 use crate::{Env, Kind, Result, Verdict};
@@ -111,7 +112,7 @@ fn compile(tip: &Point, test: &str, dir: &Path) -> Result<PathBuf> {
         }
     }
     take(&git, applied.tip(), test, dir)?;
-    let compiler = build::compiler()?;
+    let compiler = setup::compiler()?;
     let image = dir.join("image");
     let boot = format!("{}/boot.S", SYSTEM[0]);
     let script = format!("-Wl,-T{}/kernel.ld", SYSTEM[0]);

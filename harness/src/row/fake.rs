@@ -18,7 +18,7 @@ use crate::qemu::build::{self, Flavour, Spec};
 use crate::qemu::testing::Tree;
 use crate::record::fixtures;
 use crate::record::results::{ResultSet, Row};
-use crate::review::apply;
+use crate::row::mails;
 use crate::suites::SUITES;
 use crate::suites::kvm_unit_tests;
 use crate::suites::select::Selection;
@@ -191,8 +191,8 @@ pub(crate) fn mails(tree: &Tree, changes: &[(&str, &str)]) -> Vec<Mail> {
 
 /// What is built with all of `mails`.
 pub(crate) fn spec(tree: &Tree, mails: &[Mail]) -> Spec {
-    let on = apply::apply(&tree.env, &tree.source, &[], mails).unwrap();
+    let on = mails::apply(&tree.env, &tree.source, &[], mails).unwrap();
     assert!(on.refused.is_none(), "{:?}", on.refused);
-    let patches = apply::files(&on.applied);
+    let patches = mails::files(&on.applied);
     Spec { source: tree.source.clone(), patches, flavour: Flavour::Release }
 }

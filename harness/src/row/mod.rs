@@ -7,6 +7,7 @@ mod ask;
 mod companion;
 mod flips;
 mod lab;
+pub mod mails;
 pub mod range;
 
 #[cfg(test)]

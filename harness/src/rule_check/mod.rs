@@ -52,8 +52,7 @@ impl Choice {
         let seed = self.seed.unwrap_or(cases::SEED);
         let mut all = cases::with_walks(seed, self.walks.unwrap_or(random::COUNT));
         let named = |case: &Case| {
-            self.ids.is_empty()
-                || self.ids.iter().any(|id| crate::suites::select::glob(id, &case.id))
+            self.ids.is_empty() || self.ids.iter().any(|id| crate::host::glob::glob(id, &case.id))
         };
         all.retain(|c| self.feature.is_none_or(|f| c.feature == f) && named(c));
         if all.is_empty() {

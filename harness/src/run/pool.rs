@@ -305,7 +305,7 @@ mod tests {
 
     use super::*;
     use crate::host::console::Verbosity;
-    use crate::record::fixtures;
+    use crate::qemu::testing::identity;
     use crate::suites::{Config, SuiteIdentity};
 
     /// Counts how many of its jobs run at a time.
@@ -368,7 +368,7 @@ mod tests {
             beside_alone: AtomicUsize::new(0),
         };
         let qemu = Qemu {
-            build: fixtures::set("stock-10.2.2", Vec::new()).build,
+            build: identity("stock-10.2.2"),
             path: PathBuf::new(),
             digest: "0123456789abcdef".into(),
             firmware: Vec::new(),

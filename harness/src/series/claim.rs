@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::glob::glob;
 use crate::suites::TestId;
-use crate::suites::select::glob;
 use crate::{Error, Kind, Result};
 
 /// `kut/svm/cr3_read_intercept`, `conformance/vgif.*`: a suite, and a pattern

@@ -13,7 +13,7 @@ use crate::mail::header;
 use crate::qemu::build::patch::Patch as File;
 use crate::qemu::source::Source;
 use crate::record::results::ResultSet;
-use crate::review::apply::file_name;
+use crate::row::mails::file_name;
 use crate::{Error, Kind, Result};
 
 /// How to export.
@@ -267,4 +267,4 @@ pub(super) fn now() -> String {
 
 #[cfg(test)]
 #[path = "export_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,15 +1,14 @@
 use super::*;
 use crate::Verdict;
-use crate::mail::{Mail, split};
+use crate::mail::Mail;
 use crate::qemu::testing::Tree;
 use crate::record::fixtures::{row, set};
-use crate::review::{assemble, input};
 use crate::series::tests::{entry, write_series};
 
-const X: &str = "target/i386/x.c";
+pub(crate) const X: &str = "target/i386/x.c";
 
 /// A series of two patches on a tiny tree.
-fn setup() -> (Tree, Series) {
+pub(crate) fn setup() -> (Tree, Series) {
     let tree = Tree::new(&[(X, "int a;\nint b;\n")]);
     let first = tree.mail("[PATCH] x: \u{e9}one", X, "int a;\n", "int aa;\n");
     let second = tree.mail_on("[PATCH] x: two", X, "int aa;\nint b;\n", "int b;\n", "int bb;\n");
@@ -22,7 +21,7 @@ fn setup() -> (Tree, Series) {
     (tree, series)
 }
 
-fn request(tree: &Tree) -> Request {
+pub(crate) fn request(tree: &Tree) -> Request {
     Request {
         version: 2,
         signoff: Some("S <s@example.org>".into()),
@@ -32,7 +31,7 @@ fn request(tree: &Tree) -> Request {
     }
 }
 
-fn measured() -> Vec<crate::record::results::ResultSet> {
+pub(crate) fn measured() -> Vec<crate::record::results::ResultSet> {
     let on = |build: &str, verdict| {
         let mut set = set(build, vec![row("svm", "a", verdict)]);
         set.build.qemu = "10.2.2".into();
@@ -42,33 +41,6 @@ fn measured() -> Vec<crate::record::results::ResultSet> {
     other.build.qemu = "7.2.22".into();
     // As they are read: by name.
     vec![on("patched-10.2.2", Verdict::Pass), on("stock-10.2.2", Verdict::Fail), other]
-}
-
-#[test]
-fn what_is_exported_is_read_again_as_the_same_series() {
-    let (tree, series) = setup();
-    let files =
-        export(&tree.env.repo, &series, &tree.source, &measured(), &request(&tree)).unwrap();
-    let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["v2-0000-cover-letter.patch", "v2-0001-x-one.patch", "v2-0002-x-two.patch"]);
-    let mbox: Vec<u8> = files.iter().flat_map(|f| std::fs::read(f).unwrap()).collect();
-    let mails = split(&mbox).iter().map(|m| Mail::parse(m).unwrap()).collect();
-    let found = input::Found { mails, ..input::Found::default() };
-    let series_again = assemble::assemble(found, false);
-    assert_eq!((series_again.faults.len(), series_again.version), (0, 2));
-    for ((_, mail), patch) in series_again.patches.iter().zip(&series.patches) {
-        assert_eq!(mail.diff, patch.mail.diff);
-        assert_eq!(mail.subject.title, patch.mail.subject.title);
-        let signed = format!("{}\n\nSigned-off-by: S <s@example.org>", patch.mail.message);
-        assert_eq!(mail.message, signed);
-        assert!(mail.remarks.contains("1 file changed"), "{}", mail.remarks);
-    }
-    let cover = series_again.cover.unwrap();
-    let column = |build: &str| cover.message.find(build).unwrap();
-    assert!(column("stock-10.2.2") < column("patched-10.2.2"), "{}", cover.message);
-    assert!(!cover.message.contains("stock-7.2"), "{}", cover.message);
-    assert!(cover.message.contains("x: two") && cover.message.contains(X), "{}", cover.message);
-    assert!(cover.message.is_ascii() || cover.message.contains("x: \u{e9}one"));
 }
 
 #[test]

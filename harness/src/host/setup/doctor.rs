@@ -44,7 +44,7 @@ fn tool(name: &str, why: &str) -> Finding {
 }
 
 fn compiler() -> Finding {
-    let found = crate::qemu::build::compiler().map(|c| c.version);
+    let found = super::compiler::compiler().map(|c| c.version);
     let ok = found.is_ok();
     let detail = found.unwrap_or_else(|e| e.to_string());
     Finding { ok, name: "C compiler".into(), detail }

@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod python;
 
+mod compiler;
 mod packages;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::process::Command;
 use crate::host::process;
 use crate::{Env, Error, Kind, Result};
 
+pub use compiler::{Compiler, compiler};
 pub use packages::{Check, Need, PACKAGES, Package};
 
 /// Makes sure that what `needs` asks for is there: installs it as root on a

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::host::error::Context;
+use crate::host::glob::glob;
 use crate::record::results::ResultSet;
 use crate::suites::TestId;
-use crate::suites::select::glob;
 use crate::{Error, Kind, Result, Verdict};
 
 /// The file's name under `results/`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Share;
-use crate::report::Part;
+use crate::record::Part;
 use crate::{Error, Kind, Result};
 
 /// A whole run.

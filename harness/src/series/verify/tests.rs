@@ -189,5 +189,5 @@ fn a_quick_suite_is_measured_everywhere_and_claims_without_and_with_their_patch(
 /// The name of a point, which is that of its patch's file.
 fn walk_name(walk: &Walk, number: usize) -> String {
     let title = &walk.patches[number - 1].file;
-    crate::review::apply::file_name(number - 1, title)
+    crate::row::mails::file_name(number - 1, title)
 }

@@ -10,7 +10,7 @@ use svm_model::Feature;
 use super::catalog::{Also, Catalog};
 use super::cfg::Unit;
 use super::survey::Surveyed;
-use crate::suites::select::glob;
+use crate::host::glob::glob;
 use crate::suites::{Config, Job, Options, Planned, WHOLE};
 use crate::{Error, Kind, Result, Verdict};
 
