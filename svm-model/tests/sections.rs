@@ -21,8 +21,8 @@ const PLUMBING: &[(&str, &str)] = &[
     ("compare", "comparing outcomes"),
     ("coverage", "which cases reach which rules"),
     ("feature::UnknownFeature", "an error"),
-    ("model::trace", "which rules a run went through"),
-    ("wire", "how the harness and the guest talk"),
+    ("rules::trace", "which rules a run went through"),
+    ("case::wire", "how the harness and the guest talk"),
 ];
 
 /// Whether a text names a section, an appendix, or an instruction's page.

@@ -7,6 +7,7 @@
 pub mod encode;
 pub mod insn;
 pub mod layout;
+pub mod wire;
 pub mod world;
 
 use alloc::string::String;

@@ -121,18 +121,18 @@ impl Draft {
 }
 
 /// What the baseline VMCB has in a field.
-pub(super) fn baseline(field: Field) -> u64 {
+pub(crate) fn baseline(field: Field) -> u64 {
     world::BASELINE.iter().find(|(f, _)| *f == field).map_or(0, |(_, value)| *value)
 }
 
 /// RIP of the `n`th instruction of a program, its loads skipped.
-pub(super) fn rip(program: &[Insn], n: usize) -> u64 {
+pub(crate) fn rip(program: &[Insn], n: usize) -> u64 {
     let before: usize = program.iter().take(n).map(|i| encode::length(i).total()).sum();
     let setup = program.get(n).map_or(0, |i| encode::length(i).setup);
     world::L2_CODE + (before + setup) as u64
 }
 
 /// `on` or `off`, for ids.
-pub(super) fn on(yes: bool) -> &'static str {
+pub(crate) fn on(yes: bool) -> &'static str {
     if yes { "on" } else { "off" }
 }

@@ -49,7 +49,7 @@ impl Random {
     }
 }
 
-pub(super) fn cases(out: &mut Cases, seed: u64, count: usize) {
+pub(crate) fn cases(out: &mut Cases, seed: u64, count: usize) {
     let walks = (0..).map(|n| walk(seed, n)).filter(tells);
     out.extend(walks.take(count));
 }

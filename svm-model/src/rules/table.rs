@@ -77,14 +77,13 @@ impl fmt::Display for RuleId {
 
 /// Writes a table of rules: `NAME = "id", "section", sides, "statement"` with
 /// an optional `, silent("decided by", "reasoning")`. Each name becomes a
-/// [`RuleId`] constant of the module; numbers follow on from the table before.
+/// [`RuleId`] constant of the module; where its numbers start, the list of features says.
 macro_rules! rules {
-    ($feature:ident after $start:expr; $($name:ident = $id:literal, $section:literal, $sides:ident, $statement:literal
+    ($feature:ident; $($name:ident = $id:literal, $section:literal, $sides:ident, $statement:literal
         $(, silent($by:literal, $why:literal))?;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-        enum Place { $($name,)* Count }
-        const START: u16 = $start;
-        pub(super) const END: u16 = START + Place::Count as u16;
+        enum Place { $($name),* }
+        const START: u16 = $crate::features::first_number(TABLE[0].id);
         $(
             // Bit ranges such as [63:32] are no links.
             #[allow(rustdoc::broken_intra_doc_links)]

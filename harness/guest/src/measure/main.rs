@@ -12,7 +12,7 @@
 mod layout;
 #[allow(dead_code, unreachable_pub)]
 mod protocol;
-#[path = "../../../../svm-model/src/wire.rs"]
+#[path = "../../../../svm-model/src/case/wire.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod wire;
 

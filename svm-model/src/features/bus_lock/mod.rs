@@ -1,0 +1,4 @@
+//! The bus lock threshold (15.14.5).
+
+pub(crate) mod cases;
+pub mod rules;

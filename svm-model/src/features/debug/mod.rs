@@ -1,0 +1,4 @@
+//! Debug state across the world switch (15.5, 15.12.2).
+
+pub(crate) mod cases;
+pub mod rules;

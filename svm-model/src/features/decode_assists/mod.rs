@@ -1,0 +1,3 @@
+//! Decode assists (15.8).
+
+pub mod rules;

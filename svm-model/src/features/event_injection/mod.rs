@@ -1,0 +1,4 @@
+//! EVENTINJ and EXITINTINFO (15.20, 15.7.2).
+
+pub(crate) mod cases;
+pub mod rules;

@@ -1,0 +1,3 @@
+//! Guest mode execute trap (15.25.13).
+
+pub mod rules;

@@ -1,0 +1,87 @@
+//! The idle HLT intercept: every setting of what decides, and HLT that wakes.
+
+use alloc::format;
+
+use crate::cases::Cases;
+use crate::cases::draft::{Draft, on};
+use crate::Feature::IdleHlt;
+use crate::case::{Event, Insn};
+use crate::cpu::CpuFeature;
+use crate::vmcb::Field;
+
+const IDLE: u64 = 1 << 6;
+const HLT: u64 = 1 << 24;
+const NMI: u64 = 1 << 1;
+const V_IRQ: u64 = 1 << 8 | 1 << 20;
+const V_NMI: u64 = 1 << 11;
+const V_NMI_MASK: u64 = 1 << 12;
+const V_NMI_ENABLE: u64 = 1 << 26;
+const IF: u64 = 1 << 9;
+
+fn draft(id: &str, idle: bool, offered: bool) -> Draft {
+    let id = format!("idle-hlt/{id},intercept={},idle-hlt={}", on(idle), on(offered));
+    let feature = [CpuFeature::IdleHlt];
+    let draft = Draft::new(IdleHlt, id).vmcb(Field::INTERCEPT_MISC3, if idle { IDLE } else { 0 });
+    if offered { draft.needs(&feature) } else { draft.without(&feature) }
+}
+
+pub(crate) fn cases(out: &mut Cases) {
+    for idle in [false, true] {
+        for offered in [false, true] {
+            matrix(out, idle, offered);
+            wakes(out, idle, offered);
+        }
+    }
+    again(out);
+}
+
+fn matrix(out: &mut Cases, idle: bool, offered: bool) {
+    for hlt in [false, true] {
+        for user in [false, true] {
+            for shadow in [0, 1] {
+                // A guest that sleeps for good is no case.
+                let exits = hlt || user || (idle && offered);
+                if !exits {
+                    continue;
+                }
+                let id =
+                    format!("cpl={},hlt={},shadow={shadow}", if user { 3 } else { 0 }, on(hlt));
+                let case = draft(&id, idle, offered).program(&[Insn::Hlt, Insn::Nop]);
+                let case = case.vmcb(Field::INT_STATE, shadow);
+                let case = case.intercept(Field::INTERCEPT_MISC1, if hlt { HLT } else { 0 });
+                out.push(if user { case.user().done() } else { case.done() });
+            }
+        }
+    }
+}
+
+/// Something is pending when HLT executes in a shadow, and is taken behind it.
+fn wakes(out: &mut Cases, idle: bool, offered: bool) {
+    let pending = [
+        ("virq", V_IRQ, 0, false),
+        ("virq,hlt", V_IRQ, HLT, false),
+        ("interrupt", 0, 0, true),
+        ("interrupt,virq", V_IRQ, 0, true),
+        ("interrupt,vnmi", V_NMI | V_NMI_MASK | V_NMI_ENABLE, NMI, true),
+        ("interrupt,vnmi-mask", V_NMI_MASK | V_NMI_ENABLE, NMI, true),
+        ("interrupt,vnmi-disabled", V_NMI | V_NMI_MASK, NMI, true),
+        ("interrupt,vnmi,hlt", V_NMI | V_NMI_MASK | V_NMI_ENABLE, NMI | HLT, true),
+    ];
+    for (name, int_ctl, intercepts, physical) in pending {
+        let case = draft(name, idle, offered).program(&[Insn::Hlt, Insn::Nop]);
+        let case = if int_ctl & V_NMI_ENABLE != 0 { case.needs(&[CpuFeature::Vnmi]) } else { case };
+        let case = case.vmcb(Field::INT_CTL, int_ctl).vmcb(Field::INT_VECTOR, 0x51);
+        let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | IF);
+        let case = case.intercept(Field::INTERCEPT_MISC1, intercepts);
+        let case = if physical { case.clgi().raise(Event::Intr(0x61)) } else { case };
+        out.push(case.done());
+    }
+}
+
+/// The exit leaves HLT to be executed again, with the interrupt that L1 has for it.
+fn again(out: &mut Cases) {
+    let case = draft("again", true, true).program(&[Insn::Hlt, Insn::Nop]).run();
+    let case = case.vmcb(Field::INT_CTL, V_IRQ).vmcb(Field::INT_VECTOR, 0x51);
+    let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | IF);
+    out.push(case.done());
+}

@@ -1,0 +1,4 @@
+//! The idle HLT intercept (15.9, Table 15-7).
+
+pub(crate) mod cases;
+pub mod rules;

@@ -1,0 +1,6 @@
+//! Nested paging (15.25).
+
+pub(crate) mod cases;
+pub(crate) mod model;
+pub mod rules;
+pub(crate) mod walk_cases;

@@ -1,0 +1,3 @@
+//! Next RIP (15.7.1).
+
+pub mod rules;

@@ -1,0 +1,4 @@
+//! PAUSE intercept filter and threshold (15.14.4).
+
+pub(crate) mod cases;
+pub mod rules;

@@ -1,0 +1,261 @@
+//! What is pending between two instructions: physical events, virtual
+//! interrupts and NMIs, and who may take them (15.13, 15.17, 15.21).
+
+use crate::features::vmexit::model::{NextRip, Reason};
+use crate::machine::delivery::{Event, Kind};
+use crate::machine::guest::int_ctl;
+use crate::machine::registers::flag;
+use crate::machine::{Flow, Machine, Stop};
+use crate::outcome::Obs;
+use crate::rules::{event_injection as inj, intercepts as i, vgif, virq as v, vnmi};
+use crate::vmcb::{Field, exit};
+
+/// Physical events that wait, and what holds them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pending {
+    /// Requested vectors of the local APIC.
+    requested: [u64; 4],
+    /// Highest vector that was taken and not ended, if any.
+    pub(crate) in_service: Option<u8>,
+    pub(crate) nmi: bool,
+    pub(crate) smi: bool,
+    pub(crate) init: bool,
+    /// An NMI is being handled; others wait for IRET.
+    pub(crate) nmi_blocked: bool,
+}
+
+impl Pending {
+    pub(crate) fn request(&mut self, vector: u8) {
+        self.requested[usize::from(vector / 64)] |= 1 << (vector % 64);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn requests(&self, vector: u8) -> bool {
+        self.requested[usize::from(vector / 64)] >> (vector % 64) & 1 == 1
+    }
+
+    fn highest(&self) -> Option<u8> {
+        (0..4)
+            .rev()
+            .find(|n| self.requested[*n] != 0)
+            .map(|n| (n * 64) as u8 + (63 - self.requested[n].leading_zeros()) as u8)
+    }
+
+    fn take(&mut self, vector: u8) {
+        self.requested[usize::from(vector / 64)] &= !(1 << (vector % 64));
+    }
+
+    fn any(&self) -> bool {
+        self.requested != [0; 4] || self.nmi || self.smi || self.init
+    }
+}
+
+impl Machine<'_> {
+    /// The boundary before the next instruction of the guest.
+    pub(crate) fn boundary(&mut self) -> Flow {
+        let Some(guest) = &self.guest else { return Err(Stop::Open) };
+        let waiting = guest.int_ctl & (int_ctl::V_IRQ | int_ctl::V_NMI) != 0;
+        let physical = self.pending.any();
+        if physical && waiting && !self.t.does(v::PHYSICAL_FIRST) {
+            self.virtual_in_guest()?;
+        }
+        if physical {
+            self.physical_in_guest()?;
+        }
+        if waiting { self.virtual_in_guest() } else { Ok(()) }
+    }
+
+    fn physical_in_guest(&mut self) -> Flow {
+        let virtual_clear = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
+        if virtual_clear && !self.t.does(vgif::VGIF_NOT_PHYSICAL) {
+            return Ok(());
+        }
+        let gif = self.gif;
+        if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
+            let wanted = self.intercepts(Field::INTERCEPT_MISC1, 2);
+            if self.t.rule(i::SMI, wanted) {
+                return self.exit(Reason::new(exit::SMI, NextRip::None));
+            }
+            self.pending.smi = false;
+            self.obs.push(Obs::L1Smi);
+        }
+        if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
+            let wanted = self.intercepts(Field::INTERCEPT_MISC1, 3);
+            if self.t.rule(i::INIT, wanted) {
+                if !self.t.does(i::INIT_PENDING) {
+                    self.pending.init = false;
+                }
+                return self.exit(Reason::new(exit::INIT, NextRip::None));
+            }
+            self.obs.push(Obs::L1Reset);
+            return Err(Stop::Open);
+        }
+        if self.pending.nmi && !self.pending.nmi_blocked && self.t.rule(vgif::HOLDS_NMI, gif) {
+            self.nmi_in_guest()?;
+        }
+        self.interrupt_in_guest()
+    }
+
+    fn nmi_in_guest(&mut self) -> Flow {
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 1);
+        if self.t.rule(i::NMI, wanted) {
+            if !self.t.does(i::NMI_PENDING) {
+                self.pending.nmi = false;
+            }
+            return self.exit(Reason::new(exit::NMI, NextRip::None));
+        }
+        self.pending.nmi = false;
+        self.pending.nmi_blocked = true;
+        self.deliver(Event::new(2, Kind::Nmi))
+    }
+
+    /// The physical interrupt that is neither masked nor held, shadow or not.
+    pub(crate) fn physical_interrupt_ready(&mut self) -> Option<u8> {
+        let vector = self.pending.highest()?;
+        let guest = self.guest.as_ref()?;
+        let masking = guest.int(int_ctl::V_INTR_MASKING);
+        let (host_if, guest_if) = (guest.host_if(), self.r.rflags & flag::IF != 0);
+        let gif = self.gif;
+        let governing = if self.t.rule(v::MASKING, masking) { host_if } else { guest_if };
+        let class = u64::from(vector >> 4);
+        let in_service = self.pending.in_service.map_or(0, |v| u64::from(v >> 4));
+        let priority = self.t.rule(v::TPR_PHYSICAL, class > self.r.tpr) && class > in_service;
+        let taken =
+            self.t.rule(vgif::HOLDS_INTR, gif) && self.t.rule(i::INTR_IF, governing) && priority;
+        taken.then_some(vector)
+    }
+
+    fn interrupt_in_guest(&mut self) -> Flow {
+        let Some(vector) = self.physical_interrupt_ready() else { return Ok(()) };
+        let Some(guest) = &self.guest else { return Ok(()) };
+        let masking = guest.int(int_ctl::V_INTR_MASKING);
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 0);
+        if self.r.shadow {
+            // Whether a shadow holds an exit for INTR, the manual does not say.
+            return if wanted || masking { Err(Stop::Open) } else { Ok(()) };
+        }
+        if self.t.rule(i::INTR, wanted) {
+            if !self.t.does(i::INTR_EXIT) {
+                self.pending.take(vector);
+            }
+            return self.exit(Reason::new(exit::INTR, NextRip::None));
+        }
+        self.pending.take(vector);
+        self.pending.in_service = Some(vector);
+        if self.t.does(v::MASKING_PHYSICAL) {
+            self.deliver(Event::new(vector, Kind::Interrupt))?;
+        }
+        Ok(())
+    }
+
+    fn virtual_in_guest(&mut self) -> Flow {
+        let Some(guest) = &self.guest else { return Ok(()) };
+        if !self.gif && self.t.does(vgif::HOLDS_VINTR) {
+            return Ok(());
+        }
+        let (vgif, blocked) = (guest.vgif, guest.vgif && !guest.int(int_ctl::V_GIF));
+        let nmi = guest.vnmi && guest.int(int_ctl::V_NMI);
+        if nmi && !(vgif && self.t.rule(vnmi::VGIF_BLOCKS, blocked)) {
+            self.virtual_nmi()?;
+        }
+        if vgif && self.t.rule(vgif::VGIF_BLOCKS_VIRQ, blocked) {
+            return Ok(());
+        }
+        self.virtual_interrupt()
+    }
+
+    fn virtual_nmi(&mut self) -> Flow {
+        let held = !self.interrupts_on() && !self.t.does(vnmi::IGNORES_IF);
+        let Some(guest) = &mut self.guest else { return Ok(()) };
+        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || held {
+            return Ok(());
+        }
+        if self.r.shadow {
+            // Whether a shadow holds a virtual NMI, the manual does not say.
+            return Err(Stop::Open);
+        }
+        guest.int_ctl &= !int_ctl::V_NMI;
+        guest.int_ctl |= int_ctl::V_NMI_MASK;
+        self.deliver(Event::new(2, Kind::Nmi))
+    }
+
+    /// Whether the guest's virtual interrupt can be taken now.
+    pub(crate) fn virtual_interrupt_ready(&mut self) -> bool {
+        let Some(guest) = &self.guest else { return false };
+        let t = &mut *self.t;
+        if !t.rule(v::V_IRQ, guest.int(int_ctl::V_IRQ)) {
+            return false;
+        }
+        let priority = (guest.int_ctl & int_ctl::V_INTR_PRIO) >> 16;
+        let above = t.rule(v::IGN_TPR, guest.int(int_ctl::V_IGN_TPR))
+            || t.rule(v::PRIORITY, priority > guest.v_tpr() & 0xf);
+        above
+            && t.rule(v::GUEST_IF, self.r.rflags & flag::IF != 0)
+            && !t.rule(v::SHADOW, self.r.shadow)
+    }
+
+    fn virtual_interrupt(&mut self) -> Flow {
+        if !self.virtual_interrupt_ready() {
+            return Ok(());
+        }
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 4);
+        let Some(guest) = self.guest.as_mut() else { return Ok(()) };
+        if self.t.rule(v::VINTR, wanted) {
+            if !self.t.does(v::VINTR_KEEPS) {
+                guest.int_ctl &= !int_ctl::V_IRQ;
+            }
+            return self.exit(Reason::new(exit::VINTR, NextRip::None));
+        }
+        if self.t.does(v::TAKEN_CLEARS) {
+            guest.int_ctl &= !int_ctl::V_IRQ;
+        }
+        let vector = guest.ctl.get(Field::INT_VECTOR) as u8;
+        let vector = if self.t.does(v::TAKEN) { vector } else { 0 };
+        self.deliver(Event::new(vector, Kind::Interrupt))
+    }
+
+    /// An injected NMI masks virtual NMIs, but blocks none that is physical.
+    pub(crate) fn nmi_injected(&mut self) {
+        if let Some(guest) = self.guest.as_mut().filter(|g| g.vnmi)
+            && self.t.does(vnmi::EVENTINJ_MASKS)
+        {
+            guest.int_ctl |= int_ctl::V_NMI_MASK;
+        }
+        if !self.t.does(inj::NMI_NO_BLOCK) {
+            self.pending.nmi_blocked = true;
+        }
+    }
+
+    /// What L1 takes now, with interrupts allowed or not.
+    pub(crate) fn physical_in_host(&mut self, interrupts: bool) -> Flow {
+        if !self.pending.any() {
+            return Ok(());
+        }
+        let gif = self.gif;
+        if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
+            self.pending.smi = false;
+            self.obs.push(Obs::L1Smi);
+        }
+        if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
+            self.obs.push(Obs::L1Reset);
+            return Err(Stop::Open);
+        }
+        if self.pending.nmi && self.t.rule(vgif::HOLDS_NMI, gif) && !self.pending.nmi_blocked {
+            self.pending.nmi = false;
+            self.obs.push(Obs::L1Nmi);
+        }
+        while let Some(vector) = self.pending.highest() {
+            let class = u64::from(vector >> 4);
+            let in_service = self.pending.in_service.map_or(0, |v| u64::from(v >> 4));
+            let allowed = interrupts
+                && class > in_service
+                && self.t.rule(v::TPR_PHYSICAL, class > self.r.tpr);
+            if !allowed || !self.t.rule(vgif::HOLDS_INTR, gif) {
+                break;
+            }
+            self.pending.take(vector);
+            self.obs.push(Obs::L1Interrupt(vector));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! ASIDs, TLB_CONTROL and INVLPGA (15.15, 15.16).
+
+pub(crate) mod cases;
+pub mod rules;

@@ -1,0 +1,358 @@
+//! #VMEXIT: what is written to the VMCB, and what the host gets back (15.6).
+
+use crate::machine::delivery::{Event, Kind};
+use crate::machine::guest::{Guest, int_ctl};
+use crate::machine::registers::{self as regs, Branches, cr0, dr, flag};
+use crate::machine::{Flow, Machine, Stop};
+use crate::cpu::CpuFeature;
+use crate::rules::{
+    bus_lock, decode_assists as da, event_injection as inj, lbrv, msr, npt, nrip, pause_filter,
+    spec_ctrl, tlb_asid, vgif, virq, vmexit as x, vnmi,
+};
+use crate::snapshot::HostReg;
+use crate::vmcb::Field;
+
+/// A field's place in a mask.
+pub(crate) const fn bit(field: Field) -> u128 {
+    1 << field.index()
+}
+
+/// The fields that hold the guest's registers.
+pub(crate) const GUEST_STATE: u128 = {
+    let (mut mask, mut n) = (0, 0);
+    while n < Field::ALL.len() {
+        if Field::ALL[n].offset() >= crate::vmcb::SAVE {
+            mask |= 1 << n;
+        }
+        n += 1;
+    }
+    mask
+};
+
+/// Host registers that are as open after a shutdown as the guest's state.
+pub(crate) const SHUTDOWN_HOST: u128 = 1 << HostReg::Cr2 as u32
+    | 1 << HostReg::Dr6 as u32
+    | 1 << HostReg::L2Rbx as u32
+    | 1 << HostReg::L2Rcx as u32
+    | 1 << HostReg::L2Rdx as u32;
+
+/// Which exits save a next RIP (15.7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextRip {
+    /// An instruction intercept.
+    Instruction,
+    /// A control- or debug-register intercept.
+    CrDr,
+    /// An MSR or I/O intercept.
+    MsrIo,
+    /// The exception of INT3, INTO or BOUND.
+    SoftException,
+    /// None of these.
+    None,
+}
+
+/// Why the guest stops, and what is reported of it. `None` is what the manual leaves open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reason {
+    pub(crate) code: u64,
+    pub(crate) info1: Option<u64>,
+    pub(crate) info2: Option<u64>,
+    pub(crate) next_rip: NextRip,
+    /// A data access faulted: decode assists save the instruction's bytes.
+    pub(crate) data_fault: bool,
+    /// The fetch of the instruction faulted.
+    pub(crate) fetch_fault: bool,
+}
+
+impl Reason {
+    /// A reason without further information.
+    pub(crate) const fn new(code: u64, next_rip: NextRip) -> Reason {
+        Reason { code, info1: None, info2: None, next_rip, data_fault: false, fetch_fault: false }
+    }
+}
+
+impl Machine<'_> {
+    /// Leaves the guest.
+    pub(crate) fn exit<T>(&mut self, reason: Reason) -> Flow<T> {
+        let Some(guest) = self.guest.take() else { return Err(Stop::Open) };
+        let pa = guest.vmcb_pa;
+        self.open_fields = 0;
+        self.open_host = 0;
+        if self.null_ss {
+            self.open_fields |= bit(Field::SS_ATTRIB) | bit(Field::SS_LIMIT) | bit(Field::SS_BASE);
+        }
+        if self.open_branches {
+            self.open_fields |= bit(Field::BR_FROM)
+                | bit(Field::BR_TO)
+                | bit(Field::LASTEXCPFROM)
+                | bit(Field::LASTEXCPTO);
+        }
+        if self.open_flags {
+            self.open_fields |= bit(Field::RFLAGS);
+        }
+        if self.unknown[0] != 0 {
+            self.open_fields |= bit(Field::RAX);
+        }
+        self.save_reason(&guest, &reason);
+        self.save_event(&guest);
+        self.save_bytes(pa, &reason);
+        self.save_state(pa);
+        self.save_virtual(&guest);
+        self.restore_host(&guest);
+        self.carried = (pa, self.open_fields & GUEST_STATE);
+        Err(Stop::Exit)
+    }
+
+    fn save_reason(&mut self, guest: &Guest, reason: &Reason) {
+        let pa = guest.vmcb_pa;
+        if self.t.does(x::EXITCODE) {
+            self.mem.set_field(pa, Field::EXITCODE, reason.code);
+        }
+        for (field, value) in [(Field::EXITINFO1, reason.info1), (Field::EXITINFO2, reason.info2)] {
+            match value {
+                Some(value) => self.mem.set_field(pa, field, value),
+                None => self.open_fields |= bit(field),
+            }
+        }
+        if self.t.does(x::CLEARS_EVENTINJ) {
+            self.mem.set_field(pa, Field::EVENTINJ, 0);
+        }
+        let offered = self.supported(CpuFeature::NripSave);
+        if self.t.rule(nrip::SUPPORTED, offered) {
+            let rule = match reason.next_rip {
+                NextRip::Instruction => nrip::INSTRUCTION,
+                NextRip::CrDr => nrip::CR_DR,
+                NextRip::MsrIo => nrip::MSR_IO,
+                NextRip::SoftException => nrip::SOFT_EXCEPTION,
+                NextRip::None => nrip::OTHERS_ZERO,
+            };
+            let next = if reason.next_rip == NextRip::None { 0 } else { self.next_rip };
+            let next = if self.t.does(rule) { next } else { !next };
+            self.mem.set_field(pa, Field::NRIP, next);
+        }
+    }
+
+    fn save_event(&mut self, guest: &Guest) {
+        let idle = guest.delivering.is_none();
+        if self.t.rule(x::EXITINTINFO_IDLE, idle) {
+            self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, 0);
+            return;
+        }
+        let Some(event) = guest.delivering else { return };
+        if !self.t.does(inj::FAULT_KEEPS_RIP) {
+            self.r.rip = 0;
+        }
+        let info = self.exitintinfo(&event);
+        if self.t.does(inj::FAULT_SETS_EXITINTINFO) {
+            self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, info);
+        }
+    }
+
+    /// EXITINTINFO for an event whose delivery was cut short.
+    fn exitintinfo(&mut self, event: &Event) -> u64 {
+        let (rule, kind) = match event.kind {
+            Kind::Interrupt => (inj::TYPE_INTR, 0),
+            Kind::Nmi => (inj::TYPE_NMI, 2),
+            Kind::Exception | Kind::SoftException | Kind::Icebp => (inj::TYPE_EXCEPTION, 3),
+            Kind::SoftInterrupt => (inj::TYPE_SOFT, 4),
+        };
+        let kind = if self.t.does(rule) { kind } else { 7 };
+        let error = if self.t.rule(inj::ERROR_CODE, event.error.is_some()) {
+            1 << 11 | u64::from(event.error.unwrap_or(0)) << 32
+        } else {
+            0
+        };
+        u64::from(event.vector) | kind << 8 | 1 << 31 | error
+    }
+
+    fn save_bytes(&mut self, pa: u64, reason: &Reason) {
+        if !self.supported(CpuFeature::DecodeAssists) {
+            return;
+        }
+        if self.t.rule(da::BYTES, reason.data_fault) {
+            let (length, bytes) = self.instruction_bytes();
+            self.mem.set_field(pa, Field::INSN_LEN, length);
+            self.mem.set_field(pa, Field::INSN_BYTES_0, bytes as u64);
+            self.mem.set_field(pa, Field::INSN_BYTES_8, (bytes >> 64) as u64);
+            return;
+        }
+        let rule_holds = if reason.fetch_fault {
+            self.t.does(da::BYTES_FETCH)
+        } else {
+            self.t.does(da::BYTES_OTHERS)
+        };
+        self.mem.set_field(pa, Field::INSN_LEN, if rule_holds { 0 } else { 15 });
+        self.open_fields |= bit(Field::INSN_BYTES_0) | bit(Field::INSN_BYTES_8);
+    }
+
+    fn save_state(&mut self, pa: u64) {
+        if self.t.does(x::SAVE_SEGMENTS) {
+            let r = &self.r;
+            let segments = [(regs::ES, r.es), (regs::CS, r.cs), (regs::SS, r.ss), (regs::DS, r.ds)];
+            for (field, value) in segments.iter().flat_map(|(f, s)| f.values(s)) {
+                self.mem.set_field(pa, field, value);
+            }
+        }
+        if self.t.does(x::SAVE_TABLES) {
+            self.mem.set_field(pa, Field::GDTR_LIMIT, self.r.gdtr.limit.into());
+            self.mem.set_field(pa, Field::GDTR_BASE, self.r.gdtr.base);
+            self.mem.set_field(pa, Field::IDTR_LIMIT, self.r.idtr.limit.into());
+            self.mem.set_field(pa, Field::IDTR_BASE, self.r.idtr.base);
+        }
+        let registers = [
+            (x::SAVE_EFER, Field::EFER, self.r.efer),
+            (x::SAVE_CR0, Field::CR0, self.r.cr0),
+            (x::SAVE_CR2, Field::CR2, self.r.cr2),
+            (x::SAVE_CR3, Field::CR3, self.r.cr3),
+            (x::SAVE_CR4, Field::CR4, self.r.cr4),
+            (x::SAVE_DR6, Field::DR6, self.r.dr6),
+            (x::SAVE_DR7, Field::DR7, self.r.dr7),
+            (x::SAVE_RFLAGS, Field::RFLAGS, self.r.rflags),
+            (x::SAVE_RIP, Field::RIP, self.r.rip),
+            (x::SAVE_RSP, Field::RSP, self.r.gpr[4]),
+            (x::SAVE_RAX, Field::RAX, self.r.gpr[0]),
+            (x::SAVE_CPL, Field::CPL, self.r.cpl.into()),
+        ];
+        for (rule, field, value) in registers {
+            if self.t.does(rule) {
+                self.mem.set_field(pa, field, value);
+            }
+        }
+        // Breaking one of these rules writes what must not be written.
+        if !self.t.does(x::LEAVES_HIDDEN) {
+            self.mem.set_field(pa, Field::KERNEL_GS_BASE, !0);
+        }
+        if !self.t.does(x::LEAVES_CONTROLS) {
+            self.mem.set_field(pa, Field::INTERCEPT_MISC1, 0);
+        }
+        if !self.t.does(tlb_asid::KEPT) {
+            self.mem.set_field(pa, Field::TLB_CONTROL, 0);
+        }
+        if !self.t.does(tlb_asid::ASID_KEPT) {
+            self.mem.set_field(pa, Field::GUEST_ASID, 0);
+        }
+    }
+
+    /// The virtual interrupt state, the guest's PAT and its branch records.
+    fn save_virtual(&mut self, guest: &Guest) {
+        let pa = guest.vmcb_pa;
+        let shadow = self.t.rule(x::SAVE_SHADOW, self.r.shadow);
+        self.mem.set_field(pa, Field::INT_STATE, shadow.into());
+        let int_ctl = self.saved_int_ctl(guest);
+        self.mem.set_field(pa, Field::INT_CTL, int_ctl);
+        if !self.t.does(virq::INTCTL_KEPT) {
+            self.mem.set_field(pa, Field::INT_VECTOR, 0);
+        }
+        if guest.ctl.get(Field::PAUSE_FILTER_COUNT) != 0 && !self.t.does(pause_filter::LOADED) {
+            self.mem.set_field(pa, Field::PAUSE_FILTER_COUNT, guest.pauses);
+        }
+        if guest.nested {
+            self.mem.set_field(pa, Field::G_PAT, self.r.pat);
+        }
+        if guest.bus_lock && self.t.does(bus_lock::SAVED) {
+            self.mem.set_field(pa, Field::BUS_LOCK_THRESHOLD, guest.bus_locks);
+        }
+        if guest.spec_ctrl {
+            self.save_spec_ctrl(guest);
+        }
+        if guest.lbrv {
+            if self.t.does(lbrv::SAVE) {
+                self.save_branches(pa);
+            }
+        } else if !self.t.does(lbrv::SHARED) {
+            self.mem.set_field(pa, Field::DBGCTL, !0);
+        }
+    }
+
+    fn save_spec_ctrl(&mut self, guest: &Guest) {
+        if self.t.does(spec_ctrl::SAVE) {
+            self.mem.set_field(guest.vmcb_pa, Field::SPEC_CTRL, self.r.spec_ctrl);
+        }
+        // What VMRUN makes of bits that the processor lacks, the manual does not say.
+        if guest.ctl.get(Field::SPEC_CTRL) & !self.spec_ctrl_bits() != 0 {
+            self.open_fields |= bit(Field::SPEC_CTRL);
+        }
+    }
+
+    /// INT_CTL as #VMEXIT writes it back.
+    fn saved_int_ctl(&mut self, guest: &Guest) -> u64 {
+        let mut saved = [(virq::VTPR_SAVED, int_ctl::V_TPR), (virq::PENDING_SAVED, int_ctl::V_IRQ)]
+            .iter()
+            .filter(|(rule, _)| self.t.does(*rule))
+            .fold(0, |mask, (_, bits)| mask | bits);
+        if guest.vgif && self.t.does(vgif::VGIF_SAVED) {
+            saved |= int_ctl::V_GIF;
+        }
+        if guest.vnmi && self.t.does(vnmi::TAKEN_CLEARS) {
+            saved |= int_ctl::V_NMI | int_ctl::V_NMI_MASK;
+        }
+        let cut_short = guest.vnmi && guest.delivering.is_some_and(|e| e.kind == Kind::Nmi);
+        let unmasks = cut_short && self.t.does(vnmi::EXIT_UNMASKS);
+        let int_ctl = if unmasks { guest.int_ctl & !int_ctl::V_NMI_MASK } else { guest.int_ctl };
+        guest.ctl.get(Field::INT_CTL) & !saved | int_ctl & saved
+    }
+
+    fn save_branches(&mut self, pa: u64) {
+        let Branches { debugctl, from, to, excp_from, excp_to } = self.r.branches;
+        let fields = [
+            (Field::DBGCTL, debugctl),
+            (Field::BR_FROM, from),
+            (Field::BR_TO, to),
+            (Field::LASTEXCPFROM, excp_from),
+            (Field::LASTEXCPTO, excp_to),
+        ];
+        fields.iter().for_each(|(field, value)| self.mem.set_field(pa, *field, *value));
+    }
+
+    fn restore_host(&mut self, guest: &Guest) {
+        let host = &guest.host;
+        let r = &mut self.r;
+        let t = &mut *self.t;
+        let reloads = [
+            (x::HOST_CR0, &mut r.cr0, host.cr0 | cr0::PE),
+            (x::HOST_CR3, &mut r.cr3, host.cr3),
+            (x::HOST_CR4, &mut r.cr4, host.cr4),
+            (x::HOST_EFER, &mut r.efer, host.efer),
+            (x::HOST_RFLAGS, &mut r.rflags, host.rflags & !flag::VM),
+            (x::HOST_DR7, &mut r.dr7, dr::DR7_ONES),
+        ];
+        for (rule, register, value) in reloads {
+            if t.does(rule) {
+                *register = value;
+            }
+        }
+        if t.does(x::HOST_RAX) {
+            r.gpr[0] = host.gpr[0];
+        }
+        (r.gpr[4], r.rip) = (host.gpr[4], host.rip);
+        (r.es, r.cs, r.ss, r.ds) = (host.es, host.cs, host.ss, host.ds);
+        (r.gdtr, r.idtr) = (host.gdtr, host.idtr);
+        r.shadow = false;
+        if t.does(x::HOST_CPL) {
+            r.cpl = 0;
+        }
+        // What #VMEXIT leaves as the guest had it: breaking the rule restores it.
+        if !t.does(x::HOST_DR6) {
+            r.dr6 = host.dr6;
+        }
+        if !t.does(x::HOST_CR2) {
+            r.cr2 = host.cr2;
+        }
+        if guest.nested && t.does(npt::GPAT_HOST) {
+            r.pat = host.pat;
+        }
+        if !t.does(msr::STAR_GUEST) {
+            r.hidden.star = host.hidden.star;
+        }
+        if guest.spec_ctrl && t.does(spec_ctrl::HOST) {
+            r.spec_ctrl = host.spec_ctrl;
+        }
+        if guest.lbrv && t.does(lbrv::HOST) {
+            r.branches = guest.host_branches;
+        }
+        if t.does(x::CLEARS_GIF) {
+            self.gif = false;
+        }
+        self.fetch.forget();
+    }
+}

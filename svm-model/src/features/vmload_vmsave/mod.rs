@@ -1,0 +1,5 @@
+//! VMLOAD and VMSAVE, and their virtualisation (15.5.2, 15.33.1).
+
+pub(crate) mod cases;
+pub(crate) mod model;
+pub mod rules;

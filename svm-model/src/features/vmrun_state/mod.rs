@@ -1,0 +1,4 @@
+//! VMRUN: what is loaded from the VMCB, and what is not (15.5.1, VMRUN).
+
+pub(crate) mod cases;
+pub mod rules;

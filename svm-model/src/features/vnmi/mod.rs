@@ -1,0 +1,4 @@
+//! Virtual NMI (15.21.10).
+
+pub(crate) mod cases;
+pub mod rules;

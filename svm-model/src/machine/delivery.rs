@@ -1,0 +1,279 @@
+//! Exceptions and interrupts on their way into the guest: intercepts, double
+//! and triple faults, injection (15.12, 15.14.3, 15.20).
+
+use crate::cpu::CpuFeature;
+use crate::features::vmexit::model::{NextRip, Reason};
+use crate::machine::registers::dr;
+use crate::machine::{Flow, Machine, Stop};
+use crate::rules::{RuleId, debug, event_injection as inj, intercepts as i, lbrv};
+use crate::vmcb::{Field, exit};
+
+/// What kind of event, as delivery and EXITINTINFO tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// External or virtual interrupt.
+    Interrupt,
+    /// NMI.
+    Nmi,
+    /// Exception.
+    Exception,
+    /// The exception of INT3 or INTO.
+    SoftException,
+    /// INTn.
+    SoftInterrupt,
+    /// INT1.
+    Icebp,
+}
+
+/// An event for the IDT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) vector: u8,
+    pub(crate) kind: Kind,
+    pub(crate) error: Option<u32>,
+    /// The RIP to push, where it is not the current one.
+    pub(crate) return_rip: Option<u64>,
+    /// Linear address of a page fault.
+    pub(crate) address: Option<u64>,
+    /// Bits that a #DB sets in DR6.
+    pub(crate) dr6: u64,
+    /// The fault was the instruction's own fetch.
+    pub(crate) fetch: bool,
+}
+
+impl Event {
+    pub(crate) const fn new(vector: u8, kind: Kind) -> Event {
+        Event { vector, kind, error: None, return_rip: None, address: None, dr6: 0, fetch: false }
+    }
+
+    /// A fault without an error code.
+    pub(crate) const fn fault(vector: u8) -> Event {
+        Event::new(vector, Kind::Exception)
+    }
+
+    /// A fault with an error code.
+    pub(crate) const fn coded(vector: u8, error: u32) -> Event {
+        Event { error: Some(error), ..Event::new(vector, Kind::Exception) }
+    }
+
+    /// #PF.
+    pub(crate) const fn page_fault(address: u64, error: u32, fetch: bool) -> Event {
+        Event { address: Some(address), fetch, ..Event::coded(14, error) }
+    }
+
+    /// A #DB trap that sets those bits of DR6.
+    pub(crate) const fn debug(dr6: u64) -> Event {
+        Event { dr6, ..Event::fault(1) }
+    }
+
+    fn contributory(&self) -> bool {
+        matches!(self.vector, 0 | 10..=13) && self.kind == Kind::Exception
+    }
+
+    fn page(&self) -> bool {
+        self.vector == 14 && self.kind == Kind::Exception
+    }
+}
+
+impl Machine<'_> {
+    /// #GP.
+    pub(crate) fn gp(&self, error: u32) -> Stop {
+        Stop::Raise(Event::coded(13, error))
+    }
+
+    /// #UD.
+    pub(crate) fn ud(&self) -> Stop {
+        Stop::Raise(Event::fault(6))
+    }
+
+    /// An event that the guest's own instruction or a pending interrupt caused.
+    pub(crate) fn deliver(&mut self, event: Event) -> Flow {
+        self.intercept_exception(&event)?;
+        self.vector_through(event)
+    }
+
+    /// An event from EVENTINJ, on which no intercept applies.
+    pub(crate) fn inject(&mut self, event: Event) -> Flow {
+        if !self.t.does(inj::NOT_INTERCEPTED) {
+            self.intercept_exception(&event)?;
+        }
+        if event.kind == Kind::Nmi {
+            self.nmi_injected();
+        }
+        self.vector_through(event)
+    }
+
+    /// Delivery, and what a fault during it turns into.
+    fn vector_through(&mut self, first: Event) -> Flow {
+        let mut event = first;
+        // An event, the fault in it, #DF, shutdown: no chain is longer, unless a rule is broken.
+        for _ in 0..8 {
+            self.commit_side_effects(&event);
+            self.set_delivering(Some(event));
+            match self.through_idt(&event) {
+                Ok(()) => {
+                    self.set_delivering(None);
+                    if self.t.does(inj::ENDS_SHADOW) {
+                        self.r.shadow = false;
+                    }
+                    return Ok(());
+                }
+                Err(Stop::Raise(second)) => event = self.escalate(event, second)?,
+                Err(stop) => return Err(stop),
+            }
+        }
+        Err(Stop::Open)
+    }
+
+    /// The event that a second fault during delivery makes (vol. 2, 8.2.9).
+    fn escalate(&mut self, event: Event, second: Event) -> Flow<Event> {
+        if self.t.does(inj::INTERMEDIATE_INTERCEPT) {
+            self.intercept_exception(&second)?;
+        }
+        if self.t.rule(inj::TRIPLE_FAULT, event.vector == 8 && event.kind == Kind::Exception) {
+            return self.shutdown();
+        }
+        let double = event.contributory() && second.contributory()
+            || event.page() && (second.contributory() || second.page());
+        if self.t.rule(inj::DOUBLE_FAULT, double) {
+            let double = Event::coded(8, 0);
+            self.set_delivering(None);
+            self.intercept_exception(&double)?;
+            return Ok(double);
+        }
+        Ok(second)
+    }
+
+    fn shutdown<T>(&mut self) -> Flow<T> {
+        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 31);
+        self.set_delivering(None);
+        if wanted && self.t.does(i::SHUTDOWN) {
+            // The guest state is undefined after a shutdown; only the reason is told.
+            let stop = self.exit(Reason::new(exit::SHUTDOWN, NextRip::None));
+            self.open_fields |= crate::features::vmexit::model::GUEST_STATE
+                | crate::features::vmexit::model::bit(Field::EXITINTINFO);
+            self.carried.1 = self.open_fields;
+            self.open_host = crate::features::vmexit::model::SHUTDOWN_HOST;
+            return stop;
+        }
+        Err(Stop::Open)
+    }
+
+    fn set_delivering(&mut self, event: Option<Event>) {
+        if let Some(guest) = &mut self.guest {
+            guest.delivering = event;
+        }
+    }
+
+    /// What an exception that is not intercepted writes: CR2, DR6.
+    fn commit_side_effects(&mut self, event: &Event) {
+        if let Some(address) = event.address {
+            self.r.cr2 = address;
+        }
+        // Which records an exception or interrupt leaves is not described.
+        self.open_branches |= self.r.branches.debugctl & 1 != 0;
+        if event.vector == 1 && event.kind == Kind::Icebp && !self.t.does(debug::ICEBP_DB) {
+            self.r.dr6 |= dr::DR6_BS;
+        }
+        if event.vector == 1 && event.kind == Kind::Exception {
+            self.r.dr6 |= event.dr6;
+            self.r.dr7 &= !dr::DR7_GD;
+            if self.open_branches && self.t.does(lbrv::DB_CLEARS) {
+                self.r.branches.debugctl &= !1;
+            }
+        }
+    }
+
+    /// Exits if the exception is intercepted.
+    fn intercept_exception(&mut self, event: &Event) -> Flow {
+        match event.kind {
+            Kind::Exception | Kind::SoftException => {}
+            Kind::Icebp if !self.t.does(i::ICEBP_NOT_DB) => {}
+            Kind::SoftInterrupt if event.vector < 32 && !self.t.does(i::SWINT_NOT_EXCEPTION) => {}
+            Kind::Nmi if !self.t.does(i::EXCP_2_IGNORED) => {}
+            _ => return Ok(()),
+        }
+        let wanted = self.intercepts(Field::INTERCEPT_EXCEPTIONS, event.vector & 31);
+        let taken = match exception_rule(event.vector) {
+            Some(rule) => self.t.rule(rule, wanted),
+            None => wanted,
+        };
+        if !taken {
+            return Ok(());
+        }
+        let soft = event.kind == Kind::SoftException;
+        if soft && !self.t.does(i::EXCP_BP_INT3) {
+            return Ok(());
+        }
+        if event.vector == 1 && self.t.does(i::EXCP_DB_DR6) {
+            self.r.dr6 |= event.dr6;
+        }
+        if event.address.is_some() && !self.t.does(i::EXCP_PF_CR2_KEPT) {
+            self.r.cr2 = !0;
+        }
+        let error = event.error.map(u64::from);
+        let info1 = if self.t.does(i::EXCP_ERROR) { error } else { error.map(|e| !e) };
+        let info2 = if self.t.does(i::EXCP_PF_CR2) { event.address } else { Some(0) };
+        // Whether the intercept precedes the clearing of DR7.GD is open.
+        let detect = event.vector == 1 && event.dr6 == dr::DR6_BD;
+        let stop = self.exit(Reason {
+            info1,
+            info2,
+            data_fault: event.vector == 14 && !event.fetch,
+            fetch_fault: event.vector == 14 && event.fetch,
+            ..Reason::new(
+                exit::EXCP + u64::from(event.vector),
+                if soft { NextRip::SoftException } else { NextRip::None },
+            )
+        });
+        if detect {
+            self.open_fields |= crate::features::vmexit::model::bit(Field::DR7);
+        }
+        stop
+    }
+
+    /// What EVENTINJ asks for, as an event.
+    pub(crate) fn injected(&mut self) -> Option<Event> {
+        let info = self.guest.as_ref()?.ctl.get(Field::EVENTINJ);
+        let nrip = self.guest.as_ref()?.ctl.get(Field::NRIP);
+        if info >> 31 & 1 == 0 {
+            return None;
+        }
+        let vector = info as u8;
+        let kind = match info >> 8 & 7 {
+            0 => Kind::Interrupt,
+            2 => Kind::Nmi,
+            4 => Kind::SoftInterrupt,
+            _ if matches!(vector, 3 | 4) => Kind::SoftException,
+            _ => Kind::Exception,
+        };
+        let coded = self.t.rule(inj::ERROR_PUSHED, info >> 11 & 1 == 1);
+        let offered = self.supported(CpuFeature::NripSave);
+        let soft = matches!(kind, Kind::SoftInterrupt | Kind::SoftException);
+        let next = soft && self.t.rule(inj::SOFT_INT_RIP, offered);
+        Some(Event {
+            error: coded.then_some((info >> 32) as u32),
+            return_rip: next.then_some(nrip),
+            ..Event::new(if kind == Kind::Nmi { 2 } else { vector }, kind)
+        })
+    }
+}
+
+fn exception_rule(vector: u8) -> Option<RuleId> {
+    Some(match vector {
+        0 => i::EXCP_DE,
+        1 => i::EXCP_DB,
+        3 => i::EXCP_BP,
+        4 => i::EXCP_OF,
+
+        6 => i::EXCP_UD,
+        7 => i::EXCP_NM,
+        8 => i::EXCP_DF,
+        11 => i::EXCP_NP,
+        12 => i::EXCP_SS,
+        13 => i::EXCP_GP,
+        14 => i::EXCP_PF,
+        17 => i::EXCP_AC,
+        _ => return None,
+    })
+}
