@@ -11,6 +11,9 @@
 #[path = "../../../svm-model/src/case/layout.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod layout;
+#[path = "../../../svm-model/src/arch/msr.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod msr;
 #[path = "../../../svm-model/src/case/wire.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod wire;

@@ -1,9 +1,9 @@
 //! Exceptions and interrupts on their way into the guest: intercepts, double
 //! and triple faults, injection (15.12, 15.14.3, 15.20).
 
+use crate::arch::{dr, intercept};
 use crate::cpu::CpuFeature;
 use crate::features::vmexit::model::{NextRip, Reason};
-use crate::machine::registers::dr;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{RuleId, debug, event_injection as inj, intercepts as i, lbrv};
 use crate::vmcb::{Field, exit};
@@ -145,7 +145,7 @@ impl Machine<'_> {
     }
 
     fn shutdown<T>(&mut self) -> Flow<T> {
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 31);
+        let wanted = self.wants(intercept::SHUTDOWN);
         self.set_delivering(None);
         if wanted && self.t.does(i::SHUTDOWN) {
             // The guest state is undefined after a shutdown; only the reason is told.

@@ -1,12 +1,12 @@
 //! One instruction of the guest: fetch, breakpoints, execution, single-step.
 
+use crate::arch::{cr0, dr, flag};
 use crate::case::insn::Insn;
 use crate::case::world;
 use crate::machine::delivery::Event;
 use crate::machine::fetch::Fetched;
 use crate::machine::idt::has_error_code;
 use crate::machine::paging::Access;
-use crate::machine::registers::{cr0, dr, flag};
 use crate::machine::{Flow, Machine, Stop};
 use crate::outcome::L2Event;
 use crate::rules::{debug, lbrv};

@@ -5,6 +5,7 @@
 //! The states are the machine's own: each step puts a [`Machine`] into a state,
 //! lets it do one thing, and reads what became of it.
 
+use crate::arch::{flag, int_ctl};
 use alloc::collections::BTreeSet;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,8 +13,6 @@ use alloc::vec::Vec;
 use crate::case::insn::Insn;
 use crate::case::{Case, Cpu, Event, Step, world};
 use crate::coverage::FULL;
-use crate::machine::guest::int_ctl;
-use crate::machine::registers::flag;
 use crate::machine::{Machine, Stop, Trace, baseline};
 use crate::outcome::Obs;
 use crate::vmcb::{Field, exit};

@@ -1,13 +1,12 @@
 //! STI, CLI, PUSHF, POPF and IRET.
 
+use crate::arch::{flag, int_ctl};
 use crate::case::insn::Insn;
 use crate::case::world;
 use crate::features::intercepts::model as i;
-use crate::machine::registers::{Segment, flag};
+use crate::machine::registers::Segment;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{virq as v, vnmi};
-
-use crate::machine::guest::int_ctl;
 
 impl Machine<'_> {
     pub(crate) fn flag_instruction(&mut self, insn: &Insn) -> Flow {

@@ -1,23 +1,10 @@
 //! The guest that runs: its VMCB's controls as VMRUN read them, what of the
 //! virtual interrupt state changes while it runs, and the host to return to.
 
+use crate::arch::{flag, int_ctl};
 use crate::machine::delivery::Event;
-use crate::machine::registers::{Branches, Regs, flag};
+use crate::machine::registers::{Branches, Regs};
 use crate::vmcb::{Field, Image};
-
-/// INT_CTL bits.
-pub(crate) mod int_ctl {
-    pub(crate) const V_TPR: u64 = 0xff;
-    pub(crate) const V_IRQ: u64 = 1 << 8;
-    pub(crate) const V_GIF: u64 = 1 << 9;
-    pub(crate) const V_NMI: u64 = 1 << 11;
-    pub(crate) const V_NMI_MASK: u64 = 1 << 12;
-    pub(crate) const V_INTR_PRIO: u64 = 0xf << 16;
-    pub(crate) const V_IGN_TPR: u64 = 1 << 20;
-    pub(crate) const V_INTR_MASKING: u64 = 1 << 24;
-    pub(crate) const V_GIF_ENABLE: u64 = 1 << 25;
-    pub(crate) const V_NMI_ENABLE: u64 = 1 << 26;
-}
 
 /// A running guest.
 pub(crate) struct Guest {

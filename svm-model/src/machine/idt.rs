@@ -1,9 +1,10 @@
 //! Delivery through the guest's IDT in long mode (vol. 2, 8.9).
 
+use crate::arch::flag;
 use crate::case::world;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
-use crate::machine::registers::{Segment, flag};
+use crate::machine::registers::Segment;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{debug, event_injection as inj};
 

@@ -1,13 +1,12 @@
 //! Instructions with an intercept of their own and little else.
 
+use crate::arch::{control::TASK_BY_JUMP, cr0, cr4, flag, int_ctl, intercept};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
 use crate::features::intercepts::model as i;
 use crate::features::vmexit::model::{NextRip, Reason};
 use crate::machine::delivery::{Event, Kind};
-use crate::machine::guest::int_ctl;
 use crate::machine::paging::Access;
-use crate::machine::registers::{cr0, cr4, flag};
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{
     bus_lock as bus, decode_assists as da, idle_hlt as idle, intercepts as r, pause_filter as p,
@@ -17,8 +16,6 @@ use crate::vmcb::{Field, exit};
 
 /// Bytes of a cache line.
 const CACHE_LINE: u64 = 64;
-/// EXITINFO2 of a task switch: a far jump caused it.
-const TASK_BY_JUMP: u64 = 1 << 38;
 
 impl Machine<'_> {
     /// Raises #GP for a privileged instruction outside CPL 0.
@@ -150,7 +147,7 @@ impl Machine<'_> {
         if self.operand(1)? != 0 {
             return Err(self.gp(0));
         }
-        let armed = self.armed && self.intercepts(Field::INTERCEPT_MISC2, 12);
+        let armed = self.armed && self.wants(intercept::MWAIT_ARMED);
         if self.t.rule(r::MWAIT_ARMED, armed) {
             return self.exit(Reason::new(exit::MWAIT_ARMED, NextRip::Instruction));
         }
@@ -162,7 +159,7 @@ impl Machine<'_> {
     fn xsetbv(&mut self) -> Flow {
         if self.r.cr4 & cr4::OSXSAVE == 0 {
             // Which comes first, #UD or the intercept, the manual does not say.
-            let intercepted = self.intercepts(Field::INTERCEPT_MISC2, 13);
+            let intercepted = self.wants(intercept::XSETBV);
             return Err(if intercepted { Stop::Open } else { self.ud() });
         }
         if self.t.does(r::XSETBV_FIRST) {
@@ -174,7 +171,7 @@ impl Machine<'_> {
     }
 
     fn pause(&mut self) -> Flow {
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 23);
+        let wanted = self.wants(intercept::PAUSE);
         let Some(guest) = &mut self.guest else { return Ok(()) };
         let count = guest.ctl.get(Field::PAUSE_FILTER_COUNT);
         let t = &mut *self.t;
@@ -321,7 +318,7 @@ impl Machine<'_> {
         let available = descriptor >> 40 & 0x9f == 0x89;
         // The descriptor is checked before the intercept; what its #GP leads to is open.
         let privilege = descriptor >> 45 & 3 >= u64::from(selector & 3).max(self.r.cpl.into());
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 29);
+        let wanted = self.wants(intercept::TASK_SWITCH);
         if !(available && privilege && wanted && self.t.does(r::TASK_SWITCH)) {
             return Err(Stop::Open);
         }

@@ -1,12 +1,12 @@
 //! The steps of L1: what a case's script does, and what is observed of it.
 
+use crate::arch::flag;
 use alloc::boxed::Box;
 
 use crate::case::encode;
 use crate::case::insn::Insn;
 use crate::case::{self, Step, world};
 use crate::machine::delivery::Event;
-use crate::machine::registers::flag;
 use crate::machine::{Flow, Machine, Stop};
 use crate::outcome::{Exit, Obs};
 use crate::snapshot::{HostReg, HostState, VmcbState};

@@ -1,10 +1,11 @@
 //! The guest's own page tables (vol. 2, chapter 5), each of whose entries is
 //! itself read through the nested tables (15.25).
 
+use crate::arch::{cr0, cr4, efer, fault, flag, pte};
 use crate::case::world;
 use crate::features::npt::model::NestedAccess;
 use crate::machine::delivery::Event;
-use crate::machine::registers::{Regs, cr0, cr4, efer, flag};
+use crate::machine::registers::Regs;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::npt;
 
@@ -23,27 +24,6 @@ impl Access {
     pub(crate) const FETCH: Access = Access { write: false, exec: true, implicit: false };
     pub(crate) const SYSTEM_READ: Access = Access { write: false, exec: false, implicit: true };
     pub(crate) const SYSTEM_WRITE: Access = Access { write: true, exec: false, implicit: true };
-}
-
-/// Page-fault error code, and the low half of a nested fault's EXITINFO1.
-pub(crate) mod fault {
-    pub(crate) const P: u64 = 1;
-    pub(crate) const W: u64 = 1 << 1;
-    pub(crate) const U: u64 = 1 << 2;
-    pub(crate) const RSV: u64 = 1 << 3;
-    pub(crate) const I: u64 = 1 << 4;
-}
-
-/// Page-table entry bits, the same in both kinds of table.
-pub(crate) mod pte {
-    pub(crate) const P: u64 = 1;
-    pub(crate) const W: u64 = 1 << 1;
-    pub(crate) const U: u64 = 1 << 2;
-    pub(crate) const A: u64 = 1 << 5;
-    pub(crate) const D: u64 = 1 << 6;
-    pub(crate) const PS: u64 = 1 << 7;
-    pub(crate) const NX: u64 = 1 << 63;
-    pub(crate) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 }
 
 /// The shape of one level of a walk.

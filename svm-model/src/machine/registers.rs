@@ -1,78 +1,8 @@
 //! The processor's registers, as far as SVM switches, checks or reports them.
 
+use crate::arch::{cr0, cr4, dr, efer};
 use crate::case::world;
 use crate::vmcb::{Field, Image};
-
-/// CR0 bits.
-pub(crate) mod cr0 {
-    pub(crate) const PE: u64 = 1;
-    pub(crate) const MP: u64 = 1 << 1;
-    pub(crate) const EM: u64 = 1 << 2;
-    pub(crate) const TS: u64 = 1 << 3;
-    pub(crate) const ET: u64 = 1 << 4;
-    pub(crate) const WP: u64 = 1 << 16;
-    pub(crate) const AM: u64 = 1 << 18;
-    pub(crate) const NW: u64 = 1 << 29;
-    pub(crate) const CD: u64 = 1 << 30;
-    pub(crate) const PG: u64 = 1 << 31;
-}
-
-/// CR4 bits.
-pub(crate) mod cr4 {
-    pub(crate) const TSD: u64 = 1 << 2;
-    pub(crate) const DE: u64 = 1 << 3;
-    pub(crate) const PSE: u64 = 1 << 4;
-    pub(crate) const PAE: u64 = 1 << 5;
-    pub(crate) const PCE: u64 = 1 << 8;
-    pub(crate) const UMIP: u64 = 1 << 11;
-    pub(crate) const LA57: u64 = 1 << 12;
-    pub(crate) const FSGSBASE: u64 = 1 << 16;
-    pub(crate) const PCIDE: u64 = 1 << 17;
-    pub(crate) const OSXSAVE: u64 = 1 << 18;
-    pub(crate) const SMEP: u64 = 1 << 20;
-    pub(crate) const SMAP: u64 = 1 << 21;
-    pub(crate) const PKE: u64 = 1 << 22;
-    pub(crate) const CET: u64 = 1 << 23;
-}
-
-/// EFER bits.
-pub(crate) mod efer {
-    pub(crate) const SCE: u64 = 1;
-    pub(crate) const LME: u64 = 1 << 8;
-    pub(crate) const LMA: u64 = 1 << 10;
-    pub(crate) const NXE: u64 = 1 << 11;
-    pub(crate) const SVME: u64 = 1 << 12;
-    pub(crate) const LMSLE: u64 = 1 << 13;
-    pub(crate) const FFXSR: u64 = 1 << 14;
-    pub(crate) const TCE: u64 = 1 << 15;
-    pub(crate) const AIBRSE: u64 = 1 << 21;
-}
-
-/// RFLAGS bits.
-pub(crate) mod flag {
-    pub(crate) const FIXED: u64 = 1 << 1;
-    pub(crate) const TF: u64 = 1 << 8;
-    pub(crate) const IF: u64 = 1 << 9;
-    pub(crate) const OF: u64 = 1 << 11;
-    pub(crate) const IOPL: u64 = 3 << 12;
-    pub(crate) const NT: u64 = 1 << 14;
-    pub(crate) const RF: u64 = 1 << 16;
-    pub(crate) const VM: u64 = 1 << 17;
-    pub(crate) const AC: u64 = 1 << 18;
-    /// Bits that exist.
-    pub(crate) const ALL: u64 = 0x3f_7fd7;
-}
-
-/// Fixed bits of DR6 and DR7.
-pub(crate) mod dr {
-    pub(crate) const DR6_ONES: u64 = 0xffff_0ff0;
-    pub(crate) const DR6_ZEROS: u64 = 0x1000;
-    pub(crate) const DR6_BD: u64 = 1 << 13;
-    pub(crate) const DR6_BS: u64 = 1 << 14;
-    pub(crate) const DR7_ONES: u64 = 0x400;
-    pub(crate) const DR7_ZEROS: u64 = 0xd800;
-    pub(crate) const DR7_GD: u64 = 1 << 13;
-}
 
 /// A segment register with its hidden part, attributes as in the VMCB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,9 @@
 #[path = "../../../../svm-model/src/case/layout.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod layout;
+#[path = "../../../../svm-model/src/arch/msr.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod msr;
 #[allow(dead_code, unreachable_pub)]
 mod protocol;
 #[path = "../../../../svm-model/src/case/wire.rs"]

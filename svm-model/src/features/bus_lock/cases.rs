@@ -4,6 +4,7 @@
 use alloc::format;
 use alloc::vec;
 
+use crate::arch::intercept;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::BusLock;
@@ -11,14 +12,13 @@ use crate::case::{Insn, world};
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
-const ENABLE: u64 = 1 << 5;
 /// Four bytes before the end of a cache line.
 const SPLIT: u64 = world::DATA + 0x13c;
 
 fn draft(id: &str, enabled: bool, offered: bool) -> Draft {
     let id = format!("bus-lock/{id},enable={},threshold={}", on(enabled), on(offered));
     let feature = [CpuFeature::BusLockThreshold];
-    let enable = if enabled { ENABLE } else { 0 };
+    let enable = if enabled { intercept::BUS_LOCK.mask() } else { 0 };
     let draft = Draft::new(BusLock, id).vmcb(Field::INTERCEPT_MISC3, enable);
     if offered { draft.needs(&feature) } else { draft.without(&feature) }
 }
@@ -71,7 +71,7 @@ fn what_goes_on(out: &mut Cases) {
     let program = [Insn::LockNot(SPLIT), Insn::Cpuid, Insn::LockNot(SPLIT)];
     let between = draft("between", true, true).program(&program);
     let between = between.vmcb(Field::BUS_LOCK_THRESHOLD, 7);
-    out.push(between.intercept(Field::INTERCEPT_MISC1, 1 << 18).done());
+    out.push(between.intercept(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
     let user = counted("cpl=3", 1).user();
     out.push(user.done());
     // XCHG that exits has exchanged nothing.

@@ -3,6 +3,7 @@
 
 use alloc::format;
 
+use crate::arch::flag;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on, rip};
 use crate::Feature::Debug;
@@ -10,7 +11,6 @@ use crate::case::{Insn, Step, world};
 use crate::vmcb::Field;
 
 const DB: u64 = 1 << 1;
-const TF: u64 = 0x102;
 
 pub(crate) fn cases(out: &mut Cases) {
     single_step(out);
@@ -46,14 +46,14 @@ fn single_step(out: &mut Cases) {
                     continue;
                 }
                 let id = format!("tf,{name},db={}", on(intercepted));
-                let case = draft(id).program(program).vmcb(Field::RFLAGS, TF);
+                let case = draft(id).program(program).vmcb(Field::RFLAGS, flag::FIXED | flag::TF);
                 let case = case.intercept(Field::INTERCEPT_MISC1, cpuid);
                 out.push(case.intercept_exceptions(if intercepted { DB } else { 0 }).done());
             }
         }
     }
     for (name, event) in [("intr", 0x8000_0031u64), ("ud", 0x8000_0306), ("nmi", 0x8000_0202)] {
-        let case = draft(format!("tf,inject-{name}")).program(&[Insn::Nop]).vmcb(Field::RFLAGS, TF);
+        let case = draft(format!("tf,inject-{name}")).program(&[Insn::Nop]).vmcb(Field::RFLAGS, flag::FIXED | flag::TF);
         out.push(case.vmcb(Field::EVENTINJ, event).done());
     }
     for exceptions in [DB, 0xffff_ffff] {

@@ -3,6 +3,8 @@
 
 use alloc::format;
 
+use crate::arch::intercept;
+use crate::arch::event;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::EventInjection;
@@ -10,8 +12,6 @@ use crate::case::{Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
-const VALID: u64 = 1 << 31;
-const ERROR: u64 = 1 << 11;
 
 pub(crate) fn cases(out: &mut Cases) {
     types_and_vectors(out);
@@ -38,7 +38,7 @@ fn types_and_vectors(out: &mut Cases) {
             }
             let case = draft(format!("type={kind},vector={vector:#x}"));
             let case = case.program(&[Insn::Nop]).vmcb(Field::NRIP, world::L2_CODE);
-            out.push(case.vmcb(Field::EVENTINJ, VALID | kind << 8 | vector).done());
+            out.push(case.vmcb(Field::EVENTINJ, event::V | kind << 8 | vector).done());
         }
         for vector in [2, 3, 13, 0x40, 0xff] {
             let case = draft(format!("v=0,type={kind},vector={vector:#x}")).program(&[Insn::Nop]);
@@ -61,12 +61,12 @@ fn error_codes(out: &mut Cases) {
                 continue;
             }
             let case = draft(format!("error={value:#x},vector={vector}"));
-            let event = VALID | ERROR | 3 << 8 | vector | value << 32;
+            let event = event::V | event::EV | 3 << 8 | vector | value << 32;
             out.push(case.program(&[Insn::Nop]).vmcb(Field::EVENTINJ, event).done());
         }
         // Without EV the upper half is ignored.
         let case = draft(format!("no-ev,vector={vector}")).program(&[Insn::Nop]);
-        out.push(case.vmcb(Field::EVENTINJ, VALID | 3 << 8 | vector | 0x55 << 32).done());
+        out.push(case.vmcb(Field::EVENTINJ, event::V | 3 << 8 | vector | 0x55 << 32).done());
     }
 }
 
@@ -82,7 +82,7 @@ fn not_in_the_way(out: &mut Cases) {
     for (name, event) in events {
         let base = |detail: &str| {
             let case = draft(format!("{name},{detail}")).program(&[Insn::Nop, Insn::Cpuid]);
-            case.vmcb(Field::EVENTINJ, VALID | event).vmcb(Field::NRIP, world::L2_CODE + 1)
+            case.vmcb(Field::EVENTINJ, event::V | event).vmcb(Field::NRIP, world::L2_CODE + 1)
         };
         for flags in [2, 0x202, 0x8d7, 0x1_0002] {
             out.push(base(&format!("rflags={flags:#x}")).vmcb(Field::RFLAGS, flags).done());
@@ -101,7 +101,7 @@ fn not_in_the_way(out: &mut Cases) {
         out.push(base("user,rflags=0x202").user().vmcb(Field::RFLAGS, 0x202).done());
         out.push(base("rsp-unaligned").vmcb(Field::RSP, world::L2_STACK - 5).done());
         out.push(base("cr2").vmcb(Field::CR2, 0x1234_5000).done());
-        out.push(base("first-insn-intercepted").intercept(Field::INTERCEPT_MISC1, 1 << 18).done());
+        out.push(base("first-insn-intercepted").intercept(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
         out.push(base("twice").run().vmcb(Field::RIP, world::L2_CODE).done());
         out.push(base("frame").run().peek(world::L2_STACK - 0x28).peek(world::L2_STACK - 8).case());
         // An NMI behind it exits at the handler, where no shadow is left.
@@ -145,7 +145,7 @@ fn faults(out: &mut Cases) {
                 .needs(&[CpuFeature::Npt])
                 .program(&[Insn::Nop]);
             let case = case.vmcb(Field::RSP, stack).poke(entry, (world::DATA + 0x7000) | value);
-            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, VALID | event);
+            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
             out.push(case.done());
         }
         // The IDT, likewise.
@@ -153,14 +153,14 @@ fn faults(out: &mut Cases) {
             draft(format!("{name},idt-absent")).needs(&[CpuFeature::Npt]).program(&[Insn::Nop]);
         let case = case.vmcb(Field::IDTR_BASE, world::DATA + 0x8000);
         let case = case.poke(world::npt::PT + 8 * 8, world::DATA + 0x8066);
-        let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, VALID | event);
+        let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
         out.push(case.done());
         // A fault of the guest's own tables: intercepted, the event is reported.
         for intercepted in [false, true] {
             let id = format!("{name},stack-guest-absent,intercept={}", on(intercepted));
             let case = draft(id).program(&[Insn::Nop]).vmcb(Field::RSP, stack);
             let case = case.poke(world::l2pt::PT + 7 * 8, world::DATA + 0x7066);
-            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, VALID | event);
+            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
             out.push(case.intercept_exceptions(u64::from(intercepted) << 14).done());
         }
         for intercepted in [false, true] {
@@ -169,7 +169,7 @@ fn faults(out: &mut Cases) {
             let gate = world::L2_IDT + 16 * vector;
             let absent = world::initial_word(gate) & !(1 << 47);
             let case = draft(id).program(&[Insn::Nop]).poke(gate, absent);
-            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, VALID | event);
+            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
             out.push(case.intercept_exceptions(u64::from(intercepted) << 11).done());
         }
     }
@@ -214,7 +214,7 @@ fn soft(out: &mut Cases) {
                 draft(format!("int,nrip={name},nrip-save={}", on(saved))).program(&[Insn::Nop]);
             let feature = [CpuFeature::NripSave];
             let case = if saved { case.needs(&feature) } else { case.without(&feature) };
-            out.push(case.vmcb(Field::NRIP, nrip).vmcb(Field::EVENTINJ, VALID | 0x431).done());
+            out.push(case.vmcb(Field::NRIP, nrip).vmcb(Field::EVENTINJ, event::V | 0x431).done());
         }
     }
 }

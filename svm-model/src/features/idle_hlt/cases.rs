@@ -2,6 +2,8 @@
 
 use alloc::format;
 
+use crate::arch::int_ctl::{V_IGN_TPR, V_IRQ, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
+use crate::arch::{flag, intercept};
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::IdleHlt;
@@ -9,19 +11,13 @@ use crate::case::{Event, Insn};
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
-const IDLE: u64 = 1 << 6;
-const HLT: u64 = 1 << 24;
-const NMI: u64 = 1 << 1;
-const V_IRQ: u64 = 1 << 8 | 1 << 20;
-const V_NMI: u64 = 1 << 11;
-const V_NMI_MASK: u64 = 1 << 12;
-const V_NMI_ENABLE: u64 = 1 << 26;
-const IF: u64 = 1 << 9;
+const HLT: u64 = intercept::HLT.mask();
+const NMI: u64 = intercept::NMI.mask();
 
 fn draft(id: &str, idle: bool, offered: bool) -> Draft {
     let id = format!("idle-hlt/{id},intercept={},idle-hlt={}", on(idle), on(offered));
     let feature = [CpuFeature::IdleHlt];
-    let draft = Draft::new(IdleHlt, id).vmcb(Field::INTERCEPT_MISC3, if idle { IDLE } else { 0 });
+    let draft = Draft::new(IdleHlt, id).vmcb(Field::INTERCEPT_MISC3, if idle { intercept::IDLE_HLT.mask() } else { 0 });
     if offered { draft.needs(&feature) } else { draft.without(&feature) }
 }
 
@@ -58,10 +54,10 @@ fn matrix(out: &mut Cases, idle: bool, offered: bool) {
 /// Something is pending when HLT executes in a shadow, and is taken behind it.
 fn wakes(out: &mut Cases, idle: bool, offered: bool) {
     let pending = [
-        ("virq", V_IRQ, 0, false),
-        ("virq,hlt", V_IRQ, HLT, false),
+        ("virq", V_IRQ | V_IGN_TPR, 0, false),
+        ("virq,hlt", V_IRQ | V_IGN_TPR, HLT, false),
         ("interrupt", 0, 0, true),
-        ("interrupt,virq", V_IRQ, 0, true),
+        ("interrupt,virq", V_IRQ | V_IGN_TPR, 0, true),
         ("interrupt,vnmi", V_NMI | V_NMI_MASK | V_NMI_ENABLE, NMI, true),
         ("interrupt,vnmi-mask", V_NMI_MASK | V_NMI_ENABLE, NMI, true),
         ("interrupt,vnmi-disabled", V_NMI | V_NMI_MASK, NMI, true),
@@ -71,7 +67,7 @@ fn wakes(out: &mut Cases, idle: bool, offered: bool) {
         let case = draft(name, idle, offered).program(&[Insn::Hlt, Insn::Nop]);
         let case = if int_ctl & V_NMI_ENABLE != 0 { case.needs(&[CpuFeature::Vnmi]) } else { case };
         let case = case.vmcb(Field::INT_CTL, int_ctl).vmcb(Field::INT_VECTOR, 0x51);
-        let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | IF);
+        let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | flag::IF);
         let case = case.intercept(Field::INTERCEPT_MISC1, intercepts);
         let case = if physical { case.clgi().raise(Event::Intr(0x61)) } else { case };
         out.push(case.done());
@@ -81,7 +77,7 @@ fn wakes(out: &mut Cases, idle: bool, offered: bool) {
 /// The exit leaves HLT to be executed again, with the interrupt that L1 has for it.
 fn again(out: &mut Cases) {
     let case = draft("again", true, true).program(&[Insn::Hlt, Insn::Nop]).run();
-    let case = case.vmcb(Field::INT_CTL, V_IRQ).vmcb(Field::INT_VECTOR, 0x51);
-    let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | IF);
+    let case = case.vmcb(Field::INT_CTL, V_IRQ | V_IGN_TPR).vmcb(Field::INT_VECTOR, 0x51);
+    let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | flag::IF);
     out.push(case.done());
 }

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::intercept;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature;
@@ -218,7 +219,7 @@ fn decode(out: &mut Cases) {
                 continue;
             }
             let case =
-                draft(id).program(&[Insn::Int(vector)]).intercept(Field::INTERCEPT_MISC1, 1 << 21);
+                draft(id).program(&[Insn::Int(vector)]).intercept(Field::INTERCEPT_MISC1, intercept::SWINT.mask());
             out.push(if user { case.user().done() } else { case.done() });
         }
     }
@@ -227,10 +228,10 @@ fn decode(out: &mut Cases) {
     {
         let id = format!("instructions/decode,invlpg={address:#x}");
         let case = draft(id).program(&[Insn::Invlpg(address)]);
-        out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 25).done());
+        out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::INVLPG.mask()).done());
         let id = format!("instructions/decode,invlpga={address:#x}");
         let case = draft(id).program(&[Insn::Mov(0, address), Insn::Mov(1, 1), Insn::Invlpga]);
-        out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 26).done());
+        out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::INVLPGA.mask()).done());
     }
 }
 
@@ -435,7 +436,7 @@ fn task_switch(out: &mut Cases) {
             // DPL 3, so that the jump may come with any RPL.
             let tss = 0x0000_e900_0000_0067 | (world::DATA & 0xff_ffff) << 16;
             let case = case.poke(world::L2_GDT + 0x38, tss);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << 29).done());
+            out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::TASK_SWITCH.mask()).done());
         }
     }
 }

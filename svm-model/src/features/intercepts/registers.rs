@@ -1,15 +1,12 @@
 //! Control and debug registers (15.8, 15.9).
 
+use crate::arch::{control::{MOV_CR}, cr0, cr4, dr, efer, int_ctl, intercept};
 use crate::machine::delivery::Event;
-use crate::machine::guest::int_ctl;
-use crate::machine::registers::{cr0, cr4, dr, efer};
 use crate::machine::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{RuleId, debug, decode_assists as da, intercepts as r, virq};
 use crate::vmcb::{Field, exit};
 
-/// EXITINFO1 of a MOV CR: the register is named.
-const MOV_CR: u64 = 1 << 63;
 
 impl Machine<'_> {
     /// The register number of a MOV CR, where decode assists report it.
@@ -94,7 +91,7 @@ impl Machine<'_> {
 
     /// The write traps of SEV-ES guests: breaking the rule gives them to all.
     fn cr_write_trap(&mut self, n: u8) -> Flow {
-        if !self.intercepts(Field::INTERCEPT_MISC2, 16 + n) || self.t.does(r::CR_TRAP_INERT) {
+        if !self.intercepts(Field::INTERCEPT_MISC2, intercept::CR0_WRITE_TRAP.number() + n) || self.t.does(r::CR_TRAP_INERT) {
             return Ok(());
         }
         self.exit_control(exit::CR_WRITE_TRAP + u64::from(n), None)
@@ -129,7 +126,7 @@ impl Machine<'_> {
 
     /// The selective CR0 intercept: bits other than TS and MP change.
     fn intercept_selective(&mut self, rule: RuleId, value: u64, info: Option<u64>) -> Flow {
-        if self.guest.is_none() || !self.intercepts(Field::INTERCEPT_MISC1, 5) {
+        if self.guest.is_none() || !self.wants(intercept::CR0_SEL_WRITE) {
             return Ok(());
         }
         let selected = self.selective(value);
@@ -142,7 +139,7 @@ impl Machine<'_> {
     /// Whether the selective intercept is set and the value changes more than TS and MP.
     fn selective(&self, value: u64) -> bool {
         let changed = (value ^ self.r.cr0) & !(cr0::TS | cr0::MP | cr0::ET) != 0;
-        changed && self.intercepts(Field::INTERCEPT_MISC1, 5)
+        changed && self.wants(intercept::CR0_SEL_WRITE)
     }
 
     fn set_cr(&mut self, n: u8, value: u64) -> Flow {
@@ -184,7 +181,7 @@ impl Machine<'_> {
         if self.t.does(r::CR_LMSW) {
             self.intercept_cr(Field::INTERCEPT_CR_WRITE, 0, info)?;
         }
-        let selected = self.intercepts(Field::INTERCEPT_MISC1, 5);
+        let selected = self.wants(intercept::CR0_SEL_WRITE);
         if self.guest.is_some() && self.t.rule(r::CR0_SEL_LMSW, selected) {
             return self.exit_control(exit::CR0_SEL_WRITE, info);
         }

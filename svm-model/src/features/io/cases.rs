@@ -4,12 +4,11 @@
 use alloc::format;
 
 use crate::Feature::Intercepts;
+use crate::arch::intercept;
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::vmcb::Field;
-
-const IOIO_PROT: u64 = 1 << 27;
 
 pub(crate) fn cases(out: &mut Cases) {
     ports(out);
@@ -19,7 +18,7 @@ pub(crate) fn cases(out: &mut Cases) {
     for low in [1, 0x7e, 0xfff] {
         let case = draft(format!("base-low={low:#x}")).program(&[io(false, 1, 0x7e)]);
         let case = case
-            .intercept(Field::INTERCEPT_MISC1, IOIO_PROT)
+            .intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask())
             .vmcb(Field::IOPM_BASE_PA, world::IOPM | low);
         out.push(bit(case, 0x7e).done());
     }
@@ -54,7 +53,7 @@ fn ports(out: &mut Cases) {
                 }
                 let case = draft(id)
                     .program(&[io(input, 1, port)])
-                    .intercept(Field::INTERCEPT_MISC1, IOIO_PROT);
+                    .intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
                 out.push(if set { bit(case, port.into()) } else { case }.done());
             }
             let name = if input { "in" } else { "out" };
@@ -81,7 +80,13 @@ fn sizes(out: &mut Cases) {
                     let name = if input { "in" } else { "out" };
                     let id = format!("{name},port={port:#x},size={size},offset={offset}");
                     let case = draft(id).program(&[io(input, size, port)]);
-                    out.push(bit(case.intercept(Field::INTERCEPT_MISC1, IOIO_PROT), at).done());
+                    out.push(
+                        bit(
+                            case.intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask()),
+                            at,
+                        )
+                        .done(),
+                    );
                 }
             }
         }
@@ -97,8 +102,9 @@ fn strings(out: &mut Cases) {
                     let rep = count.map_or(0, |n| n);
                     let id = format!("{name},port={port:#x},size={size},rep={rep}");
                     let insn = Insn::StringIo { input, size, port, count };
-                    let case =
-                        draft(id).program(&[insn]).intercept(Field::INTERCEPT_MISC1, IOIO_PROT);
+                    let case = draft(id)
+                        .program(&[insn])
+                        .intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
                     out.push(bit(case, port.into()).done());
                 }
             }
@@ -113,7 +119,7 @@ fn privilege(out: &mut Cases) {
             let id = format!("cpl=3,iopl={iopl},bit={}", on(set));
             let case = draft(id).user().program(&[io(false, 1, 0x7e)]);
             let case = case.vmcb(Field::RFLAGS, 2 | iopl << 12);
-            let case = case.intercept(Field::INTERCEPT_MISC1, IOIO_PROT);
+            let case = case.intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
             out.push(if set { bit(case, 0x7e) } else { case }.done());
         }
     }
@@ -127,7 +133,7 @@ fn privilege(out: &mut Cases) {
                 let case = draft(id).user().program(&[io(false, 1, 0x7e)]);
                 let case = case.vmcb(Field::RFLAGS, 2 | iopl << 12);
                 let case = case.step(Step::Mem { pa, width, value });
-                let case = case.intercept(Field::INTERCEPT_MISC1, IOIO_PROT);
+                let case = case.intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
                 out.push(if set { bit(case, 0x7e) } else { case }.done());
             }
         }

@@ -1,26 +1,13 @@
 //! IN, OUT, INS, OUTS: the I/O permission map and EXITINFO (15.10).
 
+use crate::arch::{flag, intercept, ioio};
 use crate::machine::paging::Access;
-use crate::machine::registers::flag;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::intercepts as r;
 use crate::vmcb::{Field, exit};
 
 /// Where a TSS says where its I/O map begins.
 const TSS_MAP_BASE: u64 = 0x66;
-
-/// EXITINFO1 bits of an I/O exit.
-mod info {
-    pub(crate) const IN: u64 = 1;
-    pub(crate) const STRING: u64 = 1 << 2;
-    pub(crate) const REP: u64 = 1 << 3;
-    /// Operand size in bytes, shifted here: bits 6:4.
-    pub(crate) const SIZE_SHIFT: u32 = 4;
-    pub(crate) const ADDRESS_64: u64 = 1 << 9;
-    /// Effective segment, bits 12:10: ES 0, DS 3.
-    pub(crate) const SEGMENT_SHIFT: u32 = 10;
-    pub(crate) const PORT_SHIFT: u32 = 16;
-}
 
 /// A bit for each port of an access.
 const fn ports(size: u8) -> u64 {
@@ -30,7 +17,7 @@ const fn ports(size: u8) -> u64 {
 impl Machine<'_> {
     pub(crate) fn port_io(&mut self, input: bool, size: u8, port: u16) -> Flow {
         let port = if port > 0xff { self.r.gpr[2] as u16 } else { port };
-        let direction = if input { info::IN } else { 0 };
+        let direction = if input { ioio::IN } else { 0 };
         self.io_allowed(port, size)?;
         self.io_map(port, size, direction)?;
         // What a port answers is no matter of SVM; OUT to an unused port does nothing.
@@ -48,15 +35,15 @@ impl Machine<'_> {
         count: Option<u64>,
     ) -> Flow {
         let port = self.r.gpr[2] as u16;
-        let segment = if input { 0 } else { 3 << info::SEGMENT_SHIFT };
-        let mut string = if self.t.does(r::IOIO_STRING) { info::STRING } else { 0 };
+        let segment = if input { 0 } else { 3 << ioio::SEGMENT_SHIFT };
+        let mut string = if self.t.does(r::IOIO_STRING) { ioio::STRING } else { 0 };
         if count.is_some() {
-            string |= info::REP;
+            string |= ioio::REP;
         }
         if count.is_some() && self.operand(1)? == 0 {
             return Err(Stop::Open);
         }
-        let direction = if input { info::IN } else { 0 };
+        let direction = if input { ioio::IN } else { 0 };
         self.io_allowed(port, size)?;
         self.io_map(port, size, direction | string | segment)?;
         Err(Stop::Open)
@@ -93,7 +80,7 @@ impl Machine<'_> {
     }
 
     fn io_map(&mut self, port: u16, size: u8, details: u64) -> Flow {
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 27);
+        let wanted = self.wants(intercept::IOIO_PROT);
         if self.guest.is_none() || !self.t.rule(r::IOIO_PROT, wanted) {
             return Ok(());
         }
@@ -105,9 +92,9 @@ impl Machine<'_> {
             return Ok(());
         }
         let info1 = details
-            | u64::from(size) << info::SIZE_SHIFT
-            | info::ADDRESS_64
-            | u64::from(port) << info::PORT_SHIFT;
+            | u64::from(size) << ioio::SIZE_SHIFT
+            | ioio::ADDRESS_64
+            | u64::from(port) << ioio::PORT_SHIFT;
         let info1 = if self.t.does(r::IOIO_INFO1) { info1 } else { !info1 };
         let info2 = if self.t.does(r::IOIO_INFO2) { self.next_rip } else { 0 };
         self.exit_permission(exit::IOIO, info1, Some(info2))

@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::msr::{BR_FROM, BR_TO, DEBUGCTL};
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::Lbrv;
@@ -9,9 +10,6 @@ use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
-const DEBUGCTL: u32 = 0x1d9;
-const BR_FROM: u32 = 0x1db;
-const BR_TO: u32 = 0x1dc;
 
 pub(crate) fn cases(out: &mut Cases) {
     switches(out);

@@ -2,19 +2,13 @@
 
 use alloc::format;
 
+use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, TSC_RATIO, VM_CR, VM_HSAVE_PA};
 use crate::cases::Cases;
 use crate::cases::draft::Draft;
 use crate::Feature;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
 
-const EFER: u32 = 0xc000_0080;
-const VM_CR: u32 = 0xc001_0114;
-const IGNNE: u32 = 0xc001_0115;
-const SMM_CTL: u32 = 0xc001_0116;
-const HSAVE: u32 = 0xc001_0117;
-const SVM_KEY: u32 = 0xc001_0118;
-const TSC_RATIO: u32 = 0xc000_0104;
 
 pub(crate) fn cases(out: &mut Cases) {
     hsave(out);
@@ -30,12 +24,12 @@ fn draft(id: impl AsRef<str>) -> Draft {
 fn hsave(out: &mut Cases) {
     for bit in 0..64 {
         let case =
-            draft(format!("hsave,bit={bit}")).step(Step::Wrmsr(HSAVE, world::HSAVE ^ 1 << bit));
-        let case = case.step(Step::Rdmsr(HSAVE)).step(Step::Wrmsr(HSAVE, world::HSAVE));
+            draft(format!("hsave,bit={bit}")).step(Step::Wrmsr(VM_HSAVE_PA, world::HSAVE ^ 1 << bit));
+        let case = case.step(Step::Rdmsr(VM_HSAVE_PA)).step(Step::Wrmsr(VM_HSAVE_PA, world::HSAVE));
         out.push(case.run().case());
     }
-    let moved = draft("hsave,moved").step(Step::Wrmsr(HSAVE, world::DATA + 0x3000));
-    out.push(moved.run().step(Step::Rdmsr(HSAVE)).case());
+    let moved = draft("hsave,moved").step(Step::Wrmsr(VM_HSAVE_PA, world::DATA + 0x3000));
+    out.push(moved.run().step(Step::Rdmsr(VM_HSAVE_PA)).case());
 }
 
 fn vm_cr(out: &mut Cases) {

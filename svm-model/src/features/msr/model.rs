@@ -1,47 +1,12 @@
 //! RDMSR and WRMSR: the permission map, SVM's own MSRs, and the few others
 //! that cases use (15.11, 15.30, 15.31).
 
-use crate::machine::registers::{cr0, efer, sign_extend};
+use crate::arch::{cr0, efer, intercept, msr, vm_cr};
+use crate::machine::registers::sign_extend;
 use crate::machine::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{intercepts, lbrv, msr as r, npt, spec_ctrl, tsc_scale, vmrun};
 use crate::vmcb::{Field, exit};
-
-/// MSR numbers.
-pub(crate) mod number {
-    pub(crate) const TSC: u32 = 0x10;
-    pub(crate) const SPEC_CTRL: u32 = 0x48;
-    pub(crate) const SYSENTER_CS: u32 = 0x174;
-    pub(crate) const SYSENTER_ESP: u32 = 0x175;
-    pub(crate) const SYSENTER_EIP: u32 = 0x176;
-    pub(crate) const DEBUGCTL: u32 = 0x1d9;
-    pub(crate) const BR_FROM: u32 = 0x1db;
-    pub(crate) const BR_TO: u32 = 0x1dc;
-    pub(crate) const EXCP_FROM: u32 = 0x1dd;
-    pub(crate) const EXCP_TO: u32 = 0x1de;
-    pub(crate) const PAT: u32 = 0x277;
-    pub(crate) const EFER: u32 = 0xc000_0080;
-    pub(crate) const STAR: u32 = 0xc000_0081;
-    pub(crate) const LSTAR: u32 = 0xc000_0082;
-    pub(crate) const CSTAR: u32 = 0xc000_0083;
-    pub(crate) const SFMASK: u32 = 0xc000_0084;
-    pub(crate) const FS_BASE: u32 = 0xc000_0100;
-    pub(crate) const GS_BASE: u32 = 0xc000_0101;
-    pub(crate) const KERNEL_GS_BASE: u32 = 0xc000_0102;
-    pub(crate) const TSC_RATIO: u32 = 0xc000_0104;
-    pub(crate) const VM_CR: u32 = 0xc001_0114;
-    pub(crate) const IGNNE: u32 = 0xc001_0115;
-    pub(crate) const SMM_CTL: u32 = 0xc001_0116;
-    pub(crate) const VM_HSAVE_PA: u32 = 0xc001_0117;
-    pub(crate) const SVM_KEY: u32 = 0xc001_0118;
-}
-
-/// VM_CR bits.
-mod vm_cr {
-    pub(crate) const LOCK: u64 = 1 << 3;
-    pub(crate) const SVMDIS: u64 = 1 << 4;
-    pub(crate) const RESERVED: u64 = !0x1f;
-}
 
 /// MSRs that are nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +29,7 @@ impl Machine<'_> {
         if self.guest.is_none() {
             return Ok(());
         }
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 28);
+        let wanted = self.wants(intercept::MSR_PROT);
         if !self.t.rule(r::PROT, wanted) {
             return Ok(());
         }
@@ -111,7 +76,7 @@ impl Machine<'_> {
         let msr = self.r.gpr[1] as u32;
         self.msr_privileged()?;
         self.msr_map(msr, false)?;
-        if msr == number::TSC {
+        if msr == msr::TSC {
             return self.read_tsc(tsc_scale::OFFSET_MSR);
         }
         let value = self.read_msr(msr)?;
@@ -136,25 +101,25 @@ impl Machine<'_> {
         let b = self.r.branches;
         let h = &self.r.hidden;
         Ok(match msr {
-            number::SYSENTER_CS => h.sysenter_cs,
-            number::SYSENTER_ESP => h.sysenter_esp,
-            number::SYSENTER_EIP => h.sysenter_eip,
-            number::DEBUGCTL if self.t.does(lbrv::DEBUGCTL_READ) => b.debugctl,
-            number::DEBUGCTL => !b.debugctl,
-            number::BR_FROM => b.from,
-            number::BR_TO => b.to,
-            number::EXCP_FROM => b.excp_from,
-            number::EXCP_TO => b.excp_to,
-            number::PAT => self.r.pat,
-            number::EFER => self.r.efer,
-            number::STAR => h.star,
-            number::LSTAR => h.lstar,
-            number::CSTAR => h.cstar,
-            number::SFMASK => h.sfmask,
-            number::FS_BASE => h.fs.base,
-            number::GS_BASE => h.gs.base,
-            number::KERNEL_GS_BASE => h.kernel_gs_base,
-            number::TSC_RATIO => {
+            msr::SYSENTER_CS => h.sysenter_cs,
+            msr::SYSENTER_ESP => h.sysenter_esp,
+            msr::SYSENTER_EIP => h.sysenter_eip,
+            msr::DEBUGCTL if self.t.does(lbrv::DEBUGCTL_READ) => b.debugctl,
+            msr::DEBUGCTL => !b.debugctl,
+            msr::BR_FROM => b.from,
+            msr::BR_TO => b.to,
+            msr::EXCP_FROM => b.excp_from,
+            msr::EXCP_TO => b.excp_to,
+            msr::PAT => self.r.pat,
+            msr::EFER => self.r.efer,
+            msr::STAR => h.star,
+            msr::LSTAR => h.lstar,
+            msr::CSTAR => h.cstar,
+            msr::SFMASK => h.sfmask,
+            msr::FS_BASE => h.fs.base,
+            msr::GS_BASE => h.gs.base,
+            msr::KERNEL_GS_BASE => h.kernel_gs_base,
+            msr::TSC_RATIO => {
                 self.tsc_ratio_offered()?;
                 if self.t.does(tsc_scale::RATIO_RESET) {
                     self.msr.tsc_ratio
@@ -162,16 +127,16 @@ impl Machine<'_> {
                     !self.msr.tsc_ratio
                 }
             }
-            number::SPEC_CTRL => self.read_spec_ctrl()?,
-            number::VM_CR if self.t.does(r::VM_CR_READ) => self.msr.vm_cr,
-            number::VM_CR => !self.msr.vm_cr,
-            number::IGNNE if self.t.does(r::IGNNE) => self.msr.ignne,
-            number::IGNNE => !self.msr.ignne,
-            number::SMM_CTL if self.t.does(r::SMM_CTL) => return Err(self.gp(0)),
-            number::SMM_CTL => 0,
-            number::VM_HSAVE_PA if self.t.does(r::HSAVE_READ) => self.msr.hsave,
-            number::VM_HSAVE_PA => !self.msr.hsave,
-            number::SVM_KEY => {
+            msr::SPEC_CTRL => self.read_spec_ctrl()?,
+            msr::VM_CR if self.t.does(r::VM_CR_READ) => self.msr.vm_cr,
+            msr::VM_CR => !self.msr.vm_cr,
+            msr::IGNNE if self.t.does(r::IGNNE) => self.msr.ignne,
+            msr::IGNNE => !self.msr.ignne,
+            msr::SMM_CTL if self.t.does(r::SMM_CTL) => return Err(self.gp(0)),
+            msr::SMM_CTL => 0,
+            msr::VM_HSAVE_PA if self.t.does(r::HSAVE_READ) => self.msr.hsave,
+            msr::VM_HSAVE_PA => !self.msr.hsave,
+            msr::SVM_KEY => {
                 self.svm_key_offered()?;
                 0
             }
@@ -198,26 +163,26 @@ impl Machine<'_> {
     /// Writes an MSR, or raises its #GP.
     pub(crate) fn write_msr(&mut self, msr: u32, value: u64) -> Flow {
         match msr {
-            number::EFER => return self.write_efer(value),
-            number::VM_CR => return self.write_vm_cr(value),
-            number::VM_HSAVE_PA => return self.write_hsave(value),
-            number::DEBUGCTL => return self.write_debugctl(value),
-            number::PAT => return self.write_pat(value),
-            number::SPEC_CTRL => return self.write_spec_ctrl(value),
-            number::IGNNE => self.msr.ignne = value & 1,
-            number::SVM_KEY => return self.svm_key_offered(),
-            number::TSC_RATIO => {
+            msr::EFER => return self.write_efer(value),
+            msr::VM_CR => return self.write_vm_cr(value),
+            msr::VM_HSAVE_PA => return self.write_hsave(value),
+            msr::DEBUGCTL => return self.write_debugctl(value),
+            msr::PAT => return self.write_pat(value),
+            msr::SPEC_CTRL => return self.write_spec_ctrl(value),
+            msr::IGNNE => self.msr.ignne = value & 1,
+            msr::SVM_KEY => return self.svm_key_offered(),
+            msr::TSC_RATIO => {
                 self.tsc_ratio_offered()?;
                 if self.t.rule(tsc_scale::RATIO_RESERVED, value >> 40 != 0) {
                     return Err(self.gp(0));
                 }
                 self.msr.tsc_ratio = value;
             }
-            number::LSTAR
-            | number::CSTAR
-            | number::FS_BASE
-            | number::GS_BASE
-            | number::KERNEL_GS_BASE => {
+            msr::LSTAR
+            | msr::CSTAR
+            | msr::FS_BASE
+            | msr::GS_BASE
+            | msr::KERNEL_GS_BASE => {
                 let la57 = self.supported(CpuFeature::La57);
                 let bad = sign_extend(value, la57) != value;
                 if self.t.rule(r::CANONICAL, bad) {
@@ -225,9 +190,9 @@ impl Machine<'_> {
                 }
                 self.write_base(msr, value);
             }
-            number::STAR => self.r.hidden.star = value,
-            number::SFMASK => self.r.hidden.sfmask = value,
-            number::SYSENTER_CS => self.r.hidden.sysenter_cs = value,
+            msr::STAR => self.r.hidden.star = value,
+            msr::SFMASK => self.r.hidden.sfmask = value,
+            msr::SYSENTER_CS => self.r.hidden.sysenter_cs = value,
             _ => return Err(Stop::Open),
         }
         Ok(())
@@ -236,10 +201,10 @@ impl Machine<'_> {
     fn write_base(&mut self, msr: u32, value: u64) {
         let h = &mut self.r.hidden;
         match msr {
-            number::LSTAR => h.lstar = value,
-            number::CSTAR => h.cstar = value,
-            number::FS_BASE => h.fs.base = value,
-            number::GS_BASE => h.gs.base = value,
+            msr::LSTAR => h.lstar = value,
+            msr::CSTAR => h.cstar = value,
+            msr::FS_BASE => h.fs.base = value,
+            msr::GS_BASE => h.gs.base = value,
             _ => h.kernel_gs_base = value,
         }
     }
@@ -262,7 +227,7 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         self.r.efer = value & !efer::LMA | self.r.efer & efer::LMA;
-        let trap = self.intercepts(Field::INTERCEPT_MISC2, 15);
+        let trap = self.wants(intercept::EFER_WRITE_TRAP);
         if trap && !self.t.does(intercepts::EFER_TRAP_INERT) {
             return self.exit_control(exit::EFER_WRITE_TRAP, None);
         }

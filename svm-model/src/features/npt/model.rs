@@ -1,7 +1,7 @@
 //! The nested walk and its faults (15.25).
 
-use crate::machine::paging::{Access, fault, pte};
-use crate::machine::registers::cr0;
+use crate::arch::{cr0, efer, fault, pte};
+use crate::machine::paging::Access;
 use crate::features::vmexit::model::{NextRip, Reason};
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::Trace;
@@ -10,9 +10,7 @@ use crate::rules::{gmet, npt};
 use crate::vmcb::{Field, exit};
 
 /// EXITINFO1: the final guest-physical address faulted.
-const FINAL: u64 = 1 << 32;
 /// EXITINFO1: an access to a guest page table faulted.
-const TABLE: u64 = 1 << 33;
 
 /// A guest-physical access.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +152,7 @@ impl Machine<'_> {
 
     /// Whether the host's EFER.NXE gives nested entries an NX bit.
     fn host_nx(&self) -> bool {
-        self.guest.as_ref().is_none_or(|g| g.host.efer & crate::machine::registers::efer::NXE != 0)
+        self.guest.as_ref().is_none_or(|g| g.host.efer & efer::NXE != 0)
     }
 
     fn nested_refuses(&mut self, access: NestedAccess, walked: &Walked) -> bool {
@@ -180,8 +178,8 @@ impl Machine<'_> {
             | if access.write { fault::W } else { 0 }
             | fault::U
             | if t.rule(npt::FETCH, fetch) { fault::I } else { 0 };
-        info1 |= if last { FINAL } else { 0 };
-        info1 |= if t.rule(npt::TABLE_WALK, access.table) { TABLE } else { 0 };
+        info1 |= if last { fault::FINAL } else { 0 };
+        info1 |= if t.rule(npt::TABLE_WALK, access.table) { fault::TABLE } else { 0 };
         if !t.does(npt::NOT_PF) {
             return Err(Stop::Raise(crate::machine::delivery::Event::page_fault(
                 gpa,

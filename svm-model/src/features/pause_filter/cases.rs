@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec;
 
+use crate::arch::intercept;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::PauseFilter;
@@ -34,12 +35,12 @@ pub(crate) fn cases(out: &mut Cases) {
     // Each VMRUN starts counting anew.
     let again = Draft::new(PauseFilter, "pause/again").needs(&[CpuFeature::PauseFilter]);
     let again = again.program(&vec![Insn::Pause; 6]).vmcb(Field::PAUSE_FILTER_COUNT, 2);
-    out.push(again.intercept(Field::INTERCEPT_MISC1, 1 << 23).run().run().case());
+    out.push(again.intercept(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).run().run().case());
     // A fault in between does not reset the count.
     let mixed = Draft::new(PauseFilter, "pause/mixed").needs(&[CpuFeature::PauseFilter]);
     let mixed =
         mixed.program(&[Insn::Pause, Insn::Nop, Insn::Pause, Insn::Nop, Insn::Pause, Insn::Pause]);
     out.push(
-        mixed.vmcb(Field::PAUSE_FILTER_COUNT, 2).intercept(Field::INTERCEPT_MISC1, 1 << 23).done(),
+        mixed.vmcb(Field::PAUSE_FILTER_COUNT, 2).intercept(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).done(),
     );
 }

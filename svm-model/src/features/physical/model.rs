@@ -1,10 +1,9 @@
 //! What is pending between two instructions: physical events, virtual
 //! interrupts and NMIs, and who may take them (15.13, 15.17, 15.21).
 
+use crate::arch::{flag, int_ctl, intercept};
 use crate::features::vmexit::model::{NextRip, Reason};
 use crate::machine::delivery::{Event, Kind};
-use crate::machine::guest::int_ctl;
-use crate::machine::registers::flag;
 use crate::machine::{Flow, Machine, Stop};
 use crate::outcome::Obs;
 use crate::rules::{event_injection as inj, intercepts as i, vgif, virq as v, vnmi};
@@ -72,7 +71,7 @@ impl Machine<'_> {
         }
         let gif = self.gif;
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
-            let wanted = self.intercepts(Field::INTERCEPT_MISC1, 2);
+            let wanted = self.wants(intercept::SMI);
             if self.t.rule(i::SMI, wanted) {
                 return self.exit(Reason::new(exit::SMI, NextRip::None));
             }
@@ -80,7 +79,7 @@ impl Machine<'_> {
             self.obs.push(Obs::L1Smi);
         }
         if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
-            let wanted = self.intercepts(Field::INTERCEPT_MISC1, 3);
+            let wanted = self.wants(intercept::INIT);
             if self.t.rule(i::INIT, wanted) {
                 if !self.t.does(i::INIT_PENDING) {
                     self.pending.init = false;
@@ -97,7 +96,7 @@ impl Machine<'_> {
     }
 
     fn nmi_in_guest(&mut self) -> Flow {
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 1);
+        let wanted = self.wants(intercept::NMI);
         if self.t.rule(i::NMI, wanted) {
             if !self.t.does(i::NMI_PENDING) {
                 self.pending.nmi = false;
@@ -129,7 +128,7 @@ impl Machine<'_> {
         let Some(vector) = self.physical_interrupt_ready() else { return Ok(()) };
         let Some(guest) = &self.guest else { return Ok(()) };
         let masking = guest.int(int_ctl::V_INTR_MASKING);
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 0);
+        let wanted = self.wants(intercept::INTR);
         if self.r.shadow {
             // Whether a shadow holds an exit for INTR, the manual does not say.
             return if wanted || masking { Err(Stop::Open) } else { Ok(()) };
@@ -198,7 +197,7 @@ impl Machine<'_> {
         if !self.virtual_interrupt_ready() {
             return Ok(());
         }
-        let wanted = self.intercepts(Field::INTERCEPT_MISC1, 4);
+        let wanted = self.wants(intercept::VINTR);
         let Some(guest) = self.guest.as_mut() else { return Ok(()) };
         if self.t.rule(v::VINTR, wanted) {
             if !self.t.does(v::VINTR_KEEPS) {

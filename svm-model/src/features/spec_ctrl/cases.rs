@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::msr::SPEC_CTRL;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::SpecCtrl;
@@ -9,7 +10,6 @@ use crate::case::{Insn, Step};
 use crate::cpu::CpuFeature::{Ibrs, Ssbd, Stibp, VirtSpecCtrl};
 use crate::vmcb::Field;
 
-const SPEC_CTRL: u32 = 0x48;
 
 fn draft(id: &str, offered: bool) -> Draft {
     let id = format!("spec-ctrl/{id},v-spec-ctrl={}", on(offered));

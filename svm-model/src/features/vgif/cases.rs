@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING};
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::Vgif;
@@ -11,9 +12,6 @@ use crate::case::{Event, Insn, Step};
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
-const V_GIF: u64 = 1 << 9;
-const V_GIF_ENABLE: u64 = 1 << 25;
-const V_INTR_MASKING: u64 = 1 << 24;
 
 pub(crate) fn cases(out: &mut Cases) {
     host_scripts(out);

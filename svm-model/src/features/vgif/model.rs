@@ -1,13 +1,11 @@
 //! SVM's own instructions, in the guest and in L1 (15.5.2, 15.17, 15.33).
 
-use crate::machine::guest::int_ctl;
+use crate::arch::{efer, int_ctl, intercept};
 use crate::features::intercepts::model as i;
-use crate::machine::registers::efer;
 use crate::machine::{Flow, Machine, Stop};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
 use crate::rules::{intercepts as r, tlb_asid, vgif, vmload_vmsave as vl};
-use crate::vmcb::Field;
 
 impl Machine<'_> {
     pub(crate) fn svm_instruction(&mut self, insn: &Insn) -> Flow {
@@ -115,7 +113,7 @@ impl Machine<'_> {
     fn skinit(&mut self) -> Flow {
         self.offered(CpuFeature::Skinit)?;
         self.privileged()?;
-        if self.intercepts(Field::INTERCEPT_MISC2, 6) {
+        if self.wants(intercept::SKINIT) {
             self.intercept(&i::SKINIT)?;
         }
         Err(Stop::Open)

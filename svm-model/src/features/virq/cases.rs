@@ -3,15 +3,13 @@
 
 use alloc::format;
 
+use crate::arch::int_ctl::{V_IGN_TPR, V_INTR_MASKING, V_IRQ};
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::Virq;
 use crate::case::{Event, Insn, Step};
 use crate::vmcb::Field;
 
-const V_IRQ: u64 = 1 << 8;
-const V_IGN_TPR: u64 = 1 << 20;
-const V_INTR_MASKING: u64 = 1 << 24;
 
 pub(crate) fn cases(out: &mut Cases) {
     matrix(out);

@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::intercept;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::Virq;
@@ -21,7 +22,7 @@ fn draft(id: impl AsRef<str>) -> Draft {
 /// INT_STATE bit 0 against what the first instruction is and does.
 fn loaded(out: &mut Cases) {
     let firsts: &[(&str, Insn, Field, u64)] = &[
-        ("cpuid", Insn::Cpuid, Field::INTERCEPT_MISC1, 1 << 18),
+        ("cpuid", Insn::Cpuid, Field::INTERCEPT_MISC1, intercept::CPUID.mask()),
         ("nop", Insn::Nop, Field::INTERCEPT_MISC1, 0),
         ("ud2", Insn::Ud2, Field::INTERCEPT_EXCEPTIONS, 1 << 6),
         ("sti", Insn::Sti, Field::INTERCEPT_MISC1, 0),

@@ -1,8 +1,9 @@
 //! #VMEXIT: what is written to the VMCB, and what the host gets back (15.6).
 
+use crate::arch::{cr0, dr, flag, int_ctl};
 use crate::machine::delivery::{Event, Kind};
-use crate::machine::guest::{Guest, int_ctl};
-use crate::machine::registers::{self as regs, Branches, cr0, dr, flag};
+use crate::machine::guest::Guest;
+use crate::machine::registers::{self as regs, Branches};
 use crate::machine::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{

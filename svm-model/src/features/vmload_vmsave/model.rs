@@ -1,9 +1,10 @@
 //! VMLOAD and VMSAVE (15.5.2), and their virtualisation (15.33.1).
 
+use crate::arch::{efer};
 use crate::features::intercepts::model as i;
 use crate::features::npt::model::NestedAccess;
 use crate::machine::paging::Access;
-use crate::machine::registers::{self as regs, Hidden, Segment, efer, sign_extend};
+use crate::machine::registers::{self as regs, Hidden, Segment, sign_extend};
 use crate::features::vmexit::model::{NextRip, Reason};
 use crate::machine::{Flow, Machine, Stop};
 use crate::cpu::CpuFeature;

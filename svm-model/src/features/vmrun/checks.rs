@@ -1,17 +1,12 @@
 //! VMRUN's consistency checks (15.5.1). All are made, in no order that shows:
 //! each failure ends in the same VMEXIT_INVALID.
 
+use crate::arch::{control::{MSRPM_SIZE, IOPM_SIZE}, cr0, cr4, efer, flag, int_ctl};
 use crate::machine::Machine;
-use crate::machine::guest::int_ctl;
-use crate::machine::registers::{cr0, cr4, efer, flag};
 use crate::cpu::CpuFeature;
 use crate::rules::{event_injection as inj, tlb_asid, vmrun as r, vnmi};
 use crate::vmcb::{Field, Image};
 
-/// Bytes of the MSR permission map.
-const MSRPM_SIZE: u64 = 0x2000;
-/// Bytes of the I/O permission map.
-const IOPM_SIZE: u64 = 0x3000;
 /// EFER bits that every processor with SVM has.
 const EFER_ALWAYS: u64 = efer::SCE | 0xfe | efer::LME | efer::LMA | efer::SVME | efer::LMSLE;
 
@@ -147,7 +142,7 @@ impl Machine<'_> {
             (Smap, cr4::SMAP),
             (Pku, cr4::PKE),
             (ShadowStack, cr4::CET),
-            (Pks, 1 << 24),
+            (Pks, cr4::PKS),
         ];
         optional.iter().filter(|(f, _)| self.supported(*f)).fold(0x7ff, |mask, (_, bit)| mask | bit)
     }

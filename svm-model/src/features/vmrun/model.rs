@@ -1,8 +1,9 @@
 //! VMRUN: its operand, the switch to the guest, the guest's course (15.5).
 
+use crate::arch::{cr0, dr, efer, flag, int_ctl};
 use crate::machine::delivery::{Event, Kind};
-use crate::machine::guest::{Guest, int_ctl};
-use crate::machine::registers::{self as regs, Regs, Table, cr0, dr, efer, flag, sign_extend};
+use crate::machine::guest::Guest;
+use crate::machine::registers::{self as regs, Regs, Table, sign_extend};
 use crate::features::vmexit::model::bit;
 use crate::machine::{Flow, Machine, Stop};
 use crate::case::world;

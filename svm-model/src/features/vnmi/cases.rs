@@ -2,6 +2,8 @@
 
 use alloc::format;
 
+use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
+use crate::arch::intercept;
 use crate::cases::Cases;
 use crate::cases::draft::{Draft, on};
 use crate::Feature::Vnmi;
@@ -9,12 +11,6 @@ use crate::case::{Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
-const V_GIF: u64 = 1 << 9;
-const V_NMI: u64 = 1 << 11;
-const V_NMI_MASK: u64 = 1 << 12;
-const V_GIF_ENABLE: u64 = 1 << 25;
-const V_NMI_ENABLE: u64 = 1 << 26;
-const NMI: u64 = 2;
 
 pub(crate) fn cases(out: &mut Cases) {
     matrix(out);
@@ -49,13 +45,13 @@ fn matrix(out: &mut Cases) {
             | if masked { V_NMI_MASK } else { 0 };
         let case = draft(id, offered).vmcb(Field::INT_CTL, int_ctl);
         let case = case.vmcb(Field::RFLAGS, 2 | u64::from(flags) << 9);
-        out.push(case.intercept(Field::INTERCEPT_MISC1, if intercept { NMI } else { 0 }).done());
+        out.push(case.intercept(Field::INTERCEPT_MISC1, if intercept { intercept::NMI.mask() } else { 0 }).done());
     }
 }
 
 fn enabled(id: impl AsRef<str>, int_ctl: u64) -> Draft {
     let case = draft(id, true).vmcb(Field::INT_CTL, V_NMI_ENABLE | int_ctl);
-    case.intercept(Field::INTERCEPT_MISC1, NMI)
+    case.intercept(Field::INTERCEPT_MISC1, intercept::NMI.mask())
 }
 
 fn gif(out: &mut Cases) {
