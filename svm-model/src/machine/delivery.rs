@@ -4,7 +4,7 @@
 use crate::arch::{dr, intercept};
 use crate::cpu::CpuFeature;
 use crate::features::vmexit::model::{NextRip, Reason};
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::rules::{RuleId, debug, event_injection as inj, intercepts as i, lbrv};
 use crate::vmcb::{Field, exit};
 
@@ -94,11 +94,9 @@ impl Machine<'_> {
 
     /// An event from EVENTINJ, on which no intercept applies.
     pub(crate) fn inject(&mut self, event: Event) -> Flow {
-        if !self.t.does(inj::NOT_INTERCEPTED) {
-            self.intercept_exception(&event)?;
-        }
+        self.leaves(inj::NOT_INTERCEPTED, Scene::Event(&event))?;
         if event.kind == Kind::Nmi {
-            self.nmi_injected();
+            self.nmi_injected()?;
         }
         self.vector_through(event)
     }
@@ -108,7 +106,7 @@ impl Machine<'_> {
         let mut event = first;
         // An event, the fault in it, #DF, shutdown: no chain is longer, unless a rule is broken.
         for _ in 0..8 {
-            self.commit_side_effects(&event);
+            self.commit_side_effects(&event)?;
             self.set_delivering(Some(event));
             match self.through_idt(&event) {
                 Ok(()) => {
@@ -166,14 +164,14 @@ impl Machine<'_> {
     }
 
     /// What an exception that is not intercepted writes: CR2, DR6.
-    fn commit_side_effects(&mut self, event: &Event) {
+    fn commit_side_effects(&mut self, event: &Event) -> Flow {
         if let Some(address) = event.address {
             self.r.cr2 = address;
         }
         // Which records an exception or interrupt leaves is not described.
         self.open_branches |= self.r.branches.debugctl & 1 != 0;
-        if event.vector == 1 && event.kind == Kind::Icebp && !self.t.does(debug::ICEBP_DB) {
-            self.r.dr6 |= dr::DR6_BS;
+        if event.vector == 1 && event.kind == Kind::Icebp {
+            self.leaves(debug::ICEBP_DB, Scene::Here)?;
         }
         if event.vector == 1 && event.kind == Kind::Exception {
             self.r.dr6 |= event.dr6;
@@ -182,38 +180,42 @@ impl Machine<'_> {
                 self.r.branches.debugctl &= !1;
             }
         }
+        Ok(())
+    }
+
+    /// Whether the exception intercepts see an event.
+    fn is_exception(&mut self, event: &Event) -> bool {
+        match event.kind {
+            Kind::Exception | Kind::SoftException => true,
+            Kind::Icebp => self.t.said(i::ICEBP_NOT_DB, false),
+            Kind::SoftInterrupt => event.vector < 32 && self.t.said(i::SWINT_NOT_EXCEPTION, false),
+            Kind::Nmi => self.t.said(i::EXCP_2_IGNORED, false),
+            Kind::Interrupt => false,
+        }
     }
 
     /// Exits if the exception is intercepted.
-    fn intercept_exception(&mut self, event: &Event) -> Flow {
-        match event.kind {
-            Kind::Exception | Kind::SoftException => {}
-            Kind::Icebp if !self.t.does(i::ICEBP_NOT_DB) => {}
-            Kind::SoftInterrupt if event.vector < 32 && !self.t.does(i::SWINT_NOT_EXCEPTION) => {}
-            Kind::Nmi if !self.t.does(i::EXCP_2_IGNORED) => {}
-            _ => return Ok(()),
+    pub(crate) fn intercept_exception(&mut self, event: &Event) -> Flow {
+        if !self.is_exception(event) {
+            return Ok(());
         }
         let wanted = self.intercepts(Field::INTERCEPT_EXCEPTIONS, event.vector & 31);
         let taken = match exception_rule(event.vector) {
             Some(rule) => self.t.rule(rule, wanted),
             None => wanted,
         };
-        if !taken {
-            return Ok(());
-        }
         let soft = event.kind == Kind::SoftException;
-        if soft && !self.t.does(i::EXCP_BP_INT3) {
+        if !taken || soft && !self.t.said(i::EXCP_BP_INT3, true) {
             return Ok(());
         }
         if event.vector == 1 && self.t.does(i::EXCP_DB_DR6) {
             self.r.dr6 |= event.dr6;
         }
-        if event.address.is_some() && !self.t.does(i::EXCP_PF_CR2_KEPT) {
-            self.r.cr2 = !0;
+        if event.address.is_some() {
+            self.leaves(i::EXCP_PF_CR2_KEPT, Scene::Here)?;
         }
-        let error = event.error.map(u64::from);
-        let info1 = if self.t.does(i::EXCP_ERROR) { error } else { error.map(|e| !e) };
-        let info2 = if self.t.does(i::EXCP_PF_CR2) { event.address } else { Some(0) };
+        let info1 = self.t.said(i::EXCP_ERROR, event.error.map(u64::from));
+        let info2 = self.t.said(i::EXCP_PF_CR2, event.address);
         // Whether the intercept precedes the clearing of DR7.GD is open.
         let detect = event.vector == 1 && event.dr6 == dr::DR6_BD;
         let stop = self.exit(Reason {

@@ -149,7 +149,7 @@ impl State {
         if self.running {
             m.r.rflags = 2 | u64::from(setup.host_if) << 9;
             let image = m.mem.vmcb.clone();
-            m.enter(world::VMCB, image);
+            m.enter(world::VMCB, image).expect("nothing is broken");
         }
         m.gif = self.gif;
         m.pending.nmi = self.nmi;
@@ -238,7 +238,7 @@ fn act(setup: Setup, state: State, action: &Action) -> Option<After> {
             m.mem.vmcb.set(Field::INT_CTL, int & !clear | set);
             m.r.rflags = 2 | u64::from(setup.host_if) << 9;
             let image = m.mem.vmcb.clone();
-            m.enter(world::VMCB, image);
+            m.enter(world::VMCB, image).expect("nothing is broken");
             Ok(())
         }
         Action::Guest(insn) => guest_step(&mut m, insn),

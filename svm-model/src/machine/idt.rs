@@ -38,8 +38,7 @@ impl Machine<'_> {
         let stack = self.handler_stack(&gate)?;
         let rip = match event.return_rip {
             Some(rip) => rip,
-            None if self.t.does(inj::RIP_PUSHED) => self.r.rip,
-            None => 0,
+            None => self.t.said(inj::RIP_PUSHED, self.r.rip),
         };
         let frame = [
             u64::from(self.r.ss.selector),
@@ -127,8 +126,10 @@ impl Machine<'_> {
         r.cpl = 0;
         r.gpr[4] = rsp;
         r.rip = gate.offset;
-        let kept = if self.t.does(debug::TF_INJECT) { flag::TF } else { 0 };
-        r.rflags &= !(kept | flag::NT | flag::RF | flag::VM);
+        r.rflags &= !(flag::NT | flag::RF | flag::VM);
+        if self.t.does(debug::TF_INJECT) {
+            r.rflags &= !flag::TF;
+        }
         if !gate.trap {
             r.rflags &= !flag::IF;
         }

@@ -111,7 +111,7 @@ impl Machine<'_> {
             // Low bits of the offset carry into what the model does not know.
             return self.forget(&[0, 2]);
         }
-        let high = if self.t.does(rule) { offset >> 32 } else { 0 };
+        let high = self.t.said(rule, offset >> 32);
         self.set_gpr(0, 0);
         self.set_gpr(2, high);
         (self.unknown[0], self.unknown[2]) = (0xffff_ffff, 0xffff);
@@ -230,12 +230,12 @@ impl Machine<'_> {
             guest.bus_locks = guest.bus_locks.saturating_sub(1);
             return Ok(());
         }
-        if !self.t.does(bus::EXIT) {
-            return Ok(());
-        }
-        let info = u64::from(!self.t.does(bus::INFO));
+        let info = self.t.said(bus::INFO, 0);
         let reason = Reason::new(exit::BUSLOCK, NextRip::None);
-        self.exit(Reason { info1: Some(info), info2: Some(info), ..reason })
+        if self.t.does(bus::EXIT) {
+            return self.exit(Reason { info1: Some(info), info2: Some(info), ..reason });
+        }
+        Ok(())
     }
 
     /// INVLPGB, TLBSYNC and MCOMMIT.
@@ -323,7 +323,7 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         let resume = (self.r.rflags & flag::RF) << 32;
-        let info2 = if self.t.does(r::TASK_SWITCH_INFO) { TASK_BY_JUMP | resume } else { 0 };
+        let info2 = self.t.said(r::TASK_SWITCH_INFO, TASK_BY_JUMP | resume);
         self.exit(Reason {
             info1: Some(selector.into()),
             info2: Some(info2),

@@ -30,7 +30,7 @@ use crate::cpu::{CpuFeature, Platform};
 use crate::features::msr::model::Msrs;
 use crate::features::physical::model::Pending;
 use crate::outcome::Obs;
-use crate::rules::Trace;
+use crate::rules::{Broken, RuleId, Trace};
 use crate::vmcb::{Field, Image};
 use delivery::Event;
 use guest::Guest;
@@ -52,6 +52,23 @@ pub(crate) enum Stop {
 }
 
 pub(crate) type Flow<T = ()> = Result<T, Stop>;
+
+/// What a rule that leaves something alone was asked about.
+#[derive(Clone, Copy)]
+pub(crate) enum Scene<'s> {
+    /// The machine says it all.
+    Here,
+    /// A VMCB at that address.
+    Vmcb(u64),
+    /// VMRUN loads that.
+    Loading(&'s Image),
+    /// The register of that number.
+    Register(u8),
+    /// The guest that #VMEXIT leaves.
+    Leaving(&'s Guest),
+    /// An event on its way.
+    Event(&'s Event),
+}
 
 /// One processor, its memory, and the marks of what decided its course.
 pub(crate) struct Machine<'a> {
@@ -127,6 +144,23 @@ impl<'a> Machine<'a> {
             used: Vec::new(),
             walks: paging::Walks::NONE,
             budget: BUDGET,
+        }
+    }
+
+    /// What a rule has left alone: nothing happens, and the rule is marked. A model that
+    /// breaks the rule does what the rule's line in its table names.
+    #[inline]
+    pub(crate) fn leaves(&mut self, rule: RuleId, scene: Scene<'_>) -> Flow {
+        if self.t.does(rule) { Ok(()) } else { self.instead(rule, scene) }
+    }
+
+    #[cold]
+    fn instead(&mut self, rule: RuleId, scene: Scene<'_>) -> Flow {
+        match rule.rule().broken {
+            Broken::Instead(broken) => broken(self, scene),
+            _ => {
+                panic!("{rule} leaves something alone, and its table does not say how to break it")
+            }
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod table;
 pub mod trace;
 
 pub(crate) use crate::features::tables::*;
+pub(crate) use table::Broken;
 pub use table::{Rule, RuleId, Sides, Source};
 pub use trace::{RuleSet, Trace};
 

@@ -1,4 +1,5 @@
 //! Debug state across the world switch (15.5, 15.12.2).
 
 pub(crate) mod cases;
+mod mutants;
 pub mod rules;

@@ -1,4 +1,5 @@
 //! EVENTINJ and EXITINTINFO (15.20, 15.7.2).
 
 pub(crate) mod cases;
+mod mutants;
 pub mod rules;

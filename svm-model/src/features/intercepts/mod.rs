@@ -4,4 +4,5 @@ pub(crate) mod cases;
 pub(crate) mod model;
 pub(crate) mod register_cases;
 pub(crate) mod registers;
+mod mutants;
 pub mod rules;

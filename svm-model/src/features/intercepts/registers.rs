@@ -2,7 +2,7 @@
 
 use crate::arch::{control::{MOV_CR}, cr0, cr4, dr, efer, int_ctl, intercept};
 use crate::machine::delivery::Event;
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{RuleId, debug, decode_assists as da, intercepts as r, virq};
 use crate::vmcb::{Field, exit};
@@ -15,11 +15,11 @@ impl Machine<'_> {
     }
 
     /// EXITINFO1 of CLTS, LMSW and SMSW.
-    fn cr_other_info(&mut self) -> Option<u64> {
+    pub(crate) fn cr_other_info(&mut self) -> Option<u64> {
         if !self.supported(CpuFeature::DecodeAssists) {
             return None;
         }
-        Some(if self.t.does(da::CR_OTHER) { 0 } else { MOV_CR })
+        Some(self.t.said(da::CR_OTHER, 0))
     }
 
     fn intercept_cr(&mut self, field: Field, n: u8, info: Option<u64>) -> Flow {
@@ -89,12 +89,12 @@ impl Machine<'_> {
         self.cr_write_trap(n)
     }
 
-    /// The write traps of SEV-ES guests: breaking the rule gives them to all.
+    /// The write traps are for SEV-ES guests.
     fn cr_write_trap(&mut self, n: u8) -> Flow {
-        if !self.intercepts(Field::INTERCEPT_MISC2, intercept::CR0_WRITE_TRAP.number() + n) || self.t.does(r::CR_TRAP_INERT) {
+        if !self.intercepts(Field::INTERCEPT_MISC2, intercept::CR0_WRITE_TRAP.number() + n) {
             return Ok(());
         }
-        self.exit_control(exit::CR_WRITE_TRAP + u64::from(n), None)
+        self.leaves(r::CR_TRAP_INERT, Scene::Register(n))
     }
 
     /// Whether the value raises #GP.
@@ -125,7 +125,7 @@ impl Machine<'_> {
     }
 
     /// The selective CR0 intercept: bits other than TS and MP change.
-    fn intercept_selective(&mut self, rule: RuleId, value: u64, info: Option<u64>) -> Flow {
+    pub(crate) fn intercept_selective(&mut self, rule: RuleId, value: u64, info: Option<u64>) -> Flow {
         if self.guest.is_none() || !self.wants(intercept::CR0_SEL_WRITE) {
             return Ok(());
         }
@@ -205,9 +205,7 @@ impl Machine<'_> {
         if self.t.does(r::CR_CLTS) {
             self.intercept_cr(Field::INTERCEPT_CR_WRITE, 0, info)?;
         }
-        if !self.t.does(r::CR0_SEL_CLTS) {
-            self.intercept_selective(r::CR0_SEL, !0, info)?;
-        }
+        self.leaves(r::CR0_SEL_CLTS, Scene::Here)?;
         self.set_cr(0, self.r.cr0 & !cr0::TS)
     }
 

@@ -1,5 +1,6 @@
 //! Intercepts: exit codes, EXITINFO, and what is checked first (15.7 to 15.14).
 
+use super::mutants;
 use crate::rules::table::rules;
 
 rules! { Intercepts;
@@ -18,7 +19,8 @@ rules! { Intercepts;
     CR_CLTS = "intercept.cr0-write-clts", "15.8.1", one, "CLTS is a write of CR0.";
     CR0_SEL = "intercept.cr0-sel", "15.9", two, "With the selective intercept, a MOV to CR0 that changes a bit other than TS and MP exits with 0x65.";
     CR0_SEL_LMSW = "intercept.cr0-sel-lmsw", "15.9", two, "With the selective intercept, LMSW exits with 0x65 whatever it writes.";
-    CR0_SEL_CLTS = "intercept.cr0-sel-clts", "15.9", one, "CLTS changes TS only and never takes the selective intercept.";
+    CR0_SEL_CLTS = "intercept.cr0-sel-clts", "15.9", one, "CLTS changes TS only and never takes the selective intercept.",
+        broken = Instead(mutants::clts_selected);
     CR0_SEL_PRIORITY = "intercept.cr0-sel-priority", "15.9", two, "Where both CR0 write intercepts are set, the unconditional one wins.",
         silent("kvm-unit-tests sel_cr0_write_intercept_priority", "its expectation, taken on hardware, is exit 0x10; a plain write intercept is checked first");
     CR_GP_FIRST = "intercept.cr-exceptions-first", "15.9", two, "A MOV to CR that would raise #GP for its value or CPL raises it before the intercept is checked.";
@@ -54,8 +56,10 @@ rules! { Intercepts;
     EXCP_AC = "intercept.exception-ac", "15.12", two, "#AC in the guest with bit 17 of the exception intercepts set exits with 0x51.";
     EXCP_BP_INT3 = "intercept.exception-bp-int3", "15.12.4", one, "INT3 raises an interceptable #BP; RIP is that of the INT3.";
     EXCP_ERROR = "intercept.exception-error-code", "15.12", one, "An intercepted exception's error code is in EXITINFO1.";
-    EXCP_PF_CR2 = "intercept.pf-address", "15.12.15", one, "An intercepted #PF has its linear address in EXITINFO2.";
-    EXCP_PF_CR2_KEPT = "intercept.pf-cr2", "15.12.15", one, "An intercepted #PF does not write CR2; a delivered one does.";
+    EXCP_PF_CR2 = "intercept.pf-address", "15.12.15", one, "An intercepted #PF has its linear address in EXITINFO2.",
+        broken = Is(0);
+    EXCP_PF_CR2_KEPT = "intercept.pf-cr2", "15.12.15", one, "An intercepted #PF does not write CR2; a delivered one does.",
+        broken = Instead(mutants::cr2_written);
     EXCP_DB_DR6 = "intercept.db-dr6", "15.12.2", one, "An intercepted #DB has already written DR6.",
         silent("Linux KVM, svm.c db_interception", "KVM hands DR6 from the VMCB on to user space as the cause of the intercepted #DB");
     EXCP_2_IGNORED = "intercept.exception-2", "15.12.3", one, "Bit 2 of the exception intercepts does not intercept NMIs.";
@@ -97,9 +101,11 @@ rules! { Intercepts;
     INVPCID = "intercept.invpcid", "15.9", two, "INVPCID with its intercept set exits with 0xa2, before it executes.";
     INVLPGB = "intercept.invlpgb", "15.9", one, "INVLPGB with its intercept set exits with 0xa0, before it executes.";
     TLBSYNC = "intercept.tlbsync", "15.9", one, "TLBSYNC with its intercept set exits with 0xa4, before it executes.";
-    CR_TRAP_INERT = "intercept.cr-write-trap-inert", "15.35.10", one, "The write traps of the control registers do nothing in a guest without SEV-ES.";
+    CR_TRAP_INERT = "intercept.cr-write-trap-inert", "15.35.10", one, "The write traps of the control registers do nothing in a guest without SEV-ES.",
+        broken = Instead(mutants::cr_traps);
     EFER_TRAP_INERT = "intercept.efer-write-trap-inert", "15.35.10", one, "The write trap of EFER does nothing in a guest without SEV-ES.",
-        silent("15.35.10", "it names the EFER trap with the CR traps, of which it says that only SEV-ES guests have them");
+        silent("15.35.10", "it names the EFER trap with the CR traps, of which it says that only SEV-ES guests have them"),
+        broken = Instead(mutants::efer_traps);
     XSETBV_FIRST = "intercept.xsetbv-first", "15.9", one, "The XSETBV intercept is checked before its #GP, that of CPL included.";
     INVPCID_FIRST = "intercept.invpcid-first", "15.9", one, "The INVPCID intercept is checked before its #GP for the type, after that for CPL.";
     CPL_FIRST = "intercept.cpl-first", "15.9", two, "A privileged instruction at CPL 3 raises #GP before its intercept is checked.";
@@ -118,18 +124,24 @@ rules! { Intercepts;
     IOIO_BIT = "intercept.ioio-bit", "15.10.1", two, "An access whose port has its bit set in the map exits with 0x7b.";
     IOIO_SPAN = "intercept.ioio-span", "15.10.1", two, "A wider access exits if the bit of any of its ports is set, into the third page of the map.";
     IOIO_INFO1 = "intercept.ioio-exitinfo1", "15.10.2", one, "EXITINFO1 has port, operand size, address size, string, REP and direction.";
-    IOIO_INFO2 = "intercept.ioio-exitinfo2", "15.10.2", one, "EXITINFO2 has the RIP of the instruction after the IN or OUT.";
-    IOIO_STRING = "intercept.ioio-string", "15.10.2", one, "INS and OUTS set the STR bit, with REP also the REP bit.";
+    IOIO_INFO2 = "intercept.ioio-exitinfo2", "15.10.2", one, "EXITINFO2 has the RIP of the instruction after the IN or OUT.",
+        broken = Is(0);
+    IOIO_STRING = "intercept.ioio-string", "15.10.2", one, "INS and OUTS set the STR bit, with REP also the REP bit.",
+        broken = Is(0);
     IOIO_IOPL_FIRST = "intercept.ioio-iopl-first", "15.10", two, "An access that IOPL and the TSS forbid raises #GP before the map is checked.";
-    INTR_EXIT = "intercept.intr-pending", "15.13.1", one, "An intercepted INTR exits without being acknowledged: it stays pending.";
+    INTR_EXIT = "intercept.intr-pending", "15.13.1", one, "An intercepted INTR exits without being acknowledged: it stays pending.",
+        broken = Instead(mutants::interrupt_lost);
     INTR = "intercept.intr", "15.13.1", two, "A pending INTR with its intercept set exits with 0x60.";
     INTR_IF = "intercept.intr-if", "15.13.1", two, "A physical interrupt is recognised only where the governing IF is set.";
     NMI = "intercept.nmi", "15.13.2", two, "A pending NMI with its intercept set exits with 0x61.";
-    NMI_PENDING = "intercept.nmi-pending", "15.13.2", one, "An intercepted NMI stays pending until the host sets GIF.";
+    NMI_PENDING = "intercept.nmi-pending", "15.13.2", one, "An intercepted NMI stays pending until the host sets GIF.",
+        broken = Instead(mutants::nmi_lost);
     SMI = "intercept.smi", "15.13.3", two, "A pending SMI with its intercept set exits with 0x62.";
     INIT = "intercept.init", "15.13.4", two, "A pending INIT with its intercept set exits with 0x63.";
-    INIT_PENDING = "intercept.init-pending", "15.13.4", one, "An intercepted INIT stays pending.";
+    INIT_PENDING = "intercept.init-pending", "15.13.4", one, "An intercepted INIT stays pending.",
+        broken = Instead(mutants::init_lost);
     TASK_SWITCH = "intercept.task-switch", "15.14.1", one, "A task switch with its intercept set exits with 0x7d.";
-        TASK_SWITCH_INFO = "intercept.task-switch-info", "15.14.1", one, "EXITINFO1 has the selector of the new task-state segment; EXITINFO2 tells IRET, far jump and error code apart and has RFLAGS.RF.";
+    TASK_SWITCH_INFO = "intercept.task-switch-info", "15.14.1", one, "EXITINFO1 has the selector of the new task-state segment; EXITINFO2 tells IRET, far jump and error code apart and has RFLAGS.RF.",
+        broken = Is(0);
     SHUTDOWN = "intercept.shutdown", "15.14.3", one, "A shutdown with its intercept set exits with 0x7f.";
 }

@@ -36,7 +36,7 @@ impl Machine<'_> {
     ) -> Flow {
         let port = self.r.gpr[2] as u16;
         let segment = if input { 0 } else { 3 << ioio::SEGMENT_SHIFT };
-        let mut string = if self.t.does(r::IOIO_STRING) { ioio::STRING } else { 0 };
+        let mut string = self.t.said(r::IOIO_STRING, ioio::STRING);
         if count.is_some() {
             string |= ioio::REP;
         }
@@ -95,8 +95,8 @@ impl Machine<'_> {
             | u64::from(size) << ioio::SIZE_SHIFT
             | ioio::ADDRESS_64
             | u64::from(port) << ioio::PORT_SHIFT;
-        let info1 = if self.t.does(r::IOIO_INFO1) { info1 } else { !info1 };
-        let info2 = if self.t.does(r::IOIO_INFO2) { self.next_rip } else { 0 };
+        let info1 = self.t.said(r::IOIO_INFO1, info1);
+        let info2 = self.t.said(r::IOIO_INFO2, self.next_rip);
         self.exit_permission(exit::IOIO, info1, Some(info2))
     }
 }

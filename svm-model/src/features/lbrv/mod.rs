@@ -1,4 +1,5 @@
 //! LBR virtualisation (15.23).
 
 pub(crate) mod cases;
+mod mutants;
 pub mod rules;

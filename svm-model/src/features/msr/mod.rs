@@ -3,4 +3,5 @@
 pub(crate) mod cases;
 pub(crate) mod map_cases;
 pub(crate) mod model;
+mod mutants;
 pub mod rules;

@@ -3,7 +3,7 @@
 
 use crate::arch::{cr0, efer, intercept, msr, vm_cr};
 use crate::machine::registers::sign_extend;
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{intercepts, lbrv, msr as r, npt, spec_ctrl, tsc_scale, vmrun};
 use crate::vmcb::{Field, exit};
@@ -44,7 +44,7 @@ impl Machine<'_> {
         if self.t.rule(r::MAP_OUTSIDE, !inside) {
             return self.msr_exit(write);
         }
-        let base = if self.t.does(rule) { base } else { base ^ 0x800 };
+        let base = self.t.said(rule, base);
         let bit = u64::from(msr & 0x1fff) * 2 + u64::from(write);
         let byte = self.mem.read(map + base + bit / 8, 1);
         let rule = if write { r::MAP_WRITE } else { r::MAP_READ };
@@ -57,7 +57,7 @@ impl Machine<'_> {
     /// The base of a permission map.
     pub(crate) fn map_base(&mut self, field: Field) -> u64 {
         let base = self.guest.as_ref().map_or(0, |g| g.ctl.get(field));
-        if self.t.does(vmrun::MAP_BASE_LOW) { base & !0xfff } else { base }
+        base & !self.t.said(vmrun::MAP_BASE_LOW, 0xfff)
     }
 
     fn msr_exit(&mut self, write: bool) -> Flow {
@@ -89,9 +89,7 @@ impl Machine<'_> {
         let msr = self.r.gpr[1] as u32;
         let value = self.r.gpr[2] << 32 | self.r.gpr[0] & 0xffff_ffff;
         self.msr_privileged()?;
-        if !self.t.does(r::BEFORE_GP) {
-            self.write_msr(msr, value)?;
-        }
+        self.leaves(r::BEFORE_GP, Scene::Here)?;
         self.msr_map(msr, true)?;
         self.write_msr(msr, value)
     }
@@ -104,8 +102,7 @@ impl Machine<'_> {
             msr::SYSENTER_CS => h.sysenter_cs,
             msr::SYSENTER_ESP => h.sysenter_esp,
             msr::SYSENTER_EIP => h.sysenter_eip,
-            msr::DEBUGCTL if self.t.does(lbrv::DEBUGCTL_READ) => b.debugctl,
-            msr::DEBUGCTL => !b.debugctl,
+            msr::DEBUGCTL => self.t.said(lbrv::DEBUGCTL_READ, b.debugctl),
             msr::BR_FROM => b.from,
             msr::BR_TO => b.to,
             msr::EXCP_FROM => b.excp_from,
@@ -121,21 +118,13 @@ impl Machine<'_> {
             msr::KERNEL_GS_BASE => h.kernel_gs_base,
             msr::TSC_RATIO => {
                 self.tsc_ratio_offered()?;
-                if self.t.does(tsc_scale::RATIO_RESET) {
-                    self.msr.tsc_ratio
-                } else {
-                    !self.msr.tsc_ratio
-                }
+                self.t.said(tsc_scale::RATIO_RESET, self.msr.tsc_ratio)
             }
             msr::SPEC_CTRL => self.read_spec_ctrl()?,
-            msr::VM_CR if self.t.does(r::VM_CR_READ) => self.msr.vm_cr,
-            msr::VM_CR => !self.msr.vm_cr,
-            msr::IGNNE if self.t.does(r::IGNNE) => self.msr.ignne,
-            msr::IGNNE => !self.msr.ignne,
+            msr::VM_CR => self.t.said(r::VM_CR_READ, self.msr.vm_cr),
+            msr::IGNNE => self.t.said(r::IGNNE, self.msr.ignne),
             msr::SMM_CTL if self.t.does(r::SMM_CTL) => return Err(self.gp(0)),
-            msr::SMM_CTL => 0,
-            msr::VM_HSAVE_PA if self.t.does(r::HSAVE_READ) => self.msr.hsave,
-            msr::VM_HSAVE_PA => !self.msr.hsave,
+            msr::VM_HSAVE_PA => self.t.said(r::HSAVE_READ, self.msr.hsave),
             msr::SVM_KEY => {
                 self.svm_key_offered()?;
                 0
@@ -228,8 +217,8 @@ impl Machine<'_> {
         }
         self.r.efer = value & !efer::LMA | self.r.efer & efer::LMA;
         let trap = self.wants(intercept::EFER_WRITE_TRAP);
-        if trap && !self.t.does(intercepts::EFER_TRAP_INERT) {
-            return self.exit_control(exit::EFER_WRITE_TRAP, None);
+        if trap {
+            self.leaves(intercepts::EFER_TRAP_INERT, Scene::Here)?;
         }
         Ok(())
     }

@@ -2,5 +2,6 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
+mod mutants;
 pub mod rules;
 pub(crate) mod walk_cases;

@@ -3,7 +3,8 @@
 use crate::arch::{cr0, efer, fault, pte};
 use crate::machine::paging::Access;
 use crate::features::vmexit::model::{NextRip, Reason};
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::delivery::Event;
+use crate::machine::{Flow, Machine, Scene};
 use crate::rules::Trace;
 use crate::cpu::CpuFeature;
 use crate::rules::{gmet, npt};
@@ -91,11 +92,8 @@ impl Machine<'_> {
         if gpa >> 48 != 0 && !self.t.rule(npt::PRESENT, false) {
             return self.nested_fault(gpa, access, 0);
         }
-        let access = if access.table && !self.t.does(npt::TABLE_WRITE) {
-            NestedAccess { write: false, ..access }
-        } else {
-            access
-        };
+        let write = if access.table { self.t.said(npt::TABLE_WRITE, true) } else { access.write };
+        let access = NestedAccess { write, ..access };
         let walked = match self.nested_walk(root, gpa) {
             Ok(walked) => walked,
             Err(code) => return self.nested_fault(gpa, access, code),
@@ -159,7 +157,7 @@ impl Machine<'_> {
         let gmet = self.guest.as_ref().is_some_and(|g| g.gmet);
         let host_wp_clear = self.guest.as_ref().is_some_and(|g| g.host.cr0 & cr0::WP == 0);
         let t = &mut *self.t;
-        let writable = walked.writable || host_wp_clear && !t.does(npt::WP_HOST);
+        let writable = walked.writable || host_wp_clear && t.said(npt::WP_HOST, false);
         let write = access.write && t.rule(npt::WRITE, !writable);
         let user =
             if gmet { gmet_refuses(t, access, walked) } else { t.rule(npt::USER, !walked.user) };
@@ -180,20 +178,15 @@ impl Machine<'_> {
             | if t.rule(npt::FETCH, fetch) { fault::I } else { 0 };
         info1 |= if last { fault::FINAL } else { 0 };
         info1 |= if t.rule(npt::TABLE_WALK, access.table) { fault::TABLE } else { 0 };
-        if !t.does(npt::NOT_PF) {
-            return Err(Stop::Raise(crate::machine::delivery::Event::page_fault(
-                gpa,
-                info1 as u32,
-                access.exec,
-            )));
-        }
-        let code = if t.does(npt::CODE) { exit::NPF } else { exit::EXCP + 14 };
-        let gpa = if t.does(npt::INFO2) { gpa } else { !gpa };
+        let event = Event::page_fault(gpa, info1 as u32, access.exec);
+        self.leaves(npt::NOT_PF, Scene::Event(&event))?;
+        let code = self.t.said(npt::CODE, exit::NPF);
+        let info2 = self.t.said(npt::INFO2, gpa);
         // Erratum 1218 leaves the user bit open for supervisor fetches under GMET.
         let open = gmet && access.exec && !access.guest_user && code == exit::NPF;
         self.exit(Reason {
             info1: (!open).then_some(info1),
-            info2: Some(gpa),
+            info2: Some(info2),
             data_fault: !access.fetching,
             fetch_fault: access.fetching,
             ..Reason::new(code, NextRip::None)
@@ -201,12 +194,12 @@ impl Machine<'_> {
     }
 }
 
+/// With GMET the user bit forbids supervisors to fetch, and nothing else.
 fn gmet_refuses(t: &mut Trace, access: NestedAccess, walked: &Walked) -> bool {
     if !access.exec {
-        return !t.does(gmet::DATA) && !walked.user;
-    }
-    if access.guest_user {
-        !t.does(gmet::USER_FETCH) && !walked.user
+        t.said(gmet::DATA, false) && !walked.user
+    } else if access.guest_user {
+        t.said(gmet::USER_FETCH, false) && !walked.user
     } else {
         t.rule(gmet::SUPERVISOR_FETCH, walked.user)
     }

@@ -1,10 +1,13 @@
 //! Nested paging (15.25).
 
+use super::mutants;
+use crate::arch::exit;
 use crate::rules::table::rules;
 
 rules! { Npt;
     ENABLED = "npt.enabled", "15.25.3", two, "With NP_ENABLE clear guest-physical addresses are system-physical.";
-    CODE = "npt.exitcode", "15.25.6", one, "A fault of the nested walk exits with 0x400.";
+    CODE = "npt.exitcode", "15.25.6", one, "A fault of the nested walk exits with 0x400.",
+        broken = Is(exit::EXCP + 14);
     INFO2 = "npt.exitinfo2", "15.25.6", one, "EXITINFO2 has the faulting guest-physical address.";
     PRESENT = "npt.present", "15.25.6", two, "A nested entry without P faults.";
     FAULT_PRESENT = "npt.exitinfo1-present", "15.25.6", two, "EXITINFO1 bit 0 is set where the fault is one of permission or a reserved bit.";
@@ -31,5 +34,6 @@ rules! { Npt;
     CR3_GPA = "npt.cr3-gpa", "15.25.4", one, "Guest CR3 is a guest-physical address, translated by the nested tables.";
     FETCH = "npt.fetch", "15.25.6", two, "Bit 4 of EXITINFO1 tells an instruction fetch from a data access.";
     LEAF_SIZE = "npt.page-size", "15.25.8", two, "Guest and nested page sizes are independent.";
-    NOT_PF = "npt.not-pf", "15.25.6", one, "A nested page fault is no #PF: its intercept is not asked, CR2 does not change.";
+    NOT_PF = "npt.not-pf", "15.25.6", one, "A nested page fault is no #PF: its intercept is not asked, CR2 does not change.",
+        broken = Instead(mutants::page_fault);
 }

@@ -4,7 +4,7 @@
 use crate::arch::{flag, int_ctl, intercept};
 use crate::features::vmexit::model::{NextRip, Reason};
 use crate::machine::delivery::{Event, Kind};
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::outcome::Obs;
 use crate::rules::{event_injection as inj, intercepts as i, vgif, virq as v, vnmi};
 use crate::vmcb::{Field, exit};
@@ -33,14 +33,14 @@ impl Pending {
         self.requested[usize::from(vector / 64)] >> (vector % 64) & 1 == 1
     }
 
-    fn highest(&self) -> Option<u8> {
+    pub(crate) fn highest(&self) -> Option<u8> {
         (0..4)
             .rev()
             .find(|n| self.requested[*n] != 0)
             .map(|n| (n * 64) as u8 + (63 - self.requested[n].leading_zeros()) as u8)
     }
 
-    fn take(&mut self, vector: u8) {
+    pub(crate) fn take(&mut self, vector: u8) {
         self.requested[usize::from(vector / 64)] &= !(1 << (vector % 64));
     }
 
@@ -55,20 +55,17 @@ impl Machine<'_> {
         let Some(guest) = &self.guest else { return Err(Stop::Open) };
         let waiting = guest.int_ctl & (int_ctl::V_IRQ | int_ctl::V_NMI) != 0;
         let physical = self.pending.any();
-        if physical && waiting && !self.t.does(v::PHYSICAL_FIRST) {
-            self.virtual_in_guest()?;
+        if physical && waiting {
+            self.leaves(v::PHYSICAL_FIRST, Scene::Here)?;
         }
-        if physical {
+        let virtual_clear = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
+        if physical && (!virtual_clear || self.t.does(vgif::VGIF_NOT_PHYSICAL)) {
             self.physical_in_guest()?;
         }
         if waiting { self.virtual_in_guest() } else { Ok(()) }
     }
 
     fn physical_in_guest(&mut self) -> Flow {
-        let virtual_clear = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
-        if virtual_clear && !self.t.does(vgif::VGIF_NOT_PHYSICAL) {
-            return Ok(());
-        }
         let gif = self.gif;
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
             let wanted = self.wants(intercept::SMI);
@@ -81,9 +78,7 @@ impl Machine<'_> {
         if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
             let wanted = self.wants(intercept::INIT);
             if self.t.rule(i::INIT, wanted) {
-                if !self.t.does(i::INIT_PENDING) {
-                    self.pending.init = false;
-                }
+                self.leaves(i::INIT_PENDING, Scene::Here)?;
                 return self.exit(Reason::new(exit::INIT, NextRip::None));
             }
             self.obs.push(Obs::L1Reset);
@@ -98,9 +93,7 @@ impl Machine<'_> {
     fn nmi_in_guest(&mut self) -> Flow {
         let wanted = self.wants(intercept::NMI);
         if self.t.rule(i::NMI, wanted) {
-            if !self.t.does(i::NMI_PENDING) {
-                self.pending.nmi = false;
-            }
+            self.leaves(i::NMI_PENDING, Scene::Here)?;
             return self.exit(Reason::new(exit::NMI, NextRip::None));
         }
         self.pending.nmi = false;
@@ -134,9 +127,7 @@ impl Machine<'_> {
             return if wanted || masking { Err(Stop::Open) } else { Ok(()) };
         }
         if self.t.rule(i::INTR, wanted) {
-            if !self.t.does(i::INTR_EXIT) {
-                self.pending.take(vector);
-            }
+            self.leaves(i::INTR_EXIT, Scene::Here)?;
             return self.exit(Reason::new(exit::INTR, NextRip::None));
         }
         self.pending.take(vector);
@@ -147,7 +138,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn virtual_in_guest(&mut self) -> Flow {
+    pub(crate) fn virtual_in_guest(&mut self) -> Flow {
         let Some(guest) = &self.guest else { return Ok(()) };
         if !self.gif && self.t.does(vgif::HOLDS_VINTR) {
             return Ok(());
@@ -164,9 +155,9 @@ impl Machine<'_> {
     }
 
     fn virtual_nmi(&mut self) -> Flow {
-        let held = !self.interrupts_on() && !self.t.does(vnmi::IGNORES_IF);
+        let free = self.interrupts_on() || self.t.does(vnmi::IGNORES_IF);
         let Some(guest) = &mut self.guest else { return Ok(()) };
-        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || held {
+        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || !free {
             return Ok(());
         }
         if self.r.shadow {
@@ -200,29 +191,25 @@ impl Machine<'_> {
         let wanted = self.wants(intercept::VINTR);
         let Some(guest) = self.guest.as_mut() else { return Ok(()) };
         if self.t.rule(v::VINTR, wanted) {
-            if !self.t.does(v::VINTR_KEEPS) {
-                guest.int_ctl &= !int_ctl::V_IRQ;
-            }
+            self.leaves(v::VINTR_KEEPS, Scene::Here)?;
             return self.exit(Reason::new(exit::VINTR, NextRip::None));
         }
         if self.t.does(v::TAKEN_CLEARS) {
             guest.int_ctl &= !int_ctl::V_IRQ;
         }
         let vector = guest.ctl.get(Field::INT_VECTOR) as u8;
-        let vector = if self.t.does(v::TAKEN) { vector } else { 0 };
+        let vector = self.t.said(v::TAKEN, vector);
         self.deliver(Event::new(vector, Kind::Interrupt))
     }
 
     /// An injected NMI masks virtual NMIs, but blocks none that is physical.
-    pub(crate) fn nmi_injected(&mut self) {
+    pub(crate) fn nmi_injected(&mut self) -> Flow {
         if let Some(guest) = self.guest.as_mut().filter(|g| g.vnmi)
             && self.t.does(vnmi::EVENTINJ_MASKS)
         {
             guest.int_ctl |= int_ctl::V_NMI_MASK;
         }
-        if !self.t.does(inj::NMI_NO_BLOCK) {
-            self.pending.nmi_blocked = true;
-        }
+        self.leaves(inj::NMI_NO_BLOCK, Scene::Here)
     }
 
     /// What L1 takes now, with interrupts allowed or not.

@@ -1,4 +1,5 @@
 //! ASIDs, TLB_CONTROL and INVLPGA (15.15, 15.16).
 
 pub(crate) mod cases;
+mod mutants;
 pub mod rules;

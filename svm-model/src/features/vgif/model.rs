@@ -2,7 +2,7 @@
 
 use crate::arch::{efer, int_ctl, intercept};
 use crate::features::intercepts::model as i;
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::case::insn::Insn;
 use crate::cpu::CpuFeature;
 use crate::rules::{intercepts as r, tlb_asid, vgif, vmload_vmsave as vl};
@@ -12,7 +12,10 @@ impl Machine<'_> {
         match insn {
             Insn::Vmmcall => {
                 self.intercept(&i::VMMCALL)?;
-                if self.t.does(r::VMMCALL_UD) { Err(self.ud()) } else { Ok(()) }
+                if self.t.does(r::VMMCALL_UD) {
+                    return Err(self.ud());
+                }
+                Ok(())
             }
             Insn::Vmrun => self.guest_vmrun(),
             Insn::Vmload => self.vmload_or_save(false),
@@ -104,10 +107,10 @@ impl Machine<'_> {
         self.privileged()?;
         self.intercept(&i::INVLPGA)?;
         let canonical = self.r.canonical(self.operand(0)?);
-        if !canonical && !self.t.does(tlb_asid::INVLPGA_NONCANONICAL) {
-            return Err(self.gp(0));
+        if !canonical {
+            self.leaves(tlb_asid::INVLPGA_NONCANONICAL, Scene::Here)?;
         }
-        if self.t.does(tlb_asid::INVLPGA_OK) { Ok(()) } else { Err(self.ud()) }
+        self.leaves(tlb_asid::INVLPGA_OK, Scene::Here)
     }
 
     fn skinit(&mut self) -> Flow {

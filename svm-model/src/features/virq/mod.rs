@@ -1,5 +1,6 @@
 //! Virtual interrupts, the TPR and the interrupt shadow (15.21).
 
 pub(crate) mod cases;
+mod mutants;
 pub mod rules;
 pub(crate) mod shadow_cases;

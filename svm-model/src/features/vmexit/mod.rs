@@ -2,4 +2,5 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
+mod mutants;
 pub mod rules;

@@ -4,7 +4,7 @@ use crate::arch::{cr0, dr, flag, int_ctl};
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::guest::Guest;
 use crate::machine::registers::{self as regs, Branches};
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{
     bus_lock, decode_assists as da, event_injection as inj, lbrv, msr, npt, nrip, pause_filter,
@@ -95,11 +95,11 @@ impl Machine<'_> {
             self.open_fields |= bit(Field::RAX);
         }
         self.save_reason(&guest, &reason);
-        self.save_event(&guest);
+        self.save_event(&guest)?;
         self.save_bytes(pa, &reason);
-        self.save_state(pa);
-        self.save_virtual(&guest);
-        self.restore_host(&guest);
+        self.save_state(pa)?;
+        self.save_virtual(&guest)?;
+        self.restore_host(&guest)?;
         self.carried = (pa, self.open_fields & GUEST_STATE);
         Err(Stop::Exit)
     }
@@ -128,25 +128,24 @@ impl Machine<'_> {
                 NextRip::None => nrip::OTHERS_ZERO,
             };
             let next = if reason.next_rip == NextRip::None { 0 } else { self.next_rip };
-            let next = if self.t.does(rule) { next } else { !next };
+            let next = self.t.said(rule, next);
             self.mem.set_field(pa, Field::NRIP, next);
         }
     }
 
-    fn save_event(&mut self, guest: &Guest) {
+    fn save_event(&mut self, guest: &Guest) -> Flow {
         let idle = guest.delivering.is_none();
         if self.t.rule(x::EXITINTINFO_IDLE, idle) {
             self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, 0);
-            return;
+            return Ok(());
         }
-        let Some(event) = guest.delivering else { return };
-        if !self.t.does(inj::FAULT_KEEPS_RIP) {
-            self.r.rip = 0;
-        }
+        let Some(event) = guest.delivering else { return Ok(()) };
+        self.leaves(inj::FAULT_KEEPS_RIP, Scene::Here)?;
         let info = self.exitintinfo(&event);
         if self.t.does(inj::FAULT_SETS_EXITINTINFO) {
             self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, info);
         }
+        Ok(())
     }
 
     /// EXITINTINFO for an event whose delivery was cut short.
@@ -157,7 +156,7 @@ impl Machine<'_> {
             Kind::Exception | Kind::SoftException | Kind::Icebp => (inj::TYPE_EXCEPTION, 3),
             Kind::SoftInterrupt => (inj::TYPE_SOFT, 4),
         };
-        let kind = if self.t.does(rule) { kind } else { 7 };
+        let kind = self.t.said(rule, kind);
         let error = if self.t.rule(inj::ERROR_CODE, event.error.is_some()) {
             1 << 11 | u64::from(event.error.unwrap_or(0)) << 32
         } else {
@@ -177,16 +176,13 @@ impl Machine<'_> {
             self.mem.set_field(pa, Field::INSN_BYTES_8, (bytes >> 64) as u64);
             return;
         }
-        let rule_holds = if reason.fetch_fault {
-            self.t.does(da::BYTES_FETCH)
-        } else {
-            self.t.does(da::BYTES_OTHERS)
-        };
-        self.mem.set_field(pa, Field::INSN_LEN, if rule_holds { 0 } else { 15 });
+        let rule = if reason.fetch_fault { da::BYTES_FETCH } else { da::BYTES_OTHERS };
+        let length = self.t.said(rule, 0);
+        self.mem.set_field(pa, Field::INSN_LEN, length);
         self.open_fields |= bit(Field::INSN_BYTES_0) | bit(Field::INSN_BYTES_8);
     }
 
-    fn save_state(&mut self, pa: u64) {
+    fn save_state(&mut self, pa: u64) -> Flow {
         if self.t.does(x::SAVE_SEGMENTS) {
             let r = &self.r;
             let segments = [(regs::ES, r.es), (regs::CS, r.cs), (regs::SS, r.ss), (regs::DS, r.ds)];
@@ -219,33 +215,22 @@ impl Machine<'_> {
                 self.mem.set_field(pa, field, value);
             }
         }
-        // Breaking one of these rules writes what must not be written.
-        if !self.t.does(x::LEAVES_HIDDEN) {
-            self.mem.set_field(pa, Field::KERNEL_GS_BASE, !0);
+        for kept in [x::LEAVES_HIDDEN, x::LEAVES_CONTROLS, tlb_asid::KEPT, tlb_asid::ASID_KEPT] {
+            self.leaves(kept, Scene::Vmcb(pa))?;
         }
-        if !self.t.does(x::LEAVES_CONTROLS) {
-            self.mem.set_field(pa, Field::INTERCEPT_MISC1, 0);
-        }
-        if !self.t.does(tlb_asid::KEPT) {
-            self.mem.set_field(pa, Field::TLB_CONTROL, 0);
-        }
-        if !self.t.does(tlb_asid::ASID_KEPT) {
-            self.mem.set_field(pa, Field::GUEST_ASID, 0);
-        }
+        Ok(())
     }
 
     /// The virtual interrupt state, the guest's PAT and its branch records.
-    fn save_virtual(&mut self, guest: &Guest) {
+    fn save_virtual(&mut self, guest: &Guest) -> Flow {
         let pa = guest.vmcb_pa;
         let shadow = self.t.rule(x::SAVE_SHADOW, self.r.shadow);
         self.mem.set_field(pa, Field::INT_STATE, shadow.into());
         let int_ctl = self.saved_int_ctl(guest);
         self.mem.set_field(pa, Field::INT_CTL, int_ctl);
-        if !self.t.does(virq::INTCTL_KEPT) {
-            self.mem.set_field(pa, Field::INT_VECTOR, 0);
-        }
-        if guest.ctl.get(Field::PAUSE_FILTER_COUNT) != 0 && !self.t.does(pause_filter::LOADED) {
-            self.mem.set_field(pa, Field::PAUSE_FILTER_COUNT, guest.pauses);
+        self.leaves(virq::INTCTL_KEPT, Scene::Vmcb(pa))?;
+        if guest.ctl.get(Field::PAUSE_FILTER_COUNT) != 0 {
+            self.leaves(pause_filter::LOADED, Scene::Leaving(guest))?;
         }
         if guest.nested {
             self.mem.set_field(pa, Field::G_PAT, self.r.pat);
@@ -260,9 +245,10 @@ impl Machine<'_> {
             if self.t.does(lbrv::SAVE) {
                 self.save_branches(pa);
             }
-        } else if !self.t.does(lbrv::SHARED) {
-            self.mem.set_field(pa, Field::DBGCTL, !0);
+        } else {
+            self.leaves(lbrv::SHARED, Scene::Vmcb(pa))?;
         }
+        Ok(())
     }
 
     fn save_spec_ctrl(&mut self, guest: &Guest) {
@@ -305,7 +291,7 @@ impl Machine<'_> {
         fields.iter().for_each(|(field, value)| self.mem.set_field(pa, *field, *value));
     }
 
-    fn restore_host(&mut self, guest: &Guest) {
+    fn restore_host(&mut self, guest: &Guest) -> Flow {
         let host = &guest.host;
         let r = &mut self.r;
         let t = &mut *self.t;
@@ -332,18 +318,8 @@ impl Machine<'_> {
         if t.does(x::HOST_CPL) {
             r.cpl = 0;
         }
-        // What #VMEXIT leaves as the guest had it: breaking the rule restores it.
-        if !t.does(x::HOST_DR6) {
-            r.dr6 = host.dr6;
-        }
-        if !t.does(x::HOST_CR2) {
-            r.cr2 = host.cr2;
-        }
         if guest.nested && t.does(npt::GPAT_HOST) {
             r.pat = host.pat;
-        }
-        if !t.does(msr::STAR_GUEST) {
-            r.hidden.star = host.hidden.star;
         }
         if guest.spec_ctrl && t.does(spec_ctrl::HOST) {
             r.spec_ctrl = host.spec_ctrl;
@@ -354,6 +330,11 @@ impl Machine<'_> {
         if t.does(x::CLEARS_GIF) {
             self.gif = false;
         }
+        // These stay as the guest had them.
+        for kept in [x::HOST_DR6, x::HOST_CR2, msr::STAR_GUEST] {
+            self.leaves(kept, Scene::Leaving(guest))?;
+        }
         self.fetch.forget();
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! #VMEXIT: what is written back, what is reloaded (15.6).
 
+use super::mutants;
 use crate::rules::table::rules;
 
 rules! { Intercepts;
@@ -22,8 +23,10 @@ rules! { Intercepts;
     SAVE_RAX = "vmexit.save-rax", "15.6", one, "#VMEXIT saves RAX.";
     SAVE_CPL = "vmexit.save-cpl", "15.6", one, "#VMEXIT saves the CPL.";
     SAVE_SHADOW = "vmexit.save-shadow", "15.21.5", two, "#VMEXIT saves the interrupt shadow in bit 0 of INT_STATE.";
-    LEAVES_HIDDEN = "vmexit.leaves-fs-gs-tr-ldtr", "15.6", one, "#VMEXIT does not write FS, GS, TR, LDTR and the system-call MSRs to the VMCB.";
-    LEAVES_CONTROLS = "vmexit.leaves-controls", "15.6", one, "#VMEXIT leaves the control fields that it does not report in as they were.";
+    LEAVES_HIDDEN = "vmexit.leaves-fs-gs-tr-ldtr", "15.6", one, "#VMEXIT does not write FS, GS, TR, LDTR and the system-call MSRs to the VMCB.",
+        broken = Instead(mutants::hidden_written);
+    LEAVES_CONTROLS = "vmexit.leaves-controls", "15.6", one, "#VMEXIT leaves the control fields that it does not report in as they were.",
+        broken = Instead(mutants::controls_written);
     HOST_CR0 = "vmexit.host-cr0", "15.6", one, "#VMEXIT reloads the host's CR0, with PE set.";
     HOST_CR3 = "vmexit.host-cr3", "15.6", one, "#VMEXIT reloads the host's CR3.";
     HOST_CR4 = "vmexit.host-cr4", "15.6", one, "#VMEXIT reloads the host's CR4.";
@@ -32,7 +35,9 @@ rules! { Intercepts;
     HOST_RAX = "vmexit.host-rax", "15.6", one, "#VMEXIT reloads the host's RAX.";
     HOST_RSP_RIP = "vmexit.host-rip-rsp", "15.6", one, "#VMEXIT continues after VMRUN with the host's RSP.";
     HOST_DR7 = "vmexit.host-dr7", "15.6", one, "#VMEXIT disables all breakpoints: DR7 becomes 0x400.";
-    HOST_DR6 = "vmexit.host-dr6", "15.6", one, "#VMEXIT leaves DR6 as the guest had it.";
-    HOST_CR2 = "vmexit.host-cr2", "15.6", one, "#VMEXIT leaves CR2 as the guest had it.";
+    HOST_DR6 = "vmexit.host-dr6", "15.6", one, "#VMEXIT leaves DR6 as the guest had it.",
+        broken = Instead(mutants::dr6_restored);
+    HOST_CR2 = "vmexit.host-cr2", "15.6", one, "#VMEXIT leaves CR2 as the guest had it.",
+        broken = Instead(mutants::cr2_restored);
     HOST_CPL = "vmexit.host-cpl", "15.6", one, "#VMEXIT returns to CPL 0.";
 }

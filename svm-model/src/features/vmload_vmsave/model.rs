@@ -6,7 +6,7 @@ use crate::features::npt::model::NestedAccess;
 use crate::machine::paging::Access;
 use crate::machine::registers::{self as regs, Hidden, Segment, sign_extend};
 use crate::features::vmexit::model::{NextRip, Reason};
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::vmload_vmsave as r;
 use crate::vmcb::{Field, Image, exit};
@@ -34,7 +34,7 @@ impl Machine<'_> {
         }
         let pa = self.vmload_address(rax, save)?;
         if save {
-            self.store_hidden(pa);
+            self.store_hidden(pa)?;
         } else {
             let image = self.mem.image(pa);
             self.load_hidden(&image);
@@ -57,20 +57,20 @@ impl Machine<'_> {
         let forced = |code| Reason::new(code, NextRip::Instruction);
         let code = if save { exit::VMSAVE } else { exit::VMLOAD };
         if !vls {
-            return Ok(if self.t.does(r::GUEST_REAL) { rax } else { rax ^ 0x1000 });
+            return Ok(self.t.said(r::GUEST_REAL, rax));
         }
         if self.t.rule(r::VLS_NEEDS_NPT, !nested) {
             return self.exit(forced(code));
         }
-
-        if !self.t.does(r::VLS_TRANSLATES) {
-            return Ok(rax);
+        if self.t.does(r::VLS_TRANSLATES) {
+            let access = if save { Access::SYSTEM_WRITE } else { Access::SYSTEM_READ };
+            let translated = self.translate_nested(rax, NestedAccess::last(access, false));
+            if translated.is_err() {
+                self.leaves(r::VLS_NPF, Scene::Here)?;
+            }
+            return translated;
         }
-        let access = if save { Access::SYSTEM_WRITE } else { Access::SYSTEM_READ };
-        match self.translate_nested(rax, NestedAccess::last(access, false)) {
-            Err(_) if !self.t.does(r::VLS_NPF) => Err(Stop::Open),
-            result => result,
-        }
+        Ok(rax)
     }
 
     fn load_hidden(&mut self, v: &Image) {
@@ -108,7 +108,7 @@ impl Machine<'_> {
         }
     }
 
-    fn store_hidden(&mut self, pa: u64) {
+    fn store_hidden(&mut self, pa: u64) -> Flow {
         let h: Hidden = self.r.hidden;
         let segments = [
             (r::SAVES_FS_GS, regs::FS, h.fs),
@@ -138,8 +138,6 @@ impl Machine<'_> {
                 self.mem.set_field(pa, field, value);
             }
         }
-        if !self.t.does(r::SAVES_NOTHING_ELSE) {
-            self.mem.set_field(pa, Field::RIP, !0);
-        }
+        self.leaves(r::SAVES_NOTHING_ELSE, Scene::Vmcb(pa))
     }
 }

@@ -1,5 +1,6 @@
 //! VMLOAD and VMSAVE, and their virtualisation (15.5.2, 15.33.1).
 
+use super::mutants;
 use crate::rules::table::rules;
 
 rules! { VmloadVmsave;
@@ -20,13 +21,16 @@ rules! { VmloadVmsave;
     SAVES_KERNEL_GS = "vmsave.kernel-gs-base", "15.5.2", one, "VMSAVE stores KernelGSbase.";
     SAVES_STAR = "vmsave.star", "15.5.2", one, "VMSAVE stores STAR, LSTAR, CSTAR and SFMASK.";
     SAVES_SYSENTER = "vmsave.sysenter", "15.5.2", one, "VMSAVE stores SYSENTER_CS, SYSENTER_ESP and SYSENTER_EIP.";
-    SAVES_NOTHING_ELSE = "vmsave.nothing-else", "15.5.2", one, "VMSAVE leaves the rest of the VMCB.";
+    SAVES_NOTHING_ELSE = "vmsave.nothing-else", "15.5.2", one, "VMSAVE leaves the rest of the VMCB.",
+        broken = Instead(mutants::rip_saved);
     CANONICAL = "vmload.canonical", "15.5.1", one, "VMLOAD sign-extends the bases that it loads.";
-    GUEST_REAL = "vmload.guest-system-address", "15.5.2", one, "A guest's VMLOAD or VMSAVE that is neither intercepted nor virtualised uses a system-physical address.";
+    GUEST_REAL = "vmload.guest-system-address", "15.5.2", one, "A guest's VMLOAD or VMSAVE that is neither intercepted nor virtualised uses a system-physical address.",
+        broken = Xor(0x1000);
     VLS_SUPPORTED = "vls.supported", "15.33.1", two, "The enable bit has an effect only where CPUID offers virtual VMLOAD and VMSAVE.";
     VLS_NEEDS_NPT = "vls.needs-npt", "15.33.1", two, "Without nested paging the enable bit makes VMLOAD and VMSAVE in the guest exit.",
         silent("Linux KVM nested.c", "15.33.1 says that the feature needs nested paging; KVM intercepts the instructions for a guest that enables it without");
     VLS_TRANSLATES = "vls.translates", "15.33.1", one, "A virtualised VMLOAD or VMSAVE treats rAX as guest-physical and goes through the nested tables.";
     VLS_INTERCEPT_WINS = "vls.intercept-wins", "15.33.1", one, "The VMLOAD and VMSAVE intercepts are taken although virtualisation is enabled.";
-    VLS_NPF = "vls.npf", "15.33.1", one, "A virtualised access that the nested tables forbid exits with a nested page fault.";
+    VLS_NPF = "vls.npf", "15.33.1", one, "A virtualised access that the nested tables forbid exits with a nested page fault.",
+        broken = Instead(mutants::fault_lost);
 }

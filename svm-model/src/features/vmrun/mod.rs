@@ -5,4 +5,5 @@ pub(crate) mod cases;
 pub(crate) mod checks;
 pub(crate) mod model;
 pub(crate) mod pair_cases;
+mod mutants;
 pub mod rules;

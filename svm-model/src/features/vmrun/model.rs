@@ -5,8 +5,7 @@ use crate::machine::delivery::{Event, Kind};
 use crate::machine::guest::Guest;
 use crate::machine::registers::{self as regs, Regs, Table, sign_extend};
 use crate::features::vmexit::model::bit;
-use crate::machine::{Flow, Machine, Stop};
-use crate::case::world;
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::cpu::CpuFeature;
 use crate::rules::{
     bus_lock, event_injection as inj, gmet, idle_hlt, lbrv, npt, spec_ctrl, tlb_asid, vgif,
@@ -36,8 +35,7 @@ impl Machine<'_> {
         if self.t.rule(r::RAX_PHYS, outside) {
             return Err(self.gp(0));
         }
-        // A broken rule looks elsewhere.
-        let rax = if self.t.does(s::VMCB_OWN_PAGE) { rax } else { world::VMCB2 };
+        let rax = self.t.said(s::VMCB_OWN_PAGE, rax);
         let v = self.mem.image(rax);
         self.open_fields = 0;
         self.open_host = 0;
@@ -47,7 +45,7 @@ impl Machine<'_> {
         if !self.consistent(&v) {
             return self.refuse(rax, carried);
         }
-        self.enter(rax, v);
+        self.enter(rax, v)?;
         match self.run_guest() {
             Err(Stop::Exit) if self.t.does(x::HOST_RSP_RIP) => Ok(()),
             Err(Stop::Exit) => Err(Stop::Open),
@@ -74,13 +72,10 @@ impl Machine<'_> {
     /// #VMEXIT(VMEXIT_INVALID): nothing of the guest has been loaded.
     fn refuse(&mut self, vmcb: u64, carried: u128) -> Flow {
         self.mem.set_field(vmcb, Field::EXITCODE, exit::INVALID);
-
         if self.t.does(r::INVALID_EVENTINJ) {
             self.mem.set_field(vmcb, Field::EVENTINJ, 0);
         }
-        if !self.t.does(r::INVALID_SAVE_AREA) {
-            self.mem.set_field(vmcb, Field::RIP, self.r.rip);
-        }
+        self.leaves(r::INVALID_SAVE_AREA, Scene::Vmcb(vmcb))?;
         if self.t.does(r::INVALID_GIF) {
             self.gif = false;
         }
@@ -92,31 +87,31 @@ impl Machine<'_> {
     }
 
     /// Saves the host and loads the guest.
-    pub(crate) fn enter(&mut self, vmcb_pa: u64, v: Image) {
+    pub(crate) fn enter(&mut self, vmcb_pa: u64, v: Image) -> Flow {
         let host = self.r.clone();
         let host_branches = self.r.branches;
-        self.load_guest(&v);
+        self.load_guest(&v)?;
         self.guest = Some(self.activate(vmcb_pa, v, host, host_branches));
         self.walks = crate::machine::paging::Walks::NONE;
         self.load_features();
-        self.flush();
+        self.flush()?;
         if self.t.does(s::SETS_GIF) {
             self.gif = true;
         }
+        Ok(())
     }
 
     /// Drops the translations that TLB_CONTROL names.
-    fn flush(&mut self) {
-        let Some(guest) = &self.guest else { return };
+    fn flush(&mut self) -> Flow {
+        let Some(guest) = &self.guest else { return Ok(()) };
         let asid = guest.ctl.get(Field::GUEST_ASID);
         match guest.ctl.get(Field::TLB_CONTROL) {
             1 if self.t.does(tlb_asid::FLUSH_ALL) => self.used.clear(),
             3 | 7 if self.t.does(tlb_asid::FLUSH_ASID) => self.used.retain(|(a, ..)| *a != asid),
-            0 if self.t.does(tlb_asid::NEW_ASID) => {}
-            // A broken rule lets every ASID see the translations of the others.
-            0 => self.used.iter_mut().for_each(|(a, ..)| *a = asid),
+            0 => self.leaves(tlb_asid::NEW_ASID, Scene::Here)?,
             _ => {}
         }
+        Ok(())
     }
 
     /// Which features are on for this guest: offered, and asked for.
@@ -158,7 +153,7 @@ impl Machine<'_> {
         }
     }
 
-    fn load_guest(&mut self, v: &Image) {
+    fn load_guest(&mut self, v: &Image) -> Flow {
         let t = &mut *self.t;
         let r = &mut self.r;
         if t.does(s::LOAD_SEGMENTS) {
@@ -184,6 +179,10 @@ impl Machine<'_> {
         }
         self.load_control_registers(v);
         self.load_general(v);
+        for kept in [s::KEEP_GPRS, s::KEEP_HIDDEN, s::KEEP_DR0_3] {
+            self.leaves(kept, Scene::Loading(v))?;
+        }
+        Ok(())
     }
 
     fn load_control_registers(&mut self, v: &Image) {
@@ -238,16 +237,6 @@ impl Machine<'_> {
             r.cpl = 3;
         }
         r.shadow = t.rule(s::LOAD_SHADOW, v.get(Field::INT_STATE) & 1 == 1);
-        // What VMRUN leaves alone: breaking one of these rules loads it after all.
-        if !t.does(s::KEEP_GPRS) {
-            r.gpr[3] = 0;
-        }
-        if !t.does(s::KEEP_HIDDEN) {
-            r.hidden.kernel_gs_base = v.get(Field::KERNEL_GS_BASE);
-        }
-        if !t.does(s::KEEP_DR0_3) {
-            r.dr = [0; 4];
-        }
     }
 
     fn load_features(&mut self) {
@@ -271,14 +260,13 @@ impl Machine<'_> {
 
     /// Delivers what EVENTINJ asks for, ahead of all that is pending.
     fn inject_first(&mut self, event: Event) -> Flow {
-        if !self.t.does(inj::BEFORE_PENDING) {
-            self.boundary()?;
-        }
+        self.leaves(inj::BEFORE_PENDING, Scene::Here)?;
         let masked = event.kind == Kind::Interrupt && !self.interrupts_on();
-        if masked && !self.t.does(inj::IGNORES_IF) {
-            return Ok(());
+        let delivered = !masked || self.t.does(inj::IGNORES_IF);
+        if delivered && self.t.does(inj::DELIVERED) {
+            self.inject(event)?;
         }
-        if self.t.does(inj::DELIVERED) { self.inject(event) } else { Ok(()) }
+        Ok(())
     }
 
     /// Delivers what EVENTINJ asks for, then executes until #VMEXIT.

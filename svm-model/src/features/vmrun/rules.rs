@@ -1,6 +1,7 @@
 //! VMRUN: what it demands of its operand, and what makes it refuse a VMCB
 //! (15.5 and the instruction's page).
 
+use super::mutants;
 use crate::rules::table::rules;
 
 rules! { VmrunChecks;
@@ -11,7 +12,8 @@ rules! { VmrunChecks;
     INVALID_GIF = "vmrun.invalid-gif", "15.6", one, "VMEXIT_INVALID clears GIF like every #VMEXIT.";
     INVALID_EVENTINJ = "vmrun.invalid-eventinj", "VMRUN", one, "VMEXIT_INVALID clears EVENTINJ like every #VMEXIT.";
     INVALID_SAVE_AREA = "vmrun.invalid-save-area", "15.5.1", one, "VMEXIT_INVALID leaves the state-save area as it was.",
-        silent("Linux KVM nested.c", "the refused state was never loaded, so there is no current guest state to write back; KVM returns before it touches the save area");
+        silent("Linux KVM nested.c", "the refused state was never loaded, so there is no current guest state to write back; KVM returns before it touches the save area"),
+        broken = Instead(mutants::rip_saved);
     VMRUN_INTERCEPT = "vmrun.intercept-set", "15.5.1", two, "The VMRUN intercept must be set.";
     ASID_ZERO = "vmrun.asid-zero", "15.5.1", two, "Guest ASID 0 is the host's and is refused.";
     EFER_SVME = "vmrun.efer-svme", "15.5.1", two, "Guest EFER.SVME clear is refused.";
@@ -30,7 +32,8 @@ rules! { VmrunChecks;
     MSRPM_PHYS = "vmrun.msrpm-phys", "15.5.1", two, "An MSR permission map that ends at or above the physical address limit is refused.",
         silent("kvm-unit-tests svm_vmrun \"MSRPM\"", "its expectation is that a map which ends right at the limit is refused; 15.11 speaks of the last byte, and would allow that");
     IOPM_PHYS = "vmrun.iopm-phys", "15.5.1", two, "An I/O permission map that reaches the physical address limit is refused.";
-    MAP_BASE_LOW = "vmrun.map-base-low", "15.10.1", one, "Bits 11:0 of a permission map's base are ignored.";
+    MAP_BASE_LOW = "vmrun.map-base-low", "15.10.1", one, "Bits 11:0 of a permission map's base are ignored.",
+        broken = Is(0);
     TLB_CONTROL_RESERVED = "vmrun.tlb-control-reserved", "15.16.1", two, "A reserved TLB_CONTROL encoding is refused.",
         silent("Linux KVM nested.c", "the manual calls all encodings but 0, 1, 3 and 7 reserved without a consequence; KVM refuses them for its nested guests");
     NP_UNSUPPORTED = "vmrun.np-unsupported", "15.25.3", two, "NP_ENABLE where CPUID offers no nested paging is refused.",

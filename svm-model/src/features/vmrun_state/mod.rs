@@ -1,4 +1,5 @@
 //! VMRUN: what is loaded from the VMCB, and what is not (15.5.1, VMRUN).
 
 pub(crate) mod cases;
+mod mutants;
 pub mod rules;
