@@ -288,7 +288,8 @@ impl Machine<'_> {
     }
 }
 
-fn cr_rule(read: bool, n: u8) -> Option<RuleId> {
+/// The rule of the intercept of MOV to or from CRn, where there is one.
+pub(crate) fn cr_rule(read: bool, n: u8) -> Option<RuleId> {
     Some(match (read, n) {
         (true, 0) => r::CR0_READ,
         (true, 2) => r::CR2_READ,
@@ -304,7 +305,8 @@ fn cr_rule(read: bool, n: u8) -> Option<RuleId> {
     })
 }
 
-fn dr_rule(read: bool, n: u8) -> RuleId {
+/// The rule of the intercept of MOV to or from DRn.
+pub(crate) fn dr_rule(read: bool, n: u8) -> RuleId {
     const READ: [RuleId; 8] = [
         r::DR0_READ,
         r::DR1_READ,

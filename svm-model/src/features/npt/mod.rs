@@ -5,3 +5,4 @@ pub(crate) mod model;
 mod mutants;
 pub mod rules;
 pub(crate) mod walk_cases;
+pub(crate) mod written;

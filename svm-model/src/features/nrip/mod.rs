@@ -1,3 +1,4 @@
 //! Next RIP (15.7.1).
 
 pub mod rules;
+pub(crate) mod written;

@@ -4,3 +4,4 @@ pub(crate) mod cases;
 pub(crate) mod model;
 mod mutants;
 pub mod rules;
+pub(crate) mod written;
