@@ -44,7 +44,8 @@ impl Machine<'_> {
         if self.t.rule(r::MAP_OUTSIDE, !inside) {
             return self.msr_exit(write);
         }
-        let base = self.t.said(rule, base);
+        // Outside of the ranges there is no base, only a model that has been broken.
+        let base = if inside { self.t.said(rule, base) } else { base };
         let bit = u64::from(msr & 0x1fff) * 2 + u64::from(write);
         let byte = self.mem.read(map + base + bit / 8, 1);
         let rule = if write { r::MAP_WRITE } else { r::MAP_READ };

@@ -24,7 +24,7 @@ pub(crate) fn cases() -> Vec<Draft> {
             .ends(),
         // Nor does it need the NMI intercept.
         off("feature-off/vnmi-unintercepted")
-            .about([r::vnmi::SUPPORTED, r::vnmi::NEEDS_INTERCEPT])
+            .about(r::vnmi::SUPPORTED)
             .set(Field::INT_CTL, V_NMI)
             .run()
             .ends(),
