@@ -38,7 +38,7 @@ const UNNOTICED: &[(&str, usize, &str)] = &[
     ("vgif/not-enabled", 1, "likewise"),
     ("vgif/v-gif-kept", 1, "V_GIF does not change"),
     ("registers/selective-and-unconditional", 1, "the plain intercept is asked first"),
-    ("injection/not-valid", 1, "what is delivered must be valid once more"),
+    ("injection/not-valid", 1, "broken, the event is checked, and nothing is wrong with it"),
     ("injection/interrupt-not-intercepted", 1, "broken, the rule is about exceptions"),
     ("tlb/guest-1g,", 4, "the model walks the tables again, and there is no page"),
     ("tlb/shadow-1g,", 4, "likewise"),
