@@ -292,3 +292,63 @@ impl Code {
         draft.step(Step::L1(Insn::Raw(call), 0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic as M};
+
+    use super::*;
+
+    /// The code as a disassembler reads it: each byte is one of an instruction's, and each near
+    /// branch leads to an instruction, or behind the last.
+    fn read(bits: u32, code: &Code) -> Vec<M> {
+        let mut decoder = Decoder::with_ip(bits, &code.bytes, code.at, DecoderOptions::NONE);
+        let insns: Vec<Instruction> = decoder.iter().collect();
+        let starts: Vec<u64> = insns.iter().map(|i| i.ip()).chain([code.here()]).collect();
+        for insn in &insns {
+            assert!(!insn.is_invalid(), "{:#x}: {:x?}", insn.ip(), code.bytes);
+            let target = insn.near_branch_target();
+            assert!(target == 0 || starts.contains(&target), "{:#x} to {target:#x}", insn.ip());
+        }
+        insns.iter().map(|i| i.mnemonic()).collect()
+    }
+
+    #[test]
+    fn methods_are_the_instructions_that_they_are_named_after() {
+        let code = Code::at(0x1000).mov_eax(1).store_eax(0x2000).load_eax(0x2000).read_cr(0);
+        let code = code.write_cr(4).read_efer().load_idt(0x2000).store(0x2000, 1).count(0x2000);
+        let moves = [M::Mov, M::Mov, M::Mov, M::Mov, M::Mov, M::Mov, M::Rdmsr];
+        assert_eq!(read(32, &code), [&moves[..], &[M::Lidt, M::Mov, M::Inc]].concat());
+        let copied = Code::at(0x1000).copy(0x2000, 0x3000, 4);
+        assert_eq!(read(32, &copied), [M::Mov, M::Mov, M::Mov, M::Cld, M::Movsd]);
+        let run = Code::at(0x1000).vmrun(0x80_0000);
+        assert_eq!(read(32, &run), [M::Push, M::Popfd, M::Mov, M::Vmrun]);
+        let out = Code::at(0x1000).configure(1, 6, 7);
+        assert_eq!(read(32, &out), [M::Mov, M::Mov, M::Out, M::Mov, M::Mov, M::Out]);
+    }
+
+    #[test]
+    fn branches_lead_to_instructions() {
+        let code = Code::at(0x1000).wait_for(0x2000);
+        assert_eq!(read(32, &code), [M::Pause, M::Cmp, M::Je]);
+        let code = code.if_equal(7, |c| c.mov_eax(1), |c| c.mov_eax(2).mov_eax(3));
+        let code = code.while_none(0x2000, |c| c.jump_below(0x2000, 9, 0x1000));
+        let rest = [M::Cmp, M::Jne, M::Mov, M::Jmp, M::Mov, M::Mov, M::Cmp, M::Jne, M::Cmp, M::Jb];
+        assert_eq!(read(32, &code)[3..], rest);
+    }
+
+    #[test]
+    fn the_way_out_of_long_mode_and_back_is_read_in_each_of_its_modes() {
+        let out = Code::at(0x1000).leave_long_mode();
+        // 64-bit code as far as RETF, 32-bit code from there on.
+        let at = out.bytes.windows(2).position(|b| *b == [0x48, 0xcb]).expect("RETF") + 2;
+        let first = Code { at: out.at, bytes: out.bytes[..at].to_vec() };
+        assert_eq!(read(64, &first), [M::Mov, M::Push, M::Push, M::Retf]);
+        let second = Code { at: first.here(), bytes: out.bytes[at..].to_vec() };
+        let read_second = read(32, &second);
+        assert_eq!(read_second.last(), Some(&M::Wrmsr));
+        assert!(read_second.contains(&M::Btr));
+        let back = read(32, &Code::at(0x1000).leave_protected_mode().page(0x3000, 0x20));
+        assert_eq!(back.last(), Some(&M::Mov));
+    }
+}
