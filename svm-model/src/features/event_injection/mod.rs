@@ -3,3 +3,4 @@
 pub(crate) mod cases;
 mod mutants;
 pub mod rules;
+pub(crate) mod model;

@@ -6,3 +6,4 @@ pub(crate) mod register_cases;
 pub(crate) mod registers;
 mod mutants;
 pub mod rules;
+pub(crate) mod table;

@@ -2,3 +2,11 @@
 
 pub(crate) mod cases;
 pub mod rules;
+pub(crate) mod model;
+
+use crate::arch::cpu::{CpuFeature, Platform};
+
+/// Whether CPUID offers it.
+pub(crate) fn supported(platform: &Platform) -> bool {
+    platform.features.has(CpuFeature::TscScale)
+}

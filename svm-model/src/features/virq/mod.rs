@@ -4,3 +4,4 @@ pub(crate) mod cases;
 mod mutants;
 pub mod rules;
 pub(crate) mod shadow_cases;
+pub(crate) mod model;
