@@ -24,6 +24,7 @@ pub mod model;
 pub mod outcome;
 pub mod rules;
 pub mod snapshot;
+pub mod written;
 
 pub use arch::{cpu, vmcb};
 pub use case::Case;

@@ -90,9 +90,12 @@ pub fn on(executor: &mut QemuExecutor, cases: &[Case]) -> Result<Vec<Agreed>> {
 /// # Errors
 /// As [`kept::load`].
 pub fn written(repo: &Path) -> Result<Vec<Agreed>> {
-    let kept = kept::load(repo)?.into_iter().map(|(_, kept)| kept.entry());
-    let entries = catalogue::all().into_iter().chain(catalogue::elsewhere()).chain(kept);
-    let agreed = entries.filter_map(|entry| {
+    let mut entries = catalogue::all();
+    entries.extend(catalogue::elsewhere());
+    for (_, kept) in kept::load(repo)? {
+        entries.push(kept.entry()?);
+    }
+    let agreed = entries.into_iter().filter_map(|entry| {
         let (expected, _) = entry.written?;
         Agreed::new(&entry.case, catalogue::assumed(&entry.case), Truth::Written(expected))
     });

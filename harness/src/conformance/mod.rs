@@ -21,4 +21,3 @@ pub mod render;
 pub mod suite;
 pub mod watch;
 pub mod world;
-pub mod written;

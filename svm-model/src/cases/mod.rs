@@ -7,7 +7,6 @@
 //! A case's id is `family/detail`, made of what the case is about and never of
 //! its place in the family, so that it stays when cases are added around it.
 
-pub(crate) mod draft;
 pub mod random;
 
 use alloc::collections::BTreeSet;
@@ -16,7 +15,6 @@ use core::hash::{Hash, Hasher};
 
 use crate::case::Case;
 use crate::features;
-pub use draft::Draft;
 
 /// A family: its name, which its cases' ids begin with, and what makes it.
 pub struct Family {

@@ -7,14 +7,14 @@
 //! Out of scope, by name: AVIC (15.29), SEV, SEV-ES and SEV-SNP (15.34 to
 //! 15.36), shadow stacks (15.25.14 and the CET parts of 15.5), SKINIT's launch
 //! of a loader (15.27), the device exclusion vector (15.24), FERR_FREEZE (15.14.2)
-//! and the redirection of INIT (15.21.8), which written cases of the harness hold.
+//! and the redirection of INIT (15.21.8), which written cases hold.
 
 pub(crate) mod table;
 pub mod trace;
 
 pub(crate) use crate::features::tables::*;
 pub(crate) use table::Broken;
-pub use table::{Rule, RuleId, Sides, Source};
+pub use table::{Rule, RuleId, Sides, Source, cited};
 pub use trace::{RuleSet, Trace};
 
 pub use crate::features::TABLES;

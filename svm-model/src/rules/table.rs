@@ -1,5 +1,7 @@
 //! What a rule is, and how a table of rules is written down.
 
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 
 use crate::Feature;
@@ -36,6 +38,22 @@ pub(crate) enum Broken {
     Xor(u64),
     /// Does that, where the rule has something left alone: see [`Machine::leaves`].
     Instead(fn(&mut Machine<'_>, Scene<'_>) -> Flow),
+}
+
+impl Rule {
+    /// Where the manual says it, with the volume: `APM vol. 2, 15.5.1`.
+    pub fn citation(&self) -> String {
+        cited(self.section)
+    }
+}
+
+/// A rule's section with its volume: a number is one of volume 2, a name an instruction's page.
+pub fn cited(section: &str) -> String {
+    match section.as_bytes().first() {
+        Some(b'0'..=b'9') => format!("APM vol. 2, {section}"),
+        Some(b'A'..=b'Z') => format!("APM vol. 3, {section}"),
+        _ => format!("APM {section}"),
+    }
 }
 
 /// Whether a rule is a condition or an unconditional effect.

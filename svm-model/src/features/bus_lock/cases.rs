@@ -6,7 +6,7 @@ use alloc::vec;
 
 use crate::arch::intercept;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::BusLock;
 use crate::case::{Insn, world};
 use crate::cpu::CpuFeature;
@@ -19,7 +19,7 @@ fn draft(id: &str, enabled: bool, offered: bool) -> Draft {
     let id = format!("bus-lock/{id},enable={},threshold={}", on(enabled), on(offered));
     let feature = [CpuFeature::BusLockThreshold];
     let enable = if enabled { intercept::BUS_LOCK.mask() } else { 0 };
-    let draft = Draft::new(BusLock, id).vmcb(Field::INTERCEPT_MISC3, enable);
+    let draft = Draft::new(BusLock, id).set(Field::INTERCEPT_MISC3, enable);
     if offered { draft.needs(&feature) } else { draft.without(&feature) }
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn cases(out: &mut Cases) {
                     let id = format!("count={count},locks={locks}");
                     let case = draft(&id, enabled, offered);
                     let case = case.program(&vec![Insn::LockNot(SPLIT); locks]);
-                    let case = case.vmcb(Field::BUS_LOCK_THRESHOLD, count).run();
+                    let case = case.set(Field::BUS_LOCK_THRESHOLD, count).run();
                     out.push(case.peek(SPLIT).case());
                 }
             }
@@ -60,18 +60,18 @@ fn places(out: &mut Cases) {
 fn what_goes_on(out: &mut Cases) {
     let locks = vec![Insn::LockNot(SPLIT); 4];
     let counted = |id: &str, count: u64| {
-        draft(id, true, true).program(&locks).vmcb(Field::BUS_LOCK_THRESHOLD, count)
+        draft(id, true, true).program(&locks).set(Field::BUS_LOCK_THRESHOLD, count)
     };
     // Entered again, the guest has what is left, and exits at the same place.
     out.push(counted("again", 2).run().run().peek(SPLIT).case());
     // One more, as L1 would grant it.
-    let one_more = counted("one-more", 2).run().vmcb(Field::BUS_LOCK_THRESHOLD, 1);
+    let one_more = counted("one-more", 2).run().set(Field::BUS_LOCK_THRESHOLD, 1);
     out.push(one_more.run().peek(SPLIT).case());
     // Another exit in between saves what is left.
     let program = [Insn::LockNot(SPLIT), Insn::Cpuid, Insn::LockNot(SPLIT)];
     let between = draft("between", true, true).program(&program);
-    let between = between.vmcb(Field::BUS_LOCK_THRESHOLD, 7);
-    out.push(between.intercept(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
+    let between = between.set(Field::BUS_LOCK_THRESHOLD, 7);
+    out.push(between.also(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
     let user = counted("cpl=3", 1).user();
     out.push(user.done());
     // XCHG that exits has exchanged nothing.

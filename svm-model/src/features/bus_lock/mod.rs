@@ -1,8 +1,9 @@
 //! The bus lock threshold (15.14.5).
 
 pub(crate) mod cases;
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::intercept;

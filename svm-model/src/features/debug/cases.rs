@@ -5,7 +5,7 @@ use alloc::format;
 
 use crate::arch::flag;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on, rip};
+use crate::case::draft::{Draft, on, rip};
 use crate::Feature::Debug;
 use crate::case::{Insn, Step, world};
 use crate::vmcb::Field;
@@ -46,19 +46,19 @@ fn single_step(out: &mut Cases) {
                     continue;
                 }
                 let id = format!("tf,{name},db={}", on(intercepted));
-                let case = draft(id).program(program).vmcb(Field::RFLAGS, flag::FIXED | flag::TF);
-                let case = case.intercept(Field::INTERCEPT_MISC1, cpuid);
-                out.push(case.intercept_exceptions(if intercepted { DB } else { 0 }).done());
+                let case = draft(id).program(program).set(Field::RFLAGS, flag::FIXED | flag::TF);
+                let case = case.also(Field::INTERCEPT_MISC1, cpuid);
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done());
             }
         }
     }
     for (name, event) in [("intr", 0x8000_0031u64), ("ud", 0x8000_0306), ("nmi", 0x8000_0202)] {
-        let case = draft(format!("tf,inject-{name}")).program(&[Insn::Nop]).vmcb(Field::RFLAGS, flag::FIXED | flag::TF);
-        out.push(case.vmcb(Field::EVENTINJ, event).done());
+        let case = draft(format!("tf,inject-{name}")).program(&[Insn::Nop]).set(Field::RFLAGS, flag::FIXED | flag::TF);
+        out.push(case.set(Field::EVENTINJ, event).done());
     }
     for exceptions in [DB, 0xffff_ffff] {
         let case = draft(format!("icebp,exceptions={exceptions:#x}")).program(&[Insn::Icebp]);
-        out.push(case.intercept_exceptions(exceptions).vmcb(Field::DR6, 0xffff_0ff0).done());
+        out.push(case.also(Field::INTERCEPT_EXCEPTIONS, exceptions).set(Field::DR6, 0xffff_0ff0).done());
     }
     out.push(draft("icebp,dr6").program(&[Insn::Icebp, Insn::Nop]).done());
 }
@@ -73,28 +73,28 @@ fn breakpoints(out: &mut Cases) {
                         format!("dr{n},enable={enable},db={},rf={}", on(intercepted), on(rf != 0));
                     let case = draft(id).program(&program).step(Step::WriteDr(n, rip(&program, 0)));
                     let case = case
-                        .vmcb(Field::DR7, 0x400 | enable << (2 * n))
-                        .vmcb(Field::RFLAGS, 2 | rf);
-                    out.push(case.intercept_exceptions(if intercepted { DB } else { 0 }).done());
+                        .set(Field::DR7, 0x400 | enable << (2 * n))
+                        .set(Field::RFLAGS, 2 | rf);
+                    out.push(case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done());
                 }
             }
         }
         let id = format!("dr{n},second");
         let case = draft(id).program(&program).step(Step::WriteDr(n, rip(&program, 1)));
-        out.push(case.vmcb(Field::DR7, 0x400 | 1 << (2 * n)).intercept_exceptions(DB).done());
+        out.push(case.set(Field::DR7, 0x400 | 1 << (2 * n)).also(Field::INTERCEPT_EXCEPTIONS, DB).done());
         let case = draft(format!("dr{n},disabled"))
             .program(&program)
             .step(Step::WriteDr(n, rip(&program, 0)));
-        out.push(case.intercept_exceptions(DB).done());
+        out.push(case.also(Field::INTERCEPT_EXCEPTIONS, DB).done());
         let case =
             draft(format!("dr{n},elsewhere")).program(&program).step(Step::WriteDr(n, world::DATA));
-        out.push(case.vmcb(Field::DR7, 0x400 | 1 << (2 * n)).intercept_exceptions(DB).done());
+        out.push(case.set(Field::DR7, 0x400 | 1 << (2 * n)).also(Field::INTERCEPT_EXCEPTIONS, DB).done());
     }
     // Enabled by the host alone, it is not the guest's.
     for n in 0..4u8 {
         let case =
             draft(format!("host-dr{n}")).program(&program).step(Step::WriteDr(n, rip(&program, 1)));
-        let case = case.step(Step::WriteDr(7, 0x400 | 1 << (2 * n))).intercept_exceptions(DB).run();
+        let case = case.step(Step::WriteDr(7, 0x400 | 1 << (2 * n))).also(Field::INTERCEPT_EXCEPTIONS, DB).run();
         out.push(case.step(Step::ReadDr(7)).case());
     }
 }
@@ -106,8 +106,8 @@ fn general_detect(out: &mut Cases) {
                 let insn = if read { Insn::ReadDr(n, 0) } else { Insn::WriteDr(n, 0) };
                 let name = if read { "read" } else { "write" };
                 let id = format!("gd,dr{n},{name},db={}", on(intercepted));
-                let case = draft(id).program(&[insn]).vmcb(Field::DR7, 0x2400);
-                out.push(case.intercept_exceptions(if intercepted { DB } else { 0 }).done());
+                let case = draft(id).program(&[insn]).set(Field::DR7, 0x2400);
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done());
             }
         }
     }
@@ -134,7 +134,7 @@ fn values(out: &mut Cases) {
 
 fn host(out: &mut Cases) {
     for dr6 in [0xffff_0ff1u64, 0xffff_4ff0, 0xffff_0fff] {
-        let case = draft(format!("host-dr6={dr6:#x}")).vmcb(Field::DR6, dr6).run();
+        let case = draft(format!("host-dr6={dr6:#x}")).set(Field::DR6, dr6).run();
         out.push(case.step(Step::ReadDr(6)).case());
     }
     // What the guest enables is off in the host.

@@ -1,7 +1,8 @@
 //! Decode assists (15.8).
 
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 

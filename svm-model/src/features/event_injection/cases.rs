@@ -6,7 +6,7 @@ use alloc::format;
 use crate::arch::intercept;
 use crate::arch::event;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::EventInjection;
 use crate::case::{Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -37,18 +37,18 @@ fn types_and_vectors(out: &mut Cases) {
                 continue;
             }
             let case = draft(format!("type={kind},vector={vector:#x}"));
-            let case = case.program(&[Insn::Nop]).vmcb(Field::NRIP, world::L2_CODE);
-            out.push(case.vmcb(Field::EVENTINJ, event::V | kind << 8 | vector).done());
+            let case = case.program(&[Insn::Nop]).set(Field::NRIP, world::L2_CODE);
+            out.push(case.set(Field::EVENTINJ, event::V | kind << 8 | vector).done());
         }
         for vector in [2, 3, 13, 0x40, 0xff] {
             let case = draft(format!("v=0,type={kind},vector={vector:#x}")).program(&[Insn::Nop]);
-            out.push(case.vmcb(Field::EVENTINJ, kind << 8 | vector).done());
+            out.push(case.set(Field::EVENTINJ, kind << 8 | vector).done());
         }
     }
     // Outside 64-bit mode #OF and #BR are possible; here they are not.
     for bit in 12..31 {
         let case = draft(format!("reserved,bit={bit}")).program(&[Insn::Nop]);
-        out.push(case.vmcb(Field::EVENTINJ, 1 << bit | 0x30d).done());
+        out.push(case.set(Field::EVENTINJ, 1 << bit | 0x30d).done());
     }
 }
 
@@ -62,11 +62,11 @@ fn error_codes(out: &mut Cases) {
             }
             let case = draft(format!("error={value:#x},vector={vector}"));
             let event = event::V | event::EV | 3 << 8 | vector | value << 32;
-            out.push(case.program(&[Insn::Nop]).vmcb(Field::EVENTINJ, event).done());
+            out.push(case.program(&[Insn::Nop]).set(Field::EVENTINJ, event).done());
         }
         // Without EV the upper half is ignored.
         let case = draft(format!("no-ev,vector={vector}")).program(&[Insn::Nop]);
-        out.push(case.vmcb(Field::EVENTINJ, event::V | 3 << 8 | vector | 0x55 << 32).done());
+        out.push(case.set(Field::EVENTINJ, event::V | 3 << 8 | vector | 0x55 << 32).done());
     }
 }
 
@@ -82,41 +82,41 @@ fn not_in_the_way(out: &mut Cases) {
     for (name, event) in events {
         let base = |detail: &str| {
             let case = draft(format!("{name},{detail}")).program(&[Insn::Nop, Insn::Cpuid]);
-            case.vmcb(Field::EVENTINJ, event::V | event).vmcb(Field::NRIP, world::L2_CODE + 1)
+            case.set(Field::EVENTINJ, event::V | event).set(Field::NRIP, world::L2_CODE + 1)
         };
         for flags in [2, 0x202, 0x8d7, 0x1_0002] {
-            out.push(base(&format!("rflags={flags:#x}")).vmcb(Field::RFLAGS, flags).done());
+            out.push(base(&format!("rflags={flags:#x}")).set(Field::RFLAGS, flags).done());
         }
         for shadow in [0, 1] {
-            out.push(base(&format!("shadow={shadow}")).vmcb(Field::INT_STATE, shadow).done());
+            out.push(base(&format!("shadow={shadow}")).set(Field::INT_STATE, shadow).done());
         }
         out.push(
-            base("exceptions-intercepted").vmcb(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done(),
+            base("exceptions-intercepted").set(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done(),
         );
         // INTR, NMI, VINTR and INTn intercepts do not see an injected event.
         out.push(
-            base("interrupts-intercepted").intercept(Field::INTERCEPT_MISC1, 0x20_0013).done(),
+            base("interrupts-intercepted").also(Field::INTERCEPT_MISC1, 0x20_0013).done(),
         );
         out.push(base("user").user().done());
-        out.push(base("user,rflags=0x202").user().vmcb(Field::RFLAGS, 0x202).done());
-        out.push(base("rsp-unaligned").vmcb(Field::RSP, world::L2_STACK - 5).done());
-        out.push(base("cr2").vmcb(Field::CR2, 0x1234_5000).done());
-        out.push(base("first-insn-intercepted").intercept(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
-        out.push(base("twice").run().vmcb(Field::RIP, world::L2_CODE).done());
+        out.push(base("user,rflags=0x202").user().set(Field::RFLAGS, 0x202).done());
+        out.push(base("rsp-unaligned").set(Field::RSP, world::L2_STACK - 5).done());
+        out.push(base("cr2").set(Field::CR2, 0x1234_5000).done());
+        out.push(base("first-insn-intercepted").also(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
+        out.push(base("twice").run().set(Field::RIP, world::L2_CODE).done());
         out.push(base("frame").run().peek(world::L2_STACK - 0x28).peek(world::L2_STACK - 8).case());
         // An NMI behind it exits at the handler, where no shadow is left.
-        let nmi = base("nmi-pending,shadow=1").vmcb(Field::INT_STATE, 1).clgi().raise(Event::Nmi);
-        let nmi = nmi.intercept(Field::INTERCEPT_MISC1, 2).run();
+        let nmi = base("nmi-pending,shadow=1").set(Field::INT_STATE, 1).clgi().raise(Event::Nmi);
+        let nmi = nmi.also(Field::INTERCEPT_MISC1, 2).run();
         out.push(nmi.stgi().step(Step::Window).case());
         // A virtual interrupt waits behind it: the handler runs with IF clear.
-        let virq = base("v-irq").vmcb(Field::RFLAGS, 0x202).vmcb(Field::INT_VECTOR, 0x60);
-        out.push(virq.vmcb(Field::INT_CTL, 0xf_0100).done());
+        let virq = base("v-irq").set(Field::RFLAGS, 0x202).set(Field::INT_VECTOR, 0x60);
+        out.push(virq.set(Field::INT_CTL, 0xf_0100).done());
         // So does a physical one that the host allows.
         for masking in [0u64, 1 << 24] {
             let case = base(&format!("intr-pending,masking={}", on(masking != 0)));
             let case = case.clgi().raise(Event::Intr(0x51)).step(Step::Rflags(0x202));
-            let case = case.vmcb(Field::RFLAGS, 0x202).vmcb(Field::INT_CTL, masking);
-            let case = case.intercept(Field::INTERCEPT_MISC1, 1).run();
+            let case = case.set(Field::RFLAGS, 0x202).set(Field::INT_CTL, masking);
+            let case = case.also(Field::INTERCEPT_MISC1, 1).run();
             out.push(case.step(Step::Rflags(2)).stgi().step(Step::Window).case());
         }
     }
@@ -144,24 +144,24 @@ fn faults(out: &mut Cases) {
             let case = draft(format!("{name},stack-{what}"))
                 .needs(&[CpuFeature::Npt])
                 .program(&[Insn::Nop]);
-            let case = case.vmcb(Field::RSP, stack).poke(entry, (world::DATA + 0x7000) | value);
-            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
+            let case = case.set(Field::RSP, stack).poke(entry, (world::DATA + 0x7000) | value);
+            let case = case.set(Field::NRIP, world::L2_CODE).set(Field::EVENTINJ, event::V | event);
             out.push(case.done());
         }
         // The IDT, likewise.
         let case =
             draft(format!("{name},idt-absent")).needs(&[CpuFeature::Npt]).program(&[Insn::Nop]);
-        let case = case.vmcb(Field::IDTR_BASE, world::DATA + 0x8000);
+        let case = case.set(Field::IDTR_BASE, world::DATA + 0x8000);
         let case = case.poke(world::npt::PT + 8 * 8, world::DATA + 0x8066);
-        let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
+        let case = case.set(Field::NRIP, world::L2_CODE).set(Field::EVENTINJ, event::V | event);
         out.push(case.done());
         // A fault of the guest's own tables: intercepted, the event is reported.
         for intercepted in [false, true] {
             let id = format!("{name},stack-guest-absent,intercept={}", on(intercepted));
-            let case = draft(id).program(&[Insn::Nop]).vmcb(Field::RSP, stack);
+            let case = draft(id).program(&[Insn::Nop]).set(Field::RSP, stack);
             let case = case.poke(world::l2pt::PT + 7 * 8, world::DATA + 0x7066);
-            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
-            out.push(case.intercept_exceptions(u64::from(intercepted) << 14).done());
+            let case = case.set(Field::NRIP, world::L2_CODE).set(Field::EVENTINJ, event::V | event);
+            out.push(case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(intercepted) << 14).done());
         }
         for intercepted in [false, true] {
             let id = format!("{name},gate-absent,intercept={}", on(intercepted));
@@ -169,8 +169,8 @@ fn faults(out: &mut Cases) {
             let gate = world::L2_IDT + 16 * vector;
             let absent = world::initial_word(gate) & !(1 << 47);
             let case = draft(id).program(&[Insn::Nop]).poke(gate, absent);
-            let case = case.vmcb(Field::NRIP, world::L2_CODE).vmcb(Field::EVENTINJ, event::V | event);
-            out.push(case.intercept_exceptions(u64::from(intercepted) << 11).done());
+            let case = case.set(Field::NRIP, world::L2_CODE).set(Field::EVENTINJ, event::V | event);
+            out.push(case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(intercepted) << 11).done());
         }
     }
 }
@@ -188,7 +188,7 @@ fn own_faults(out: &mut Cases) {
     for (name, program) in rows {
         let base = |what: &str| {
             let case = draft(format!("own-{name},{what}")).program(program).program(&[Insn::Nop]);
-            case.vmcb(Field::RSP, stack)
+            case.set(Field::RSP, stack)
         };
         let nested = |case: Draft| case.needs(&[CpuFeature::Npt]);
         out.push(
@@ -200,7 +200,7 @@ fn own_faults(out: &mut Cases) {
         for intercepts in [0u64, 1 << 14, 1 << 8] {
             let case = base(&format!("stack-guest-absent,intercept={intercepts:#x}"));
             let case = case.poke(world::l2pt::PT + 56, world::DATA + 0x7066);
-            out.push(case.intercept_exceptions(intercepts).done());
+            out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepts).done());
         }
     }
 }
@@ -214,7 +214,7 @@ fn soft(out: &mut Cases) {
                 draft(format!("int,nrip={name},nrip-save={}", on(saved))).program(&[Insn::Nop]);
             let feature = [CpuFeature::NripSave];
             let case = if saved { case.needs(&feature) } else { case.without(&feature) };
-            out.push(case.vmcb(Field::NRIP, nrip).vmcb(Field::EVENTINJ, event::V | 0x431).done());
+            out.push(case.set(Field::NRIP, nrip).set(Field::EVENTINJ, event::V | 0x431).done());
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Guest mode execute trap (15.25.13).
 
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::nested_ctl;

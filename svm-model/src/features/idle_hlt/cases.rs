@@ -5,7 +5,7 @@ use alloc::format;
 use crate::arch::int_ctl::{V_IGN_TPR, V_IRQ, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use crate::arch::{flag, intercept};
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::IdleHlt;
 use crate::case::{Event, Insn};
 use crate::cpu::CpuFeature;
@@ -17,7 +17,7 @@ const NMI: u64 = intercept::NMI.mask();
 fn draft(id: &str, idle: bool, offered: bool) -> Draft {
     let id = format!("idle-hlt/{id},intercept={},idle-hlt={}", on(idle), on(offered));
     let feature = [CpuFeature::IdleHlt];
-    let draft = Draft::new(IdleHlt, id).vmcb(Field::INTERCEPT_MISC3, if idle { intercept::IDLE_HLT.mask() } else { 0 });
+    let draft = Draft::new(IdleHlt, id).set(Field::INTERCEPT_MISC3, if idle { intercept::IDLE_HLT.mask() } else { 0 });
     if offered { draft.needs(&feature) } else { draft.without(&feature) }
 }
 
@@ -43,8 +43,8 @@ fn matrix(out: &mut Cases, idle: bool, offered: bool) {
                 let id =
                     format!("cpl={},hlt={},shadow={shadow}", if user { 3 } else { 0 }, on(hlt));
                 let case = draft(&id, idle, offered).program(&[Insn::Hlt, Insn::Nop]);
-                let case = case.vmcb(Field::INT_STATE, shadow);
-                let case = case.intercept(Field::INTERCEPT_MISC1, if hlt { HLT } else { 0 });
+                let case = case.set(Field::INT_STATE, shadow);
+                let case = case.also(Field::INTERCEPT_MISC1, if hlt { HLT } else { 0 });
                 out.push(if user { case.user().done() } else { case.done() });
             }
         }
@@ -66,9 +66,9 @@ fn wakes(out: &mut Cases, idle: bool, offered: bool) {
     for (name, int_ctl, intercepts, physical) in pending {
         let case = draft(name, idle, offered).program(&[Insn::Hlt, Insn::Nop]);
         let case = if int_ctl & V_NMI_ENABLE != 0 { case.needs(&[CpuFeature::Vnmi]) } else { case };
-        let case = case.vmcb(Field::INT_CTL, int_ctl).vmcb(Field::INT_VECTOR, 0x51);
-        let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | flag::IF);
-        let case = case.intercept(Field::INTERCEPT_MISC1, intercepts);
+        let case = case.set(Field::INT_CTL, int_ctl).set(Field::INT_VECTOR, 0x51);
+        let case = case.set(Field::INT_STATE, 1).set(Field::RFLAGS, 2 | flag::IF);
+        let case = case.also(Field::INTERCEPT_MISC1, intercepts);
         let case = if physical { case.clgi().raise(Event::Intr(0x61)) } else { case };
         out.push(case.done());
     }
@@ -77,7 +77,7 @@ fn wakes(out: &mut Cases, idle: bool, offered: bool) {
 /// The exit leaves HLT to be executed again, with the interrupt that L1 has for it.
 fn again(out: &mut Cases) {
     let case = draft("again", true, true).program(&[Insn::Hlt, Insn::Nop]).run();
-    let case = case.vmcb(Field::INT_CTL, V_IRQ | V_IGN_TPR).vmcb(Field::INT_VECTOR, 0x51);
-    let case = case.vmcb(Field::INT_STATE, 1).vmcb(Field::RFLAGS, 2 | flag::IF);
+    let case = case.set(Field::INT_CTL, V_IRQ | V_IGN_TPR).set(Field::INT_VECTOR, 0x51);
+    let case = case.set(Field::INT_STATE, 1).set(Field::RFLAGS, 2 | flag::IF);
     out.push(case.done());
 }

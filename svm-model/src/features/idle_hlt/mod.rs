@@ -1,8 +1,9 @@
 //! The idle HLT intercept (15.9, Table 15-7).
 
 pub(crate) mod cases;
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::intercept;

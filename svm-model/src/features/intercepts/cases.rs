@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::arch::intercept;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature;
 use crate::case::{Insn, world};
 use crate::cpu::CpuFeature;
@@ -112,13 +112,13 @@ fn draft(id: impl AsRef<str>) -> Draft {
 }
 
 fn base(row: &Row, intercepted: bool) -> Draft {
-    let bits = crate::cases::draft::baseline(row.field) & !(1 << row.bit);
+    let bits = crate::case::draft::baseline(row.field) & !(1 << row.bit);
     // The VMRUN intercept must be set for the guest to start at all.
     let bits = if intercepted || row.name == "vmrun" { bits | 1 << row.bit } else { bits };
     let xcr = if row.name == "xsetbv" { 0x4_0020 } else { 0x20 };
-    let draft = Draft::new(Feature::Intercepts, "").program(&program(row)).vmcb(row.field, bits);
+    let draft = Draft::new(Feature::Intercepts, "").program(&program(row)).set(row.field, bits);
     if row.name == "xsetbv" {
-        draft.needs(&[CpuFeature::Xsave]).vmcb(Field::CR4, xcr)
+        draft.needs(&[CpuFeature::Xsave]).set(Field::CR4, xcr)
     } else {
         draft
     }
@@ -185,12 +185,12 @@ fn everything_else(out: &mut Cases, row: &Row) {
         draft(format!("{},others-intercepted", row.name)),
         |case, (field, bits)| {
             let own = if *field == row.field { 1 << row.bit } else { 0 };
-            case.vmcb(*field, bits & !own)
+            case.set(*field, bits & !own)
         },
     );
     let case = case.program(&program(row));
     let case = if row.name == "xsetbv" {
-        case.needs(&[CpuFeature::Xsave]).vmcb(Field::CR4, 0x4_0020)
+        case.needs(&[CpuFeature::Xsave]).set(Field::CR4, 0x4_0020)
     } else {
         case
     };
@@ -198,10 +198,10 @@ fn everything_else(out: &mut Cases, row: &Row) {
     // And all intercepts at once.
     let case = words
         .iter()
-        .fold(draft(format!("{},all-intercepted", row.name)), |c, (f, b)| c.vmcb(*f, *b));
+        .fold(draft(format!("{},all-intercepted", row.name)), |c, (f, b)| c.set(*f, *b));
     let case = case.program(&program(row));
     let case = if row.name == "xsetbv" {
-        case.needs(&[CpuFeature::Xsave]).vmcb(Field::CR4, 0x4_0020)
+        case.needs(&[CpuFeature::Xsave]).set(Field::CR4, 0x4_0020)
     } else {
         case
     };
@@ -219,7 +219,7 @@ fn decode(out: &mut Cases) {
                 continue;
             }
             let case =
-                draft(id).program(&[Insn::Int(vector)]).intercept(Field::INTERCEPT_MISC1, intercept::SWINT.mask());
+                draft(id).program(&[Insn::Int(vector)]).also(Field::INTERCEPT_MISC1, intercept::SWINT.mask());
             out.push(if user { case.user().done() } else { case.done() });
         }
     }
@@ -228,10 +228,10 @@ fn decode(out: &mut Cases) {
     {
         let id = format!("instructions/decode,invlpg={address:#x}");
         let case = draft(id).program(&[Insn::Invlpg(address)]);
-        out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::INVLPG.mask()).done());
+        out.push(case.also(Field::INTERCEPT_MISC1, intercept::INVLPG.mask()).done());
         let id = format!("instructions/decode,invlpga={address:#x}");
         let case = draft(id).program(&[Insn::Mov(0, address), Insn::Mov(1, 1), Insn::Invlpga]);
-        out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::INVLPGA.mask()).done());
+        out.push(case.also(Field::INTERCEPT_MISC1, intercept::INVLPGA.mask()).done());
     }
 }
 
@@ -253,7 +253,7 @@ fn unsupported(out: &mut Cases) {
             let id = format!("unsupported,{name},intercept={}", on(intercepted));
             let case = draft(id).without(&[feature]).program(core::slice::from_ref(&insn));
             let bits = u64::from(intercepted) << bit;
-            out.push(case.intercept(field, bits).done());
+            out.push(case.also(field, bits).done());
         }
     }
 }
@@ -264,16 +264,16 @@ fn exceptions_first(out: &mut Cases) {
             [(Insn::Rdtsc, 14, Field::INTERCEPT_MISC1), (Insn::Rdtscp, 7, Field::INTERCEPT_MISC2)]
         {
             let id = format!("{insn:?},{name},cpl=3").to_lowercase();
-            let case = draft(id).user().program(&[insn]).vmcb(Field::CR4, cr4);
-            out.push(case.intercept(field, 1 << bit).done());
+            let case = draft(id).user().program(&[insn]).set(Field::CR4, cr4);
+            out.push(case.also(field, 1 << bit).done());
         }
     }
     for (cr4, name) in [(0x120, "pce"), (0x20, "no-pce")] {
         for intercepted in [0, 1u64] {
             let id = format!("rdpmc,{name},cpl=3,intercept={intercepted}");
             let program = [Insn::Mov(1, 0), Insn::Rdpmc];
-            let case = draft(id).user().program(&program).vmcb(Field::CR4, cr4);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, intercepted << 15).done());
+            let case = draft(id).user().program(&program).set(Field::CR4, cr4);
+            out.push(case.also(Field::INTERCEPT_MISC1, intercepted << 15).done());
         }
     }
     for (name, insn, bit) in [
@@ -286,8 +286,8 @@ fn exceptions_first(out: &mut Cases) {
             let id = format!("{name},umip={},cpl=3", on(umip));
             let case =
                 draft(id).needs(&[CpuFeature::Umip]).user().program(core::slice::from_ref(&insn));
-            let case = case.vmcb(Field::CR4, 0x20 | u64::from(umip) << 11);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, 1 << bit).done());
+            let case = case.set(Field::CR4, 0x20 | u64::from(umip) << 11);
+            out.push(case.also(Field::INTERCEPT_MISC1, 1 << bit).done());
         }
     }
     for rax in [8, 0x800, 1 << 45, 1 << 52, 1 << 63] {
@@ -302,7 +302,7 @@ fn exceptions_first(out: &mut Cases) {
                 } else {
                     case.without(&[CpuFeature::AddrChk])
                 };
-                out.push(case.intercept(Field::INTERCEPT_MISC2, 1 << bit).done());
+                out.push(case.also(Field::INTERCEPT_MISC2, 1 << bit).done());
             }
         }
     }
@@ -340,11 +340,11 @@ fn exceptions(out: &mut Cases) {
                     if user { 3 } else { 0 }
                 );
                 let case = draft(id).program(program).program(&[Insn::Nop]);
-                let case = case.vmcb(Field::INTERCEPT_EXCEPTIONS, bits);
+                let case = case.set(Field::INTERCEPT_EXCEPTIONS, bits);
                 let case =
-                    case.poke(world::l2pt::PT + 5 * 8, missing | 0x66).vmcb(Field::CR2, 0x1111);
+                    case.poke(world::l2pt::PT + 5 * 8, missing | 0x66).set(Field::CR2, 0x1111);
                 let case =
-                    if *name == "vmmcall" { case.vmcb(Field::INTERCEPT_MISC2, 1) } else { case };
+                    if *name == "vmmcall" { case.set(Field::INTERCEPT_MISC2, 1) } else { case };
                 out.push(if user { case.user().done() } else { case.done() });
             }
         }
@@ -352,17 +352,17 @@ fn exceptions(out: &mut Cases) {
     for (name, cr0) in [("ts", 0x8001_003b), ("em", 0x8001_0035), ("none", 0x8001_0033)] {
         for intercepted in [0u64, 1] {
             let id = format!("exception,nm,{name},intercept={intercepted}");
-            let case = draft(id).program(&[Insn::Fnop]).vmcb(Field::CR0, cr0);
-            out.push(case.intercept_exceptions(intercepted << 7).done());
+            let case = draft(id).program(&[Insn::Fnop]).set(Field::CR0, cr0);
+            out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepted << 7).done());
         }
     }
     for vector in [0u8, 1, 3, 4, 6, 8, 13, 14, 0x20, 0x80] {
         let id = format!("int={vector:#x},exceptions-intercepted");
         let case = draft(id).program(&[Insn::Int(vector)]);
-        out.push(case.vmcb(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
+        out.push(case.set(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
     }
     let icebp = draft("icebp,exceptions-intercepted").program(&[Insn::Icebp]);
-    out.push(icebp.vmcb(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
+    out.push(icebp.set(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done());
 }
 
 /// #OF, which 64-bit mode does not have, and #AC, which needs CPL 3.
@@ -374,9 +374,9 @@ fn rare_exceptions(out: &mut Cases) {
                 on(overflow != 0),
                 on(intercepted != 0)
             );
-            let case = draft(id).program(&[Insn::Into, Insn::Nop]).vmcb(Field::CS_ATTRIB, 0xc9b);
-            let case = case.vmcb(Field::RFLAGS, 2 | overflow);
-            out.push(case.intercept_exceptions(intercepted).done());
+            let case = draft(id).program(&[Insn::Into, Insn::Nop]).set(Field::CS_ATTRIB, 0xc9b);
+            let case = case.set(Field::RFLAGS, 2 | overflow);
+            out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepted).done());
         }
     }
     for am in [0u64, 1 << 18] {
@@ -390,8 +390,8 @@ fn rare_exceptions(out: &mut Cases) {
                         on(intercepted != 0)
                     );
                     let case = draft(id).user().program(&[Insn::Load(0, world::DATA + offset)]);
-                    let case = case.vmcb(Field::CR0, 0x8001_0033 | am).vmcb(Field::RFLAGS, 2 | ac);
-                    out.push(case.intercept_exceptions(intercepted).done());
+                    let case = case.set(Field::CR0, 0x8001_0033 | am).set(Field::RFLAGS, 2 | ac);
+                    out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepted).done());
                 }
             }
         }
@@ -416,7 +416,7 @@ fn armed(out: &mut Cases) {
             if bits == 0 {
                 continue;
             }
-            out.push(case.intercept(Field::INTERCEPT_MISC2, bits << 11).done());
+            out.push(case.also(Field::INTERCEPT_MISC2, bits << 11).done());
         }
     }
 }
@@ -426,7 +426,7 @@ fn task_switch(out: &mut Cases) {
     for selector in [0x38u16, 0x3b] {
         for flags in [2u64, 0x1_0002] {
             let id = format!("task-switch,selector={selector:#x},rflags={flags:#x}");
-            let case = draft(id).program(&[Insn::TaskJump(selector)]).fields(&[
+            let case = draft(id).program(&[Insn::TaskJump(selector)]).set_all(&[
                 (Field::EFER, 0x1000),
                 (Field::CR0, 0x33),
                 (Field::CR4, 0),
@@ -436,7 +436,7 @@ fn task_switch(out: &mut Cases) {
             // DPL 3, so that the jump may come with any RPL.
             let tss = 0x0000_e900_0000_0067 | (world::DATA & 0xff_ffff) << 16;
             let case = case.poke(world::L2_GDT + 0x38, tss);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::TASK_SWITCH.mask()).done());
+            out.push(case.also(Field::INTERCEPT_MISC1, intercept::TASK_SWITCH.mask()).done());
         }
     }
 }
@@ -455,7 +455,7 @@ fn faults_and_intercepts(out: &mut Cases) {
                 let id = format!("gate-{name},vector={vector},intercept={intercepts:#x}");
                 let word = world::initial_word(gate(vector)) & !(0xff << 40) | entry << 40;
                 let case = draft(id).program(&[insn]).poke(gate(vector), word);
-                out.push(case.intercept_exceptions(intercepts).done());
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepts).done());
             }
         }
     }
@@ -469,9 +469,9 @@ fn faults_and_intercepts(out: &mut Cases) {
                 let id = format!(
                     "idt-limit={limit:#x},intercept={intercepts:#x},shutdown={shutdown:#x}"
                 );
-                let case = draft(id).program(&[Insn::Ud2]).vmcb(Field::IDTR_LIMIT, limit);
-                let case = case.vmcb(Field::INTERCEPT_MISC1, shutdown);
-                out.push(case.intercept_exceptions(intercepts).done());
+                let case = draft(id).program(&[Insn::Ud2]).set(Field::IDTR_LIMIT, limit);
+                let case = case.set(Field::INTERCEPT_MISC1, shutdown);
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepts).done());
             }
         }
     }
@@ -480,9 +480,9 @@ fn faults_and_intercepts(out: &mut Cases) {
         for intercepts in [0u64, 1 << 14, 1 << 12, 1 << 8] {
             for insn in [Insn::Ud2, Insn::Int3, Insn::Divide] {
                 let id = format!("stack-{name},{insn:?},intercept={intercepts:#x}").to_lowercase();
-                let case = draft(id).program(&[insn]).vmcb(Field::RSP, rsp);
+                let case = draft(id).program(&[insn]).set(Field::RSP, rsp);
                 let case = case.poke(world::l2pt::PT + 5 * 8, world::DATA + 0x5066);
-                out.push(case.intercept_exceptions(intercepts).done());
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, intercepts).done());
             }
         }
     }

@@ -4,7 +4,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature;
 use crate::case::{Insn, world};
 use crate::vmcb::Field;
@@ -47,12 +47,12 @@ fn write_traps(out: &mut Cases) {
         let value = if let Insn::WriteCr(n, _) = insn { harmless(n) } else { 0x33 };
         let case = draft(format!("write-trap,{name}"));
         let case = case.program(&[Insn::Mov(1, value), insn.clone(), Insn::Nop]);
-        out.push(case.intercept(Field::INTERCEPT_MISC2, 0xffff_8000).done());
+        out.push(case.also(Field::INTERCEPT_MISC2, 0xffff_8000).done());
     }
     for value in [0x1d00, 0x1501] {
         let case = draft(format!("write-trap,efer={value:#x}"));
         let case = case.program(&[Insn::Wrmsr(0xc000_0080, value), Insn::Nop]);
-        out.push(case.intercept(Field::INTERCEPT_MISC2, 0xffff_8000).done());
+        out.push(case.also(Field::INTERCEPT_MISC2, 0xffff_8000).done());
     }
 }
 
@@ -63,13 +63,13 @@ fn control(out: &mut Cases) {
                 let bits = u64::from(intercepted) << n;
                 let id = format!("mov-r{gpr}-cr{n},intercept={}", on(intercepted));
                 let case = draft(id).program(&[Insn::ReadCr(n, gpr)]);
-                out.push(case.vmcb(Field::INTERCEPT_CR_READ, bits).done());
+                out.push(case.set(Field::INTERCEPT_CR_READ, bits).done());
                 if gpr == 4 && !intercepted {
                     continue;
                 }
                 let id = format!("mov-cr{n}-r{gpr},intercept={}", on(intercepted));
                 let case = draft(id).program(&[Insn::Mov(gpr, harmless(n)), Insn::WriteCr(n, gpr)]);
-                out.push(case.vmcb(Field::INTERCEPT_CR_WRITE, bits).done());
+                out.push(case.set(Field::INTERCEPT_CR_WRITE, bits).done());
             }
         }
         for (name, insn) in [("read", Insn::ReadCr(n, 1)), ("write", Insn::WriteCr(n, 1))] {
@@ -77,7 +77,7 @@ fn control(out: &mut Cases) {
             let id = format!("cr{n}-{name},cpl=3");
             let case = draft(&id).user().program(&program);
             out.push(
-                case.fields(&[
+                case.set_all(&[
                     (Field::INTERCEPT_CR_READ, 0xffff),
                     (Field::INTERCEPT_CR_WRITE, 0xffff),
                 ])
@@ -89,7 +89,7 @@ fn control(out: &mut Cases) {
             let (read, write) = if name == "read" { (others, 0xffff) } else { (0xffff, others) };
             let case = draft(&id).program(&program);
             out.push(
-                case.fields(&[
+                case.set_all(&[
                     (Field::INTERCEPT_CR_READ, read),
                     (Field::INTERCEPT_CR_WRITE, write),
                 ])
@@ -104,7 +104,7 @@ fn control(out: &mut Cases) {
                 let bits = u64::from(intercepted) << n;
                 let case = draft(id).program(&[insn]);
                 out.push(
-                    case.fields(&[
+                    case.set_all(&[
                         (Field::INTERCEPT_CR_READ, bits),
                         (Field::INTERCEPT_CR_WRITE, bits),
                     ])
@@ -125,7 +125,7 @@ fn control(out: &mut Cases) {
                 let cpl = if user { 3 } else { 0 };
                 let id = format!("{name},intercept={},cpl={cpl}", on(intercepted));
                 let program = [Insn::Mov(1, 0xb), Insn::Mov(9, 0x9), insn.clone()];
-                let case = draft(id).program(&program).vmcb(field, u64::from(intercepted));
+                let case = draft(id).program(&program).set(field, u64::from(intercepted));
                 out.push(if user { case.user().done() } else { case.done() });
             }
         }
@@ -137,8 +137,8 @@ fn selective(out: &mut Cases) {
     for sel in [false, true] {
         for write in [false, true] {
             let intercepts = |case: Draft| {
-                case.intercept(Field::INTERCEPT_MISC1, u64::from(sel) << 5)
-                    .vmcb(Field::INTERCEPT_CR_WRITE, write.into())
+                case.also(Field::INTERCEPT_MISC1, u64::from(sel) << 5)
+                    .set(Field::INTERCEPT_CR_WRITE, write.into())
             };
             for bit in [1, 2, 3, 5, 16, 18, 29, 30] {
                 let cr0 = 0x8001_0033 ^ 1u64 << bit ^ if bit == 29 { 1 << 30 } else { 0 };
@@ -160,7 +160,7 @@ fn selective(out: &mut Cases) {
             }
             for cr0 in [0x8001_0033, 0x8001_003b] {
                 let id = format!("sel-clts,cr0={cr0:#x},sel={},write={}", on(sel), on(write));
-                let case = draft(id).program(&[Insn::Clts]).vmcb(Field::CR0, cr0);
+                let case = draft(id).program(&[Insn::Clts]).set(Field::CR0, cr0);
                 out.push(intercepts(case).done());
             }
         }
@@ -189,8 +189,8 @@ fn faults(out: &mut Cases) {
             for gp in [false, true] {
                 let id = format!("cr{n}-fault,{name},intercept={},gp={}", on(intercepted), on(gp));
                 let case = draft(id).program(&[Insn::Mov(1, value), Insn::WriteCr(n, 1)]);
-                let case = case.vmcb(Field::INTERCEPT_CR_WRITE, u64::from(intercepted) << n);
-                out.push(case.intercept_exceptions(u64::from(gp) << 13).done());
+                let case = case.set(Field::INTERCEPT_CR_WRITE, u64::from(intercepted) << n);
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(gp) << 13).done());
             }
         }
     }
@@ -203,14 +203,14 @@ fn debug(out: &mut Cases) {
                 let bits = u64::from(intercepted) << n;
                 let id = format!("mov-r{gpr}-dr{n},intercept={}", on(intercepted));
                 let case = draft(id).program(&[Insn::ReadDr(n, gpr)]);
-                out.push(case.vmcb(Field::INTERCEPT_DR_READ, bits).done());
+                out.push(case.set(Field::INTERCEPT_DR_READ, bits).done());
                 if gpr == 4 && !intercepted {
                     continue;
                 }
                 let value = if n == 7 || n == 5 { 0x600 } else { 0x1234 };
                 let id = format!("mov-dr{n}-r{gpr},intercept={}", on(intercepted));
                 let case = draft(id).program(&[Insn::Mov(gpr, value), Insn::WriteDr(n, gpr)]);
-                out.push(case.vmcb(Field::INTERCEPT_DR_WRITE, bits).done());
+                out.push(case.set(Field::INTERCEPT_DR_WRITE, bits).done());
             }
         }
         for read in [false, true] {
@@ -221,17 +221,17 @@ fn debug(out: &mut Cases) {
                 .program(&[Insn::Mov(1, 0), insn.clone()]);
             let (r, w) = if read { (others, 0xffff) } else { (0xffff, others) };
             out.push(
-                case.fields(&[(Field::INTERCEPT_DR_READ, r), (Field::INTERCEPT_DR_WRITE, w)])
+                case.set_all(&[(Field::INTERCEPT_DR_READ, r), (Field::INTERCEPT_DR_WRITE, w)])
                     .done(),
             );
             for intercepted in [false, true] {
                 let bits = if intercepted { 0xffff } else { 0 };
                 let fields = [(Field::INTERCEPT_DR_READ, bits), (Field::INTERCEPT_DR_WRITE, bits)];
                 let case = draft(format!("dr{n}-{name},cpl=3,intercept={}", on(intercepted)));
-                out.push(case.user().program(core::slice::from_ref(&insn)).fields(&fields).done());
+                out.push(case.user().program(core::slice::from_ref(&insn)).set_all(&fields).done());
                 let case = draft(format!("dr{n}-{name},de,intercept={}", on(intercepted)));
-                let case = case.program(&[Insn::Mov(1, 0), insn.clone()]).vmcb(Field::CR4, 0x28);
-                out.push(case.fields(&fields).done());
+                let case = case.program(&[Insn::Mov(1, 0), insn.clone()]).set(Field::CR4, 0x28);
+                out.push(case.set_all(&fields).done());
             }
         }
     }

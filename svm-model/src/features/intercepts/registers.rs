@@ -188,7 +188,8 @@ impl Machine<'_> {
     }
 }
 
-fn cr_rule(read: bool, n: u8) -> Option<RuleId> {
+/// The rule of the intercept of MOV to or from CRn, where there is one.
+pub(crate) fn cr_rule(read: bool, n: u8) -> Option<RuleId> {
     Some(match (read, n) {
         (true, 0) => intercepts::CR0_READ,
         (true, 2) => intercepts::CR2_READ,
@@ -203,4 +204,3 @@ fn cr_rule(read: bool, n: u8) -> Option<RuleId> {
         _ => return None,
     })
 }
-

@@ -5,9 +5,9 @@ use alloc::format;
 
 use crate::Feature::Intercepts;
 use crate::arch::intercept;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
 use crate::vmcb::Field;
 
 pub(crate) fn cases(out: &mut Cases) {
@@ -18,8 +18,8 @@ pub(crate) fn cases(out: &mut Cases) {
     for low in [1, 0x7e, 0xfff] {
         let case = draft(format!("base-low={low:#x}")).program(&[io(false, 1, 0x7e)]);
         let case = case
-            .intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask())
-            .vmcb(Field::IOPM_BASE_PA, world::IOPM | low);
+            .also(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask())
+            .set(Field::IOPM_BASE_PA, world::IOPM | low);
         out.push(bit(case, 0x7e).done());
     }
 }
@@ -53,7 +53,7 @@ fn ports(out: &mut Cases) {
                 }
                 let case = draft(id)
                     .program(&[io(input, 1, port)])
-                    .intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
+                    .also(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
                 out.push(if set { bit(case, port.into()) } else { case }.done());
             }
             let name = if input { "in" } else { "out" };
@@ -81,11 +81,8 @@ fn sizes(out: &mut Cases) {
                     let id = format!("{name},port={port:#x},size={size},offset={offset}");
                     let case = draft(id).program(&[io(input, size, port)]);
                     out.push(
-                        bit(
-                            case.intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask()),
-                            at,
-                        )
-                        .done(),
+                        bit(case.also(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask()), at)
+                            .done(),
                     );
                 }
             }
@@ -104,7 +101,7 @@ fn strings(out: &mut Cases) {
                     let insn = Insn::StringIo { input, size, port, count };
                     let case = draft(id)
                         .program(&[insn])
-                        .intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
+                        .also(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
                     out.push(bit(case, port.into()).done());
                 }
             }
@@ -118,8 +115,8 @@ fn privilege(out: &mut Cases) {
         for set in [false, true] {
             let id = format!("cpl=3,iopl={iopl},bit={}", on(set));
             let case = draft(id).user().program(&[io(false, 1, 0x7e)]);
-            let case = case.vmcb(Field::RFLAGS, 2 | iopl << 12);
-            let case = case.intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
+            let case = case.set(Field::RFLAGS, 2 | iopl << 12);
+            let case = case.also(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
             out.push(if set { bit(case, 0x7e) } else { case }.done());
         }
     }
@@ -131,9 +128,9 @@ fn privilege(out: &mut Cases) {
             for set in [false, true] {
                 let id = format!("cpl=3,iopl={iopl},bit={},tss-map={name}", on(set));
                 let case = draft(id).user().program(&[io(false, 1, 0x7e)]);
-                let case = case.vmcb(Field::RFLAGS, 2 | iopl << 12);
+                let case = case.set(Field::RFLAGS, 2 | iopl << 12);
                 let case = case.step(Step::Mem { pa, width, value });
-                let case = case.intercept(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
+                let case = case.also(Field::INTERCEPT_MISC1, intercept::IOIO_PROT.mask());
                 out.push(if set { bit(case, 0x7e) } else { case }.done());
             }
         }

@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::arch::msr::{BR_FROM, BR_TO, DEBUGCTL};
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Lbrv;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -36,8 +36,8 @@ fn switches(out: &mut Cases) {
                         "switch,offered={},enable={enable},guest={guest},host={host}",
                         on(offered)
                     );
-                    let case = draft(id, offered).vmcb(Field::VIRT_EXT, enable);
-                    let case = case.fields(&[
+                    let case = draft(id, offered).set(Field::VIRT_EXT, enable);
+                    let case = case.set_all(&[
                         (Field::DBGCTL, guest),
                         (Field::BR_FROM, 0x1111),
                         (Field::BR_TO, 0x2222),
@@ -54,8 +54,8 @@ fn switches(out: &mut Cases) {
     }
     for (name, msr) in [("from", BR_FROM), ("to", BR_TO), ("excp-from", 0x1dd), ("excp-to", 0x1de)]
     {
-        let case = draft(format!("read-{name}"), true).vmcb(Field::VIRT_EXT, 1);
-        let case = case.fields(&[
+        let case = draft(format!("read-{name}"), true).set(Field::VIRT_EXT, 1);
+        let case = case.set_all(&[
             (Field::BR_FROM, 0x1111),
             (Field::BR_TO, 0x2222),
             (Field::LASTEXCPFROM, 0x3333),
@@ -75,18 +75,18 @@ fn records(out: &mut Cases) {
         for enable in [0u64, 1] {
             let id = format!("branch,debugctl={debugctl},enable={enable}");
             let case = draft(id, true).program(&padded(&[Insn::Jump(target)]));
-            let case = case.vmcb(Field::VIRT_EXT, enable).vmcb(Field::DBGCTL, debugctl);
+            let case = case.set(Field::VIRT_EXT, enable).set(Field::DBGCTL, debugctl);
             out.push(case.run().step(Step::Rdmsr(DEBUGCTL)).case());
         }
     }
-    let own = draft("branch,guest-enables", true).vmcb(Field::VIRT_EXT, 1);
+    let own = draft("branch,guest-enables", true).set(Field::VIRT_EXT, 1);
     out.push(own.program(&padded(&[Insn::Wrmsr(DEBUGCTL, 1), Insn::Jump(target)])).done());
     for debugctl in [0u64, 1] {
-        let case = draft(format!("single-step,debugctl={debugctl}"), true).vmcb(Field::VIRT_EXT, 1);
-        let case = case.vmcb(Field::DBGCTL, debugctl).vmcb(Field::RFLAGS, 0x102);
+        let case = draft(format!("single-step,debugctl={debugctl}"), true).set(Field::VIRT_EXT, 1);
+        let case = case.set(Field::DBGCTL, debugctl).set(Field::RFLAGS, 0x102);
         out.push(case.program(&[Insn::Nop, Insn::Nop]).done());
     }
-    let host = draft("branch,host-keeps", true).vmcb(Field::VIRT_EXT, 1).vmcb(Field::DBGCTL, 1);
+    let host = draft("branch,host-keeps", true).set(Field::VIRT_EXT, 1).set(Field::DBGCTL, 1);
     let host = host.program(&padded(&[Insn::Jump(target)])).run();
     out.push(
         host.step(Step::Rdmsr(BR_FROM)).step(Step::Rdmsr(BR_TO)).step(Step::Rdmsr(DEBUGCTL)).case(),

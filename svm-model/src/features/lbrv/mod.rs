@@ -1,9 +1,10 @@
 //! LBR virtualisation (15.23).
 
 pub(crate) mod cases;
+pub(crate) mod model;
 mod mutants;
 pub mod rules;
-pub(crate) mod model;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::virt_ext;

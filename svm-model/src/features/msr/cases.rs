@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, TSC_RATIO, VM_CR, VM_HSAVE_PA};
 use crate::cases::Cases;
-use crate::cases::draft::Draft;
+use crate::case::draft::Draft;
 use crate::Feature;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;

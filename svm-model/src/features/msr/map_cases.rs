@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::arch::intercept;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Msr;
 use crate::case::{Insn, Step, world};
 use crate::vmcb::Field;
@@ -69,7 +69,7 @@ fn edges(out: &mut Cases) {
         for write in [false, true] {
             let name = if write { "wrmsr" } else { "rdmsr" };
             let case = draft(format!("{name}={msr:#x},bit=on")).program(&[access(msr, write)]);
-            out.push(set(case.intercept(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()), msr, write).done());
+            out.push(set(case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()), msr, write).done());
         }
     }
     for msr in [
@@ -89,7 +89,7 @@ fn edges(out: &mut Cases) {
         for write in [false, true] {
             let name = if write { "wrmsr" } else { "rdmsr" };
             let case = draft(format!("{name}={msr:#x},outside")).program(&[access(msr, write)]);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()).done());
+            out.push(case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()).done());
         }
     }
 }
@@ -108,7 +108,7 @@ fn neighbours(out: &mut Cases) {
             };
             let insn = if write { Insn::Wrmsr(msr, value) } else { Insn::Rdmsr(msr) };
             let case = draft(format!("{name}={msr:#x},neighbours")).program(&[insn]);
-            let case = case.intercept(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask());
+            let case = case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask());
             let case = (0..4)
                 .filter(|n| *n != 1)
                 .fold(case, |c, n| c.step(Step::Mem { pa: pa + n - 1, width: 1, value: 0xff }));
@@ -135,7 +135,7 @@ fn known(out: &mut Cases) {
                     let id = format!("{name}={msr:#x},prot={},bit={}", on(prot), on(bit));
                     let case = draft(id).program(&[insn, Insn::Rdmsr(msr)]);
                     let case =
-                        case.intercept(Field::INTERCEPT_MISC1, if prot { intercept::MSR_PROT.mask() } else { 0 });
+                        case.also(Field::INTERCEPT_MISC1, if prot { intercept::MSR_PROT.mask() } else { 0 });
                     out.push(if bit { set(case, msr, write) } else { case }.done());
                 }
             }
@@ -144,8 +144,8 @@ fn known(out: &mut Cases) {
     for low in [1, 0xabc, 0xfff] {
         let case = draft(format!("base-low={low:#x}")).program(&[Insn::Rdmsr(0xc000_0080)]);
         let case = case
-            .intercept(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask())
-            .vmcb(Field::MSRPM_BASE_PA, world::MSRPM | low);
+            .also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask())
+            .set(Field::MSRPM_BASE_PA, world::MSRPM | low);
         out.push(set(case, 0xc000_0080, false).done());
     }
 }
@@ -166,8 +166,8 @@ fn order(out: &mut Cases) {
             for gp in [false, true] {
                 let id = format!("bad,{name},bit={},gp={}", on(bit), on(gp));
                 let case = draft(id).program(&[Insn::Wrmsr(msr, value)]);
-                let case = case.intercept(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask());
-                let case = case.intercept_exceptions(u64::from(gp) << 13);
+                let case = case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask());
+                let case = case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(gp) << 13);
                 out.push(if bit { set(case, msr, true) } else { case }.done());
             }
         }
@@ -176,7 +176,7 @@ fn order(out: &mut Cases) {
         for msr in [0xc000_0080, 0x4000_0000] {
             let id = format!("cpl=3,msr={msr:#x},write={}", on(write));
             let case = draft(id).user().program(&[access(msr, write)]);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()).done());
+            out.push(case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()).done());
         }
     }
 }

@@ -5,3 +5,4 @@ pub(crate) mod map_cases;
 pub(crate) mod model;
 mod mutants;
 pub mod rules;
+pub(crate) mod written;

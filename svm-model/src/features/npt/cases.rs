@@ -4,7 +4,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::{Gmet, Npt};
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -200,7 +200,7 @@ fn host_state(out: &mut Cases) {
                 .step(Step::WriteCr(0, cr0));
             out.push(case.poke(PT_ENTRY, PAGE | 0x65).done());
             let case =
-                draft(format!("guest-wp={},{name}", on(wp))).program(program).vmcb(Field::CR0, cr0);
+                draft(format!("guest-wp={},{name}", on(wp))).program(program).set(Field::CR0, cr0);
             out.push(case.poke(PT_ENTRY, PAGE | 0x65).done());
         }
     }
@@ -213,7 +213,7 @@ fn host_state(out: &mut Cases) {
     // The guest's NXE is its own.
     for guest_nxe in [0u64, 0x800] {
         let case = draft(format!("guest-nxe={}", on(guest_nxe != 0))).program(ACCESSES[2].1);
-        let case = case.vmcb(Field::EFER, 0x1500 | guest_nxe);
+        let case = case.set(Field::EFER, 0x1500 | guest_nxe);
         out.push(case.poke(PT_ENTRY, PAGE | 0x67 | 1 << 63).done());
     }
 }
@@ -222,10 +222,10 @@ fn pat(out: &mut Cases) {
     for value in [0x0606_0606_0606_0606u64, 0, 0x0007_0406_0007_0406, 0x0105_0406_0007_0001] {
         for nested in [false, true] {
             let id = format!("g_pat={value:#x},nested={}", on(nested));
-            let case = draft(id).vmcb(Field::G_PAT, value).vmcb(Field::NESTED_CTL, nested.into());
+            let case = draft(id).set(Field::G_PAT, value).set(Field::NESTED_CTL, nested.into());
             out.push(case.program(&[Insn::Rdmsr(0x277)]).run().step(Step::Rdmsr(0x277)).case());
             let id = format!("g_pat,write={value:#x},nested={}", on(nested));
-            let case = draft(id).vmcb(Field::NESTED_CTL, nested.into());
+            let case = draft(id).set(Field::NESTED_CTL, nested.into());
             let case = case.program(&[Insn::Wrmsr(0x277, value), Insn::Rdmsr(0x277)]);
             out.push(case.run().step(Step::Rdmsr(0x277)).case());
         }
@@ -262,7 +262,7 @@ fn off(out: &mut Cases) {
     {
         for (access, program) in &ACCESSES[..2] {
             let case =
-                draft(format!("off,{name},{access}")).program(program).vmcb(Field::NESTED_CTL, 0);
+                draft(format!("off,{name},{access}")).program(program).set(Field::NESTED_CTL, 0);
             out.push(case.poke(PT_ENTRY, entry).done());
         }
     }
@@ -273,8 +273,8 @@ fn not_a_page_fault(out: &mut Cases) {
     for (name, program) in ACCESSES {
         for intercepted in [false, true] {
             let case = draft(format!("pf-intercept={},{name}", on(intercepted))).program(program);
-            let case = case.vmcb(Field::CR2, 0x1111).poke(PT_ENTRY, PAGE | 0x66);
-            out.push(case.intercept_exceptions(u64::from(intercepted) << 14).done());
+            let case = case.set(Field::CR2, 0x1111).poke(PT_ENTRY, PAGE | 0x66);
+            out.push(case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(intercepted) << 14).done());
         }
         // Without GPR changes, the faulting instruction can run again once mended.
         let case =
@@ -309,7 +309,7 @@ fn gmet(out: &mut Cases) {
                             if offered { case.needs(&feature) } else { case.without(&feature) };
                         let entry = PAGE | 0x63 | u64::from(us) << 2 | u64::from(nx) << 63;
                         let case = case
-                            .vmcb(Field::NESTED_CTL, 1 | u64::from(enable) << 3)
+                            .set(Field::NESTED_CTL, 1 | u64::from(enable) << 3)
                             .poke(PT_ENTRY, entry);
                         let case = if enable && offered { supervisor_code(case) } else { case };
                         out.push(case.done());
@@ -327,7 +327,7 @@ fn gmet_user(out: &mut Cases) {
             let id = format!("npt/gmet-user,enable={},us={}", on(enable), on(us));
             let case = Draft::new(Gmet, id).needs(&[CpuFeature::Npt, CpuFeature::Gmet]).user();
             let case =
-                case.program(&[Insn::Nop]).vmcb(Field::NESTED_CTL, 1 | u64::from(enable) << 3);
+                case.program(&[Insn::Nop]).set(Field::NESTED_CTL, 1 | u64::from(enable) << 3);
             let entry = 0x80_0000 | 0xe3 | u64::from(us) << 2;
             out.push(case.poke(world::npt::PD + 4 * 8, entry).done());
         }

@@ -5,6 +5,7 @@ pub(crate) mod model;
 mod mutants;
 pub mod rules;
 pub(crate) mod walk_cases;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::nested_ctl;

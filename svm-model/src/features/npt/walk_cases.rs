@@ -4,7 +4,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Npt;
 use crate::case::{Insn, world};
 use crate::cpu::CpuFeature;
@@ -110,7 +110,7 @@ fn both(out: &mut Cases) {
                             .program(program)
                             .poke(world::l2pt::PT + 0xb * 8, PAGE | guest);
                         let case = case.poke(world::npt::PT + 0xb * 8, PAGE | nested);
-                        let case = case.intercept_exceptions(u64::from(intercepted) << 14);
+                        let case = case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(intercepted) << 14);
                         out.push(if user { case.user().done() } else { case.done() });
                     }
                 }
@@ -134,10 +134,10 @@ fn guest_bits(out: &mut Cases) {
                         on(nxe != 0),
                         on(nested)
                     );
-                    let case = draft(id).program(program).vmcb(Field::EFER, 0x1500 | nxe);
+                    let case = draft(id).program(program).set(Field::EFER, 0x1500 | nxe);
                     let case = case.poke(world::l2pt::PT + 0xb * 8, PAGE | 0x67 | 1 << bit);
-                    let case = case.vmcb(Field::NESTED_CTL, nested.into());
-                    out.push(case.intercept_exceptions(1 << 14).done());
+                    let case = case.set(Field::NESTED_CTL, nested.into());
+                    out.push(case.also(Field::INTERCEPT_EXCEPTIONS, 1 << 14).done());
                 }
             }
         }
@@ -147,7 +147,7 @@ fn guest_bits(out: &mut Cases) {
             let case = draft(format!("guest-2m,bit={bit},{name}")).program(program);
             let case = case.poke(world::l2pt::PD + 5 * 8, 0xa0_00e7 ^ 1 << bit);
             if bit != 7 {
-                out.push(case.intercept_exceptions(1 << 14).done());
+                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, 1 << 14).done());
             }
         }
     }
@@ -159,26 +159,26 @@ fn roots(out: &mut Cases) {
     let root = world::DATA + 0xd000;
     let copy = world::DATA + 0xe000;
     let entry = world::l2pt::PDPT | 0x27;
-    let case = draft("cr3-moved").vmcb(Field::CR3, root).poke(copy, entry);
+    let case = draft("cr3-moved").set(Field::CR3, root).poke(copy, entry);
     out.push(case.poke(world::npt::PT + 0xd * 8, copy | 0x67).program(&[Insn::Nop]).done());
     for (what, bits) in [("absent", 0x66u64), ("read-only", 0x65), ("supervisor", 0x63)] {
-        let case = draft(format!("cr3-{what}")).vmcb(Field::CR3, root).poke(root, entry);
+        let case = draft(format!("cr3-{what}")).set(Field::CR3, root).poke(root, entry);
         out.push(case.poke(world::npt::PT + 0xd * 8, root | bits).program(&[Insn::Nop]).done());
     }
-    let case = draft("n_cr3-moved").vmcb(Field::N_CR3, copy).poke(copy, world::npt::PDPT | 0x27);
+    let case = draft("n_cr3-moved").set(Field::N_CR3, copy).poke(copy, world::npt::PDPT | 0x27);
     out.push(case.program(&[Insn::Nop]).done());
-    let empty = draft("n_cr3-empty").vmcb(Field::N_CR3, copy).program(&[Insn::Nop]);
+    let empty = draft("n_cr3-empty").set(Field::N_CR3, copy).program(&[Insn::Nop]);
     out.push(empty.done());
     for low in [0x18, 0xfff] {
-        let case = draft(format!("n_cr3-low={low:#x}")).vmcb(Field::N_CR3, world::NPT | low);
+        let case = draft(format!("n_cr3-low={low:#x}")).set(Field::N_CR3, world::NPT | low);
         out.push(case.program(&[Insn::Nop]).done());
     }
     // A root that nothing maps: the first fetch faults while it walks.
     for bit in [31, 36, 39] {
         let case =
-            draft(format!("cr3-gpa-bit={bit}")).vmcb(Field::CR3, 1 << bit).program(&[Insn::Nop]);
+            draft(format!("cr3-gpa-bit={bit}")).set(Field::CR3, 1 << bit).program(&[Insn::Nop]);
         out.push(case.done());
-        let case = draft(format!("rip-bit={bit}")).program(&[Insn::Nop]).vmcb(Field::RIP, 1 << bit);
-        out.push(case.intercept_exceptions(1 << 14).done());
+        let case = draft(format!("rip-bit={bit}")).program(&[Insn::Nop]).set(Field::RIP, 1 << bit);
+        out.push(case.also(Field::INTERCEPT_EXCEPTIONS, 1 << 14).done());
     }
 }

@@ -1,7 +1,8 @@
 //! Next RIP (15.7.1).
 
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 

@@ -5,7 +5,7 @@ use alloc::vec;
 
 use crate::arch::intercept;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::PauseFilter;
 use crate::case::Insn;
 use crate::cpu::CpuFeature;
@@ -24,9 +24,9 @@ pub(crate) fn cases(out: &mut Cases) {
                     let feature = [CpuFeature::PauseFilter];
                     let case = Draft::new(PauseFilter, id).program(&vec![Insn::Pause; pauses]);
                     let case = if offered { case.needs(&feature) } else { case.without(&feature) };
-                    let case = case.vmcb(Field::PAUSE_FILTER_COUNT, count);
+                    let case = case.set(Field::PAUSE_FILTER_COUNT, count);
                     out.push(
-                        case.intercept(Field::INTERCEPT_MISC1, u64::from(intercepted) << 23).done(),
+                        case.also(Field::INTERCEPT_MISC1, u64::from(intercepted) << 23).done(),
                     );
                 }
             }
@@ -34,13 +34,13 @@ pub(crate) fn cases(out: &mut Cases) {
     }
     // Each VMRUN starts counting anew.
     let again = Draft::new(PauseFilter, "pause/again").needs(&[CpuFeature::PauseFilter]);
-    let again = again.program(&vec![Insn::Pause; 6]).vmcb(Field::PAUSE_FILTER_COUNT, 2);
-    out.push(again.intercept(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).run().run().case());
+    let again = again.program(&vec![Insn::Pause; 6]).set(Field::PAUSE_FILTER_COUNT, 2);
+    out.push(again.also(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).run().run().case());
     // A fault in between does not reset the count.
     let mixed = Draft::new(PauseFilter, "pause/mixed").needs(&[CpuFeature::PauseFilter]);
     let mixed =
         mixed.program(&[Insn::Pause, Insn::Nop, Insn::Pause, Insn::Nop, Insn::Pause, Insn::Pause]);
     out.push(
-        mixed.vmcb(Field::PAUSE_FILTER_COUNT, 2).intercept(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).done(),
+        mixed.set(Field::PAUSE_FILTER_COUNT, 2).also(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).done(),
     );
 }

@@ -1,9 +1,10 @@
 //! PAUSE intercept filter and threshold (15.14.4).
 
 pub(crate) mod cases;
+pub(crate) mod model;
 mod mutants;
 pub mod rules;
-pub(crate) mod model;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 

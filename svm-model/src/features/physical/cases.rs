@@ -4,9 +4,9 @@
 use alloc::format;
 
 use crate::Feature::Intercepts;
+use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step};
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
 use crate::vmcb::Field;
 
 pub(crate) fn cases(out: &mut Cases) {
@@ -42,10 +42,10 @@ fn interrupts(out: &mut Cases) {
         );
         let case = draft(id).program(&[Insn::Nop, Insn::Nop]).clgi().raise(Event::Intr(0x51));
         let case = case.step(Step::Rflags(2 | u64::from(host_if) << 9));
-        let case = case.vmcb(Field::INT_CTL, u64::from(masking) << 24);
+        let case = case.set(Field::INT_CTL, u64::from(masking) << 24);
         let case = if user { case.user() } else { case };
-        let case = case.vmcb(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
-        let case = case.intercept(Field::INTERCEPT_MISC1, intercept.into());
+        let case = case.set(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
+        let case = case.also(Field::INTERCEPT_MISC1, intercept.into());
         out.push(after(case.run()).case());
     }
     for sti in [false, true] {
@@ -57,13 +57,13 @@ fn interrupts(out: &mut Cases) {
             }
             let id = format!("intr,guest-sti={},intercept={}", on(sti), on(intercept));
             let case = draft(id).program(program).raise(Event::Intr(0x51));
-            let case = case.intercept(Field::INTERCEPT_MISC1, intercept.into());
+            let case = case.also(Field::INTERCEPT_MISC1, intercept.into());
             out.push(after(case.run()).case());
         }
     }
     // Without GIF clear, an interrupt that L1 allows is taken before VMRUN.
     let early = draft("intr,before-vmrun").raise(Event::Intr(0x51)).step(Step::Rflags(0x202));
-    out.push(after(early.intercept(Field::INTERCEPT_MISC1, 1).run()).case());
+    out.push(after(early.also(Field::INTERCEPT_MISC1, 1).run()).case());
 }
 
 fn vectors(out: &mut Cases) {
@@ -72,14 +72,14 @@ fn vectors(out: &mut Cases) {
             let id = format!("intr,vector={vector:#x},intercept={}", on(intercept));
             let case = draft(id).program(&[Insn::Nop]).clgi().raise(Event::Intr(vector));
             let case =
-                case.vmcb(Field::RFLAGS, 0x202).intercept(Field::INTERCEPT_MISC1, intercept.into());
+                case.set(Field::RFLAGS, 0x202).also(Field::INTERCEPT_MISC1, intercept.into());
             out.push(after(case.run()).case());
         }
     }
     for (a, b) in [(0x51, 0x61), (0x61, 0x51), (0x51, 0x52)] {
         let case = draft(format!("intr,two={a:#x}-{b:#x}")).program(&[Insn::Nop]).clgi();
-        let case = case.raise(Event::Intr(a)).raise(Event::Intr(b)).vmcb(Field::RFLAGS, 0x202);
-        out.push(after(case.intercept(Field::INTERCEPT_MISC1, 1).run()).case());
+        let case = case.raise(Event::Intr(a)).raise(Event::Intr(b)).set(Field::RFLAGS, 0x202);
+        out.push(after(case.also(Field::INTERCEPT_MISC1, 1).run()).case());
     }
 }
 
@@ -91,9 +91,8 @@ fn tpr(out: &mut Cases) {
                 let id = format!("intr,tpr={physical},masking={},v-tpr={v_tpr}", on(masking != 0));
                 let case = draft(id).program(&[Insn::Nop]).step(Step::WriteCr(8, physical)).clgi();
                 let case = case.raise(Event::Intr(0x51)).step(Step::Rflags(0x202));
-                let case = case.vmcb(Field::INT_CTL, masking | v_tpr).vmcb(Field::RFLAGS, 0x202);
-                let case =
-                    case.intercept(Field::INTERCEPT_MISC1, 1).run().step(Step::WriteCr(8, 0));
+                let case = case.set(Field::INT_CTL, masking | v_tpr).set(Field::RFLAGS, 0x202);
+                let case = case.also(Field::INTERCEPT_MISC1, 1).run().step(Step::WriteCr(8, 0));
                 out.push(after(case).case());
             }
         }
@@ -112,26 +111,26 @@ fn nmi(out: &mut Cases) {
                 );
                 let case = draft(id).program(&[Insn::Nop]);
                 let case = if gif { case } else { case.clgi() };
-                let case = case.raise(Event::Nmi).intercept_exceptions(exceptions);
-                let case = case.intercept(Field::INTERCEPT_MISC1, u64::from(intercept) << 1);
+                let case = case.raise(Event::Nmi).also(Field::INTERCEPT_EXCEPTIONS, exceptions);
+                let case = case.also(Field::INTERCEPT_MISC1, u64::from(intercept) << 1);
                 out.push(after(case.run()).case());
             }
         }
     }
     for flags in [2, 0x202] {
         let case = draft(format!("nmi+intr,rflags={flags:#x}")).program(&[Insn::Nop]).clgi();
-        let case = case.raise(Event::Intr(0x51)).raise(Event::Nmi).vmcb(Field::RFLAGS, flags);
-        out.push(after(case.intercept(Field::INTERCEPT_MISC1, 3).run()).case());
+        let case = case.raise(Event::Intr(0x51)).raise(Event::Nmi).set(Field::RFLAGS, flags);
+        out.push(after(case.also(Field::INTERCEPT_MISC1, 3).run()).case());
     }
     let again = draft("nmi,run-again").program(&[Insn::Nop]).clgi().raise(Event::Nmi);
-    out.push(after(again.intercept(Field::INTERCEPT_MISC1, 2).run().run()).case());
+    out.push(after(again.also(Field::INTERCEPT_MISC1, 2).run().run()).case());
 }
 
 fn init(out: &mut Cases) {
     let case = draft("init,intercepted").program(&[Insn::Nop]).clgi().raise(Event::Init);
-    out.push(case.intercept(Field::INTERCEPT_MISC1, 8).run().case());
+    out.push(case.also(Field::INTERCEPT_MISC1, 8).run().case());
     let case = draft("init,again").program(&[Insn::Nop]).clgi().raise(Event::Init);
-    out.push(case.intercept(Field::INTERCEPT_MISC1, 8).run().run().case());
+    out.push(case.also(Field::INTERCEPT_MISC1, 8).run().run().case());
     for gif in [false, true] {
         let case = draft(format!("init,not-intercepted,gif={}", on(gif))).program(&[Insn::Nop]);
         let case = if gif { case } else { case.clgi() };
@@ -143,7 +142,7 @@ fn init(out: &mut Cases) {
 
 fn smi(out: &mut Cases) {
     let case = draft("smi,intercepted").program(&[Insn::Nop]).clgi().raise(Event::Smi);
-    out.push(case.intercept(Field::INTERCEPT_MISC1, 4).run().case());
+    out.push(case.also(Field::INTERCEPT_MISC1, 4).run().case());
     for gif in [false, true] {
         let case = draft(format!("smi,not-intercepted,gif={}", on(gif))).program(&[Insn::Nop]);
         let case = if gif { case } else { case.clgi() };

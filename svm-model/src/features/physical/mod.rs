@@ -2,3 +2,5 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
+pub(crate) mod smm_written;
+pub(crate) mod written;

@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::arch::msr::SPEC_CTRL;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::SpecCtrl;
 use crate::case::{Insn, Step};
 use crate::cpu::CpuFeature::{Ibrs, Ssbd, Stibp, VirtSpecCtrl};
@@ -24,7 +24,7 @@ pub(crate) fn cases(out: &mut Cases) {
                 let ends = |id: &str, program: &[Insn]| {
                     let case = draft(&format!("{id},host={host},guest={guest}"), offered);
                     let case = case.step(Step::Wrmsr(SPEC_CTRL, host));
-                    let case = case.vmcb(Field::SPEC_CTRL, guest).program(program);
+                    let case = case.set(Field::SPEC_CTRL, guest).program(program);
                     case.run().step(Step::Rdmsr(SPEC_CTRL)).case()
                 };
                 out.push(ends("kept", &[Insn::Nop]));
@@ -53,13 +53,13 @@ fn others(out: &mut Cases, offered: bool) {
     // The guest's value goes on from VMRUN to VMRUN.
     let again = draft("again", offered).step(Step::Wrmsr(SPEC_CTRL, 1));
     let again = again.program(&[Insn::Wrmsr(SPEC_CTRL, 2), Insn::Vmmcall, Insn::Rdmsr(SPEC_CTRL)]);
-    let again = again.run().vmcb(
+    let again = again.run().set(
         Field::RIP,
-        crate::cases::draft::rip(&[Insn::Wrmsr(SPEC_CTRL, 2), Insn::Vmmcall, Insn::Nop], 2),
+        crate::case::draft::rip(&[Insn::Wrmsr(SPEC_CTRL, 2), Insn::Vmmcall, Insn::Nop], 2),
     );
     out.push(again.run().step(Step::Rdmsr(SPEC_CTRL)).case());
     // A VMRUN that is refused loads nothing.
     let refused = draft("refused", offered).step(Step::Wrmsr(SPEC_CTRL, 1));
-    let refused = refused.vmcb(Field::SPEC_CTRL, 6).vmcb(Field::GUEST_ASID, 0);
+    let refused = refused.set(Field::SPEC_CTRL, 6).set(Field::GUEST_ASID, 0);
     out.push(refused.run().step(Step::Rdmsr(SPEC_CTRL)).case());
 }

@@ -1,8 +1,9 @@
 //! SPEC_CTRL virtualisation (15.37.1), and the register itself.
 
 pub(crate) mod cases;
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::rules::Trace;

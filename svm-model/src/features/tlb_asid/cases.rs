@@ -3,7 +3,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::Draft;
+use crate::case::draft::Draft;
 use crate::Feature::TlbAsid;
 use crate::case::{Insn, world};
 use crate::cpu::CpuFeature;
@@ -25,7 +25,7 @@ fn draft(id: impl AsRef<str>) -> Draft {
 /// Two runs that read one page, its mapping changed between them.
 fn remapped(draft: Draft, at: u64, between: impl Fn(Draft) -> Draft) -> Draft {
     let case = draft.poke(PAGE, 0x1111).poke(OTHER, 0x2222).program(&[Insn::Load(0, PAGE)]).run();
-    let case = case.poke(at, OTHER | 0x67).vmcb(Field::RIP, world::L2_CODE);
+    let case = case.poke(at, OTHER | 0x67).set(Field::RIP, world::L2_CODE);
     between(case).run()
 }
 
@@ -34,21 +34,21 @@ fn flushes(out: &mut Cases) {
         for tlb in [1u64, 3, 7] {
             let case = draft(format!("{name},control={tlb}")).needs(&[CpuFeature::Npt]);
             let case = if tlb == 1 { case } else { case.needs(&[CpuFeature::FlushByAsid]) };
-            out.push(remapped(case, at, |c| c.vmcb(Field::TLB_CONTROL, tlb)).case());
+            out.push(remapped(case, at, |c| c.set(Field::TLB_CONTROL, tlb)).case());
         }
         // Another ASID, no flush asked for.
         let case = draft(format!("{name},new-asid")).needs(&[CpuFeature::Npt]);
         out.push(
-            remapped(case, at, |c| c.vmcb(Field::TLB_CONTROL, 0).vmcb(Field::GUEST_ASID, 9)).case(),
+            remapped(case, at, |c| c.set(Field::TLB_CONTROL, 0).set(Field::GUEST_ASID, 9)).case(),
         );
     }
     for tlb in [3, 7] {
         for offered in [false, true] {
-            let id = format!("control={tlb},offered={}", crate::cases::draft::on(offered));
+            let id = format!("control={tlb},offered={}", crate::case::draft::on(offered));
             let feature = [CpuFeature::FlushByAsid];
             let case =
                 if offered { draft(id).needs(&feature) } else { draft(id).without(&feature) };
-            out.push(case.vmcb(Field::TLB_CONTROL, tlb).done());
+            out.push(case.set(Field::TLB_CONTROL, tlb).done());
         }
     }
 }
@@ -56,7 +56,7 @@ fn flushes(out: &mut Cases) {
 fn asids(out: &mut Cases) {
     // The host's own translations are not the guest's.
     for asid in [1, 5, 15] {
-        let case = draft(format!("host-unharmed,asid={asid}")).vmcb(Field::GUEST_ASID, asid);
+        let case = draft(format!("host-unharmed,asid={asid}")).set(Field::GUEST_ASID, asid);
         let case = case.poke(PAGE, 0x3333).poke(world::l2pt::PT + 0xf * 8, OTHER | 0x67);
         let case = case.program(&[Insn::Load(0, PAGE)]).run();
         out.push(case.peek(PAGE).peek(OTHER).case());
@@ -74,7 +74,7 @@ fn invlpga(out: &mut Cases) {
     // The mapping is changed and dropped by the host: the guest sees the new one.
     let at = world::l2pt::PT + 0xf * 8;
     let case = remapped(draft("invlpga,host"), at, |c| {
-        c.vmcb(Field::TLB_CONTROL, 1).l1(Insn::Invlpga, PAGE)
+        c.set(Field::TLB_CONTROL, 1).l1(Insn::Invlpga, PAGE)
     });
     out.push(case.case());
 }

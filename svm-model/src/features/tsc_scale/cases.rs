@@ -5,7 +5,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::TscScale;
 use crate::case::Insn;
 use crate::cpu::CpuFeature;
@@ -23,7 +23,7 @@ pub(crate) fn cases(out: &mut Cases) {
                 let id = format!("tsc/{name},offset={offset:#x},user={}", on(user));
                 let case = Draft::new(TscScale, id).program(&[insn.clone(), Insn::Shr(2, 16)]);
                 let case = if name == "rdtscp" { case.needs(&[CpuFeature::Rdtscp]) } else { case };
-                let case = case.vmcb(Field::TSC_OFFSET, offset << 48);
+                let case = case.set(Field::TSC_OFFSET, offset << 48);
                 out.push(if user { case.user().done() } else { case.done() });
             }
         }

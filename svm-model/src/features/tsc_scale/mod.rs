@@ -1,8 +1,9 @@
 //! TSC offset and TSC ratio (15.30.5).
 
 pub(crate) mod cases;
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 

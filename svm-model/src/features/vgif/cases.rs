@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING};
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Vgif;
 use crate::case::{Event, Insn, Step};
 use crate::cpu::CpuFeature;
@@ -83,9 +83,9 @@ fn guest_instructions(out: &mut Cases) {
                         } else {
                             case.without(&[CpuFeature::Vgif])
                         };
-                        let case = case.vmcb(Field::INT_CTL, enable | v_gif);
+                        let case = case.set(Field::INT_CTL, enable | v_gif);
                         out.push(
-                            case.intercept(Field::INTERCEPT_MISC2, u64::from(intercepted) << bit)
+                            case.also(Field::INTERCEPT_MISC2, u64::from(intercepted) << bit)
                                 .done(),
                         );
                     }
@@ -100,7 +100,7 @@ fn guest_instructions(out: &mut Cases) {
         let names: String =
             (0..4).map(|n| if sequence >> n & 1 == 1 { 's' } else { 'c' }).collect();
         let case = draft(format!("guest,{names}")).needs(&[CpuFeature::Vgif]).program(&insns);
-        out.push(case.vmcb(Field::INT_CTL, V_GIF_ENABLE).done());
+        out.push(case.set(Field::INT_CTL, V_GIF_ENABLE).done());
     }
 }
 
@@ -126,10 +126,10 @@ fn windows(out: &mut Cases) {
                         );
                         let case = draft(id).needs(&[CpuFeature::Vgif]).program(insns);
                         let case =
-                            case.vmcb(Field::INT_CTL, v_gif | enable | V_INTR_MASKING | 0xf_0100);
+                            case.set(Field::INT_CTL, v_gif | enable | V_INTR_MASKING | 0xf_0100);
                         let case =
-                            case.vmcb(Field::INT_VECTOR, 0x61).vmcb(Field::RFLAGS, 2 | guest_if);
-                        out.push(case.intercept(Field::INTERCEPT_MISC1, vintr).done());
+                            case.set(Field::INT_VECTOR, 0x61).set(Field::RFLAGS, 2 | guest_if);
+                        out.push(case.also(Field::INTERCEPT_MISC1, vintr).done());
                     }
                 }
             }
@@ -158,9 +158,9 @@ fn physical(out: &mut Cases) {
                         .raise(event);
                     let case = case
                         .step(Step::Rflags(host_if))
-                        .vmcb(Field::INT_CTL, v_gif | enable | V_INTR_MASKING);
+                        .set(Field::INT_CTL, v_gif | enable | V_INTR_MASKING);
                     let case =
-                        case.intercept(Field::INTERCEPT_MISC1, bit).run().step(Step::Rflags(2));
+                        case.also(Field::INTERCEPT_MISC1, bit).run().step(Step::Rflags(2));
                     out.push(case.stgi().step(Step::Window).case());
                 }
             }
@@ -181,7 +181,7 @@ fn physical(out: &mut Cases) {
                 Insn::Stgi,
                 Insn::Nop,
             ]);
-            let case = case.clgi().raise(event).intercept(Field::INTERCEPT_MISC1, bit);
+            let case = case.clgi().raise(event).also(Field::INTERCEPT_MISC1, bit);
             out.push(case.run().stgi().step(Step::Window).case());
         }
     }
@@ -195,8 +195,8 @@ fn saved(out: &mut Cases) {
         let case = draft(format!("int-ctl={value:#x}")).program(&[Insn::Nop]);
         out.push(
             case.needs(&[CpuFeature::Vgif])
-                .vmcb(Field::INT_CTL, value)
-                .vmcb(Field::INT_VECTOR, 0x62)
+                .set(Field::INT_CTL, value)
+                .set(Field::INT_VECTOR, 0x62)
                 .done(),
         );
     }
@@ -205,7 +205,7 @@ fn saved(out: &mut Cases) {
 /// A refused VMRUN clears GIF too: what comes then waits for STGI, behind a read.
 fn refused(out: &mut Cases) {
     for event in [Event::Nmi, Event::Intr(0x51)] {
-        let case = draft(format!("refused,{event:?}")).vmcb(Field::GUEST_ASID, 0).run();
+        let case = draft(format!("refused,{event:?}")).set(Field::GUEST_ASID, 0).run();
         let case = case.step(Step::Rflags(0x202)).raise(event).step(Step::Window);
         out.push(case.step(Step::Rdmsr(0xc001_0117)).stgi().step(Step::Window).case());
     }

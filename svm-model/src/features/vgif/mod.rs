@@ -3,6 +3,7 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::int_ctl;

@@ -5,7 +5,7 @@ use alloc::format;
 
 use crate::arch::int_ctl::{V_IGN_TPR, V_INTR_MASKING, V_IRQ};
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Virq;
 use crate::case::{Event, Insn, Step};
 use crate::vmcb::Field;
@@ -47,17 +47,17 @@ fn matrix(out: &mut Cases) {
             | if masking { V_INTR_MASKING } else { 0 }
             | if ign { V_IGN_TPR } else { 0 }
             | prio << 16;
-        let case = draft(id).program(&[Insn::Nop, Insn::Nop]).vmcb(Field::INT_CTL, int_ctl);
-        let case = case.vmcb(Field::INT_VECTOR, 0x93).vmcb(Field::INT_STATE, shadow.into());
-        let case = case.vmcb(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
+        let case = draft(id).program(&[Insn::Nop, Insn::Nop]).set(Field::INT_CTL, int_ctl);
+        let case = case.set(Field::INT_VECTOR, 0x93).set(Field::INT_STATE, shadow.into());
+        let case = case.set(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
         let case = case.step(Step::Rflags(2 | u64::from(host_if) << 9));
-        out.push(case.intercept(Field::INTERCEPT_MISC1, u64::from(vintr) << 4).done());
+        out.push(case.also(Field::INTERCEPT_MISC1, u64::from(vintr) << 4).done());
     }
 }
 
 fn pending(id: &str) -> Draft {
-    let case = draft(id).program(&[Insn::Nop, Insn::Nop]).vmcb(Field::RFLAGS, 0x202);
-    case.vmcb(Field::INT_VECTOR, 0x93)
+    let case = draft(id).program(&[Insn::Nop, Insn::Nop]).set(Field::RFLAGS, 0x202);
+    case.set(Field::INT_VECTOR, 0x93)
 }
 
 fn vectors(out: &mut Cases) {
@@ -65,8 +65,8 @@ fn vectors(out: &mut Cases) {
         if vector < 0x20 && !matches!(vector, 3 | 6 | 9 | 0xf) {
             continue;
         }
-        let case = pending(&format!("vector={vector:#x}")).vmcb(Field::INT_VECTOR, vector);
-        out.push(case.vmcb(Field::INT_CTL, V_IRQ | V_INTR_MASKING | 0xf_0000).done());
+        let case = pending(&format!("vector={vector:#x}")).set(Field::INT_VECTOR, vector);
+        out.push(case.set(Field::INT_CTL, V_IRQ | V_INTR_MASKING | 0xf_0000).done());
     }
 }
 
@@ -74,10 +74,10 @@ fn priorities(out: &mut Cases) {
     for prio in 0..16u64 {
         for v_tpr in 0..16 {
             let case = pending(&format!("prio={prio},v-tpr={v_tpr}"));
-            out.push(case.vmcb(Field::INT_CTL, V_IRQ | V_INTR_MASKING | prio << 16 | v_tpr).done());
+            out.push(case.set(Field::INT_CTL, V_IRQ | V_INTR_MASKING | prio << 16 | v_tpr).done());
         }
         let case = pending(&format!("prio={prio},ign-tpr"))
-            .vmcb(Field::INT_CTL, V_IRQ | V_IGN_TPR | prio << 16 | 0xf);
+            .set(Field::INT_CTL, V_IRQ | V_IGN_TPR | prio << 16 | 0xf);
         out.push(case.done());
     }
 }
@@ -99,7 +99,7 @@ fn tpr(out: &mut Cases) {
                             &[Insn::Mov(1, value), Insn::WriteCr(8, 1), Insn::ReadCr(8, 0)]
                         }
                     };
-                    let case = case.program(program).vmcb(Field::INT_CTL, masking | v_tpr).run();
+                    let case = case.program(program).set(Field::INT_CTL, masking | v_tpr).run();
                     out.push(case.step(Step::ReadCr(8)).step(Step::WriteCr(8, 0)).case());
                 }
             }
@@ -107,7 +107,7 @@ fn tpr(out: &mut Cases) {
         for value in [16, 0x100, 1 << 32] {
             let id = format!("cr8,write={value:#x},masking={}", on(masking != 0));
             let case = draft(id).program(&[Insn::Mov(1, value), Insn::WriteCr(8, 1)]);
-            out.push(case.vmcb(Field::INT_CTL, masking).done());
+            out.push(case.set(Field::INT_CTL, masking).done());
         }
         // Lowering V_TPR lets the virtual interrupt in; raising it keeps it out.
         for (name, before, after) in [("lower", 0xf, 0), ("raise", 0, 0xf)] {
@@ -121,8 +121,8 @@ fn tpr(out: &mut Cases) {
                     Insn::Nop,
                     Insn::Nop,
                 ]);
-                let case = case.vmcb(Field::INT_CTL, masking | V_IRQ | 9 << 16 | before);
-                out.push(case.vmcb(Field::RFLAGS, irq_if).vmcb(Field::INT_VECTOR, 0x93).done());
+                let case = case.set(Field::INT_CTL, masking | V_IRQ | 9 << 16 | before);
+                out.push(case.set(Field::RFLAGS, irq_if).set(Field::INT_VECTOR, 0x93).done());
             }
         }
     }
@@ -134,15 +134,15 @@ fn once(out: &mut Cases) {
         for flags in [2, 0x202] {
             let case = pending(&format!("twice,vintr={},rflags={flags:#x}", on(vintr != 0)));
             let case = case
-                .vmcb(Field::INT_CTL, V_IRQ | V_INTR_MASKING | 0xf_0000)
-                .vmcb(Field::RFLAGS, flags);
-            out.push(case.intercept(Field::INTERCEPT_MISC1, vintr).run().run().case());
+                .set(Field::INT_CTL, V_IRQ | V_INTR_MASKING | 0xf_0000)
+                .set(Field::RFLAGS, flags);
+            out.push(case.also(Field::INTERCEPT_MISC1, vintr).run().run().case());
         }
     }
     for exception in [0u64, 1 << 6] {
         let case = pending(&format!("kept,exception={}", on(exception != 0))).program(&[Insn::Ud2]);
-        let case = case.vmcb(Field::INT_CTL, V_IRQ | 0xf_0000).vmcb(Field::RFLAGS, 2);
-        out.push(case.intercept_exceptions(exception).done());
+        let case = case.set(Field::INT_CTL, V_IRQ | 0xf_0000).set(Field::RFLAGS, 2);
+        out.push(case.also(Field::INTERCEPT_EXCEPTIONS, exception).done());
     }
 }
 
@@ -155,10 +155,10 @@ fn hlt(out: &mut Cases) {
             for masking in [0, V_INTR_MASKING] {
                 let id = format!("{name},vintr={},masking={}", on(vintr != 0), on(masking != 0));
                 let case =
-                    draft(id).program(program).vmcb(Field::INT_CTL, V_IRQ | masking | 0xf_0000);
-                let case = case.vmcb(Field::INT_VECTOR, 0x93);
-                let case = if name == "nop-hlt" { case.vmcb(Field::RFLAGS, 0x202) } else { case };
-                out.push(case.intercept(Field::INTERCEPT_MISC1, vintr).done());
+                    draft(id).program(program).set(Field::INT_CTL, V_IRQ | masking | 0xf_0000);
+                let case = case.set(Field::INT_VECTOR, 0x93);
+                let case = if name == "nop-hlt" { case.set(Field::RFLAGS, 0x202) } else { case };
+                out.push(case.also(Field::INTERCEPT_MISC1, vintr).done());
             }
         }
     }
@@ -183,10 +183,10 @@ fn physical(out: &mut Cases) {
             if masking { V_INTR_MASKING } else { 0 } | if irq { V_IRQ } else { 0 } | 0xf_0000;
         let case = draft(id).program(&[Insn::Nop, Insn::Nop]).clgi().raise(Event::Intr(0x51));
         let case = case.step(Step::Rflags(2 | u64::from(host_if) << 9));
-        let case = case.vmcb(Field::INT_CTL, int_ctl).vmcb(Field::INT_VECTOR, 0x93);
-        let case = case.vmcb(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
+        let case = case.set(Field::INT_CTL, int_ctl).set(Field::INT_VECTOR, 0x93);
+        let case = case.set(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
         let case =
-            case.intercept(Field::INTERCEPT_MISC1, u64::from(intercept) | u64::from(vintr) << 4);
+            case.also(Field::INTERCEPT_MISC1, u64::from(intercept) | u64::from(vintr) << 4);
         out.push(case.run().step(Step::Rflags(2)).stgi().step(Step::Window).case());
     }
 }

@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::arch::intercept;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Virq;
 use crate::case::{Event, Insn, Step};
 use crate::vmcb::Field;
@@ -35,10 +35,10 @@ fn loaded(out: &mut Cases) {
                     let id = format!("loaded={shadow},{name},irq={},rflags={flags:#x}", on(irq));
                     let case = draft(id)
                         .program(&[insn.clone(), Insn::Nop])
-                        .vmcb(Field::INT_STATE, shadow);
-                    let case = case.vmcb(Field::INT_CTL, if irq { 0xf_0100 } else { 0 });
-                    let case = case.vmcb(Field::INT_VECTOR, 0x93).vmcb(Field::RFLAGS, flags);
-                    out.push(case.intercept(*field, *bits).done());
+                        .set(Field::INT_STATE, shadow);
+                    let case = case.set(Field::INT_CTL, if irq { 0xf_0100 } else { 0 });
+                    let case = case.set(Field::INT_VECTOR, 0x93).set(Field::RFLAGS, flags);
+                    out.push(case.also(*field, *bits).done());
                 }
             }
         }
@@ -67,9 +67,9 @@ fn sti(out: &mut Cases) {
                     );
                     let case = draft(id)
                         .program(program)
-                        .vmcb(Field::INT_CTL, if irq { 0xf_0100 } else { 0 });
-                    let case = case.vmcb(Field::INT_VECTOR, 0x93).vmcb(Field::RFLAGS, flags);
-                    out.push(case.intercept(Field::INTERCEPT_MISC1, vintr).done());
+                        .set(Field::INT_CTL, if irq { 0xf_0100 } else { 0 });
+                    let case = case.set(Field::INT_VECTOR, 0x93).set(Field::RFLAGS, flags);
+                    out.push(case.also(Field::INTERCEPT_MISC1, vintr).done());
                 }
             }
         }
@@ -88,8 +88,8 @@ fn physical(out: &mut Cases) {
                         on(masking != 0)
                     );
                     let case = draft(id).program(program).clgi().raise(Event::Intr(0x51));
-                    let case = case.vmcb(Field::INT_STATE, shadow).vmcb(Field::INT_CTL, masking);
-                    let case = case.vmcb(Field::RFLAGS, flags).step(Step::Rflags(0x202));
+                    let case = case.set(Field::INT_STATE, shadow).set(Field::INT_CTL, masking);
+                    let case = case.set(Field::RFLAGS, flags).step(Step::Rflags(0x202));
                     let case = case.run().step(Step::Rflags(2));
                     out.push(case.stgi().step(Step::Window).case());
                 }

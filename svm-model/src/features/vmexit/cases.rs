@@ -3,7 +3,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::Draft;
+use crate::case::draft::Draft;
 use crate::Feature::Intercepts;
 use crate::case::{Insn, Step, world};
 use crate::vmcb::Field;
@@ -67,7 +67,7 @@ fn written_back(out: &mut Cases) {
         let program =
             [Insn::Mov(0, image), Insn::Store(world::L2_STACK - 8), Insn::Popf, Insn::Nop];
         let case = draft(format!("saves,popf-{name}")).program(&program);
-        out.push(case.vmcb(Field::RSP, world::L2_STACK - 8).done());
+        out.push(case.set(Field::RSP, world::L2_STACK - 8).done());
     }
 }
 
@@ -148,7 +148,7 @@ fn fields_left(out: &mut Cases) {
         (Field::AVIC_APIC_BAR, 0x8000),
     ];
     for (field, value) in left {
-        out.push(draft(format!("leaves,{field}")).vmcb(field, value).done());
+        out.push(draft(format!("leaves,{field}")).set(field, value).done());
     }
     // What an earlier exit left is overwritten where the new one reports.
     let stale = [
@@ -159,6 +159,6 @@ fn fields_left(out: &mut Cases) {
         (Field::INSN_LEN, 7),
     ];
     for (field, value) in stale {
-        out.push(draft(format!("stale,{field}")).vmcb(field, value).done());
+        out.push(draft(format!("stale,{field}")).set(field, value).done());
     }
 }

@@ -4,7 +4,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::VmloadVmsave;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -179,10 +179,10 @@ fn guest(out: &mut Cases) {
             let case = if nested {
                 case.needs(&[CpuFeature::Npt])
             } else {
-                case.vmcb(Field::NESTED_CTL, 0)
+                case.set(Field::NESTED_CTL, 0)
             };
-            let case = case.vmcb(Field::VIRT_EXT, u64::from(vls) << 1);
-            let case = case.intercept(Field::INTERCEPT_MISC2, u64::from(intercepted) << bit);
+            let case = case.set(Field::VIRT_EXT, u64::from(vls) << 1);
+            let case = case.also(Field::INTERCEPT_MISC2, u64::from(intercepted) << bit);
             out.push(
                 case.run()
                     .l1(Insn::Vmsave, TARGET)
@@ -221,7 +221,7 @@ fn virtualised(out: &mut Cases) {
         for (name, insn) in [("vmload", Insn::Vmload), ("vmsave", Insn::Vmsave)] {
             let case = fill(draft(format!("vls,{name},{what}")), TARGET, FIELDS);
             let case = case.needs(&[CpuFeature::VirtVmload, CpuFeature::Npt]).poke(entry, value);
-            let case = case.vmcb(Field::VIRT_EXT, 2).program(&[Insn::Mov(0, gpa), insn]).run();
+            let case = case.set(Field::VIRT_EXT, 2).program(&[Insn::Mov(0, gpa), insn]).run();
             out.push(case.peek(TARGET + 0x620).peek(entry).step(Step::Rdmsr(0xc000_0102)).case());
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod cases;
 pub(crate) mod model;
 mod mutants;
 pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::virt_ext;

@@ -3,7 +3,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, baseline};
+use crate::case::draft::{Draft, baseline};
 use crate::Feature::VmrunChecks;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -49,7 +49,7 @@ fn operand(out: &mut Cases) {
     out.push(draft("twice").run().run().case());
     for clean in (0..12).map(|bit| 1 << bit).chain([0xffff_ffff]) {
         let id = format!("clean={clean:#x}");
-        out.push(draft(id).run().vmcb(Field::CLEAN, clean).run().case());
+        out.push(draft(id).run().set(Field::CLEAN, clean).run().case());
     }
 }
 
@@ -70,16 +70,16 @@ fn reserved_bits(out: &mut Cases) {
                 continue;
             }
             let value = baseline(field) | 1 << bit;
-            out.push(draft(format!("{field},bit={bit}")).vmcb(field, value).done());
+            out.push(draft(format!("{field},bit={bit}")).set(field, value).done());
         }
     }
     for bit in [9, 16, 19] {
         let value = baseline(Field::EFER) | 1 << bit;
-        out.push(draft(format!("efer,bit={bit}")).vmcb(Field::EFER, value).done());
+        out.push(draft(format!("efer,bit={bit}")).set(Field::EFER, value).done());
     }
     for bit in [13, 14, 15, 19] {
         let value = baseline(Field::CR4) | 1 << bit;
-        out.push(draft(format!("cr4,bit={bit}")).vmcb(Field::CR4, value).done());
+        out.push(draft(format!("cr4,bit={bit}")).set(Field::CR4, value).done());
     }
     // Bits of CR4 that the processor has, or has not.
     let optional = [
@@ -92,23 +92,23 @@ fn reserved_bits(out: &mut Cases) {
     for (feature, bit) in optional {
         let value = baseline(Field::CR4) | 1 << bit;
         let name = feature.name();
-        out.push(draft(format!("cr4,{name}=on")).needs(&[feature]).vmcb(Field::CR4, value).done());
+        out.push(draft(format!("cr4,{name}=on")).needs(&[feature]).set(Field::CR4, value).done());
         out.push(
-            draft(format!("cr4,{name}=off")).without(&[feature]).vmcb(Field::CR4, value).done(),
+            draft(format!("cr4,{name}=off")).without(&[feature]).set(Field::CR4, value).done(),
         );
     }
     for bit in (0..11).filter(|b| *b != 5) {
         let value = baseline(Field::CR4) | 1 << bit;
-        out.push(draft(format!("cr4,bit={bit}")).vmcb(Field::CR4, value).done());
+        out.push(draft(format!("cr4,bit={bit}")).set(Field::CR4, value).done());
     }
     // DR6 and DR7 bits below 32 are not checked.
     for bit in [0, 3, 12, 13, 14, 16, 31] {
         let value = baseline(Field::DR6) ^ 1 << bit;
-        out.push(draft(format!("dr6,bit={bit}")).vmcb(Field::DR6, value).done());
+        out.push(draft(format!("dr6,bit={bit}")).set(Field::DR6, value).done());
     }
     for bit in [1, 8, 9, 10, 11, 12, 14, 15] {
         let value = baseline(Field::DR7) ^ 1 << bit;
-        out.push(draft(format!("dr7,bit={bit}")).vmcb(Field::DR7, value).done());
+        out.push(draft(format!("dr7,bit={bit}")).set(Field::DR7, value).done());
     }
 }
 
@@ -117,26 +117,26 @@ fn control_registers(out: &mut Cases) {
         for wp in 0..2u64 {
             let cr0 = baseline(Field::CR0) & !(1 << 16) | cd_nw << 29 | wp << 16;
             let id = format!("cr0,cd={},nw={},wp={wp}", cd_nw >> 1, cd_nw & 1);
-            out.push(draft(id).vmcb(Field::CR0, cr0).done());
+            out.push(draft(id).set(Field::CR0, cr0).done());
         }
     }
     for svme in 0..2u64 {
         let efer = baseline(Field::EFER) & !(1 << 12) | svme << 12;
-        out.push(draft(format!("efer,svme={svme}")).vmcb(Field::EFER, efer).done());
+        out.push(draft(format!("efer,svme={svme}")).set(Field::EFER, efer).done());
     }
     let tce = baseline(Field::EFER) | 1 << 15;
-    out.push(draft("efer,tce=on").needs(&[CpuFeature::Tce]).vmcb(Field::EFER, tce).done());
-    out.push(draft("efer,tce=off").without(&[CpuFeature::Tce]).vmcb(Field::EFER, tce).done());
+    out.push(draft("efer,tce=on").needs(&[CpuFeature::Tce]).set(Field::EFER, tce).done());
+    out.push(draft("efer,tce=off").without(&[CpuFeature::Tce]).set(Field::EFER, tce).done());
     let cet = baseline(Field::CR4) | 1 << 23;
     let no_wp = baseline(Field::CR0) & !(1 << 16);
-    out.push(draft("cr4,cet=off").without(&[CpuFeature::ShadowStack]).vmcb(Field::CR4, cet).done());
-    let with = |id| draft(id).needs(&[CpuFeature::ShadowStack]).vmcb(Field::CR4, cet);
+    out.push(draft("cr4,cet=off").without(&[CpuFeature::ShadowStack]).set(Field::CR4, cet).done());
+    let with = |id| draft(id).needs(&[CpuFeature::ShadowStack]).set(Field::CR4, cet);
     out.push(with("cr4,cet=on,wp=1").done());
-    out.push(with("cr4,cet=on,wp=0").vmcb(Field::CR0, no_wp).done());
+    out.push(with("cr4,cet=on,wp=0").set(Field::CR0, no_wp).done());
     // Low bits of CR3 are not checked.
     for bit in 0..12 {
         let cr3 = world::L2PT | 1 << bit;
-        out.push(draft(format!("cr3,bit={bit}")).vmcb(Field::CR3, cr3).done());
+        out.push(draft(format!("cr3,bit={bit}")).set(Field::CR3, cr3).done());
     }
 }
 
@@ -157,7 +157,7 @@ fn long_mode(out: &mut Cases) {
                 continue;
             }
         }
-        let case = draft(id).fields(&[
+        let case = draft(id).set_all(&[
             (Field::EFER, efer),
             (Field::CR0, cr0),
             (Field::CR4, pae << 5),
@@ -166,7 +166,7 @@ fn long_mode(out: &mut Cases) {
         // Outside paging, code is found through CS.
         let case = if pg == 0 {
             let base = world::L2_CODE;
-            case.fields(&[(Field::CS_BASE, base), (Field::RIP, 0), (Field::CR3, 0)])
+            case.set_all(&[(Field::CS_BASE, base), (Field::RIP, 0), (Field::CR3, 0)])
         } else {
             case
         };
@@ -176,12 +176,12 @@ fn long_mode(out: &mut Cases) {
 
 fn controls(out: &mut Cases) {
     let misc2 = baseline(Field::INTERCEPT_MISC2);
-    out.push(draft("intercept-vmrun=0").vmcb(Field::INTERCEPT_MISC2, misc2 & !1).done());
+    out.push(draft("intercept-vmrun=0").set(Field::INTERCEPT_MISC2, misc2 & !1).done());
     for asid in [0, 1, 2, 7, 15] {
-        out.push(draft(format!("asid={asid}")).vmcb(Field::GUEST_ASID, asid).done());
+        out.push(draft(format!("asid={asid}")).set(Field::GUEST_ASID, asid).done());
     }
     for tlb in 0..256 {
-        out.push(draft(format!("tlb-control={tlb}")).vmcb(Field::TLB_CONTROL, tlb).done());
+        out.push(draft(format!("tlb-control={tlb}")).set(Field::TLB_CONTROL, tlb).done());
     }
     for (name, field, pages) in
         [("msrpm", Field::MSRPM_BASE_PA, 2), ("iopm", Field::IOPM_BASE_PA, 3)]
@@ -190,16 +190,16 @@ fn controls(out: &mut Cases) {
             for page in 0..=pages + 1 {
                 let base = (1u64 << phys_bits) - page * 0x1000;
                 let id = format!("{name},limit={phys_bits},pages={page}");
-                out.push(draft(id).vmcb(field, base).done());
+                out.push(draft(id).set(field, base).done());
             }
         }
         for low in [1, 0x7ff, 0xfff] {
             let id = format!("{name},low={low:#x}");
-            out.push(draft(id).vmcb(field, baseline(field) | low).done());
+            out.push(draft(id).set(field, baseline(field) | low).done());
         }
         for bit in [52, 62, 63] {
             let id = format!("{name},bit={bit}");
-            out.push(draft(id).vmcb(field, baseline(field) | 1 << bit).done());
+            out.push(draft(id).set(field, baseline(field) | 1 << bit).done());
         }
     }
 }
@@ -208,27 +208,27 @@ fn nested(out: &mut Cases) {
     for bit in 40..64 {
         let id = format!("n_cr3,bit={bit}");
         let case = draft(id).needs(&[CpuFeature::Npt]);
-        out.push(case.vmcb(Field::N_CR3, world::NPT | 1 << bit).done());
+        out.push(case.set(Field::N_CR3, world::NPT | 1 << bit).done());
     }
     for slot in 0..8 {
         for kind in (0..16).chain([0x80, 0xff]) {
             let pat = world::PAT & !(0xff << (8 * slot)) | kind << (8 * slot);
             let id = format!("g_pat,slot={slot},type={kind:#x}");
-            out.push(draft(id).needs(&[CpuFeature::Npt]).vmcb(Field::G_PAT, pat).done());
+            out.push(draft(id).needs(&[CpuFeature::Npt]).set(Field::G_PAT, pat).done());
         }
     }
-    let bad_pat = draft("g_pat,unused").vmcb(Field::NESTED_CTL, 0).vmcb(Field::G_PAT, u64::MAX);
+    let bad_pat = draft("g_pat,unused").set(Field::NESTED_CTL, 0).set(Field::G_PAT, u64::MAX);
     out.push(bad_pat.done());
-    let bad_root = draft("n_cr3,unused").vmcb(Field::NESTED_CTL, 0).vmcb(Field::N_CR3, u64::MAX);
+    let bad_root = draft("n_cr3,unused").set(Field::NESTED_CTL, 0).set(Field::N_CR3, u64::MAX);
     out.push(bad_root.done());
-    out.push(draft("np,unsupported").without(&[CpuFeature::Npt]).vmcb(Field::NESTED_CTL, 1).done());
-    out.push(draft("np=0").vmcb(Field::NESTED_CTL, 0).program(&[Insn::Nop]).done());
+    out.push(draft("np,unsupported").without(&[CpuFeature::Npt]).set(Field::NESTED_CTL, 1).done());
+    out.push(draft("np=0").set(Field::NESTED_CTL, 0).program(&[Insn::Nop]).done());
 }
 
 /// PAE paging without nested paging: a reserved bit in one PDPTE.
 fn pae(out: &mut Cases) {
     let base = |id: &str| {
-        draft(id).vmcb(Field::NESTED_CTL, 0).fields(&[
+        draft(id).set(Field::NESTED_CTL, 0).set_all(&[
             (Field::EFER, 0x1800),
             (Field::CS_ATTRIB, 0xc9b),
             (Field::CR3, world::DATA),

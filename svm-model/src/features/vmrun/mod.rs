@@ -3,7 +3,10 @@
 
 pub(crate) mod cases;
 pub(crate) mod checks;
+pub(crate) mod legacy_written;
 pub(crate) mod model;
-pub(crate) mod pair_cases;
 mod mutants;
+pub(crate) mod pair_cases;
+pub(crate) mod race_written;
 pub mod rules;
+pub(crate) mod written;

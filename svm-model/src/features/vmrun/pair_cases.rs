@@ -4,7 +4,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, baseline};
+use crate::case::draft::{Draft, baseline};
 use crate::Feature::VmrunChecks;
 use crate::case::{Event, Insn, Step, world};
 use crate::vmcb::Field;
@@ -48,7 +48,7 @@ fn draft(id: &str) -> Draft {
 }
 
 fn wrong(draft: Draft, (_, field, value): &(&str, Field, u64)) -> Draft {
-    draft.vmcb(*field, *value)
+    draft.set(*field, *value)
 }
 
 /// The refused VMRUN changes nothing else, and what is pending stays.
@@ -57,18 +57,18 @@ fn beside(out: &mut Cases, thing: &(&str, Field, u64)) {
     let case = |suffix: &str| wrong(draft(&format!("{name}+{suffix}")), thing);
     out.push(
         case("state")
-            .fields(&[(Field::RAX, 0x1234), (Field::RSP, 0x5678), (Field::CR2, 0x9abc)])
+            .set_all(&[(Field::RAX, 0x1234), (Field::RSP, 0x5678), (Field::CR2, 0x9abc)])
             .done(),
     );
-    out.push(case("exitintinfo").vmcb(Field::EXITINTINFO, 0x8000_0320).done());
-    out.push(case("shadow").vmcb(Field::INT_STATE, 1).done());
-    out.push(case("v-irq").vmcb(Field::INT_CTL, 0x0f0_0100).vmcb(Field::INT_VECTOR, 0x40).done());
+    out.push(case("exitintinfo").set(Field::EXITINTINFO, 0x8000_0320).done());
+    out.push(case("shadow").set(Field::INT_STATE, 1).done());
+    out.push(case("v-irq").set(Field::INT_CTL, 0x0f0_0100).set(Field::INT_VECTOR, 0x40).done());
     if *field != Field::EVENTINJ {
-        out.push(case("inject").vmcb(Field::EVENTINJ, 0x8000_0020).done());
+        out.push(case("inject").set(Field::EVENTINJ, 0x8000_0020).done());
     }
     let interrupt = case("intr").step(Step::Raise(Event::Intr(0x50))).run();
     out.push(interrupt.stgi().step(Step::Window).case());
     // Put right again, the same VMCB runs.
-    let again = case("again").run().vmcb(*field, baseline(*field)).program(&[Insn::Nop]);
+    let again = case("again").run().set(*field, baseline(*field)).program(&[Insn::Nop]);
     out.push(again.run().case());
 }

@@ -3,7 +3,7 @@
 use alloc::format;
 
 use crate::cases::Cases;
-use crate::cases::draft::Draft;
+use crate::case::draft::Draft;
 use crate::Feature::VmrunChecks;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -24,50 +24,50 @@ fn draft(id: impl AsRef<str>) -> Draft {
 fn fields(out: &mut Cases) {
     for value in [0, 1, 0xffff_ffff, 0x8000_0000_0000_0000, u64::MAX, 0x1234_5678_9abc_def0] {
         for field in [Field::RAX, Field::CR2] {
-            out.push(draft(format!("{field}={value:#x}")).vmcb(field, value).done());
+            out.push(draft(format!("{field}={value:#x}")).set(field, value).done());
         }
     }
     for rsp in [0, 8, 0x7fff_ffff_fff8, !7] {
-        out.push(draft(format!("rsp={rsp:#x}")).vmcb(Field::RSP, rsp).done());
+        out.push(draft(format!("rsp={rsp:#x}")).set(Field::RSP, rsp).done());
     }
     for bit in (0..22).filter(|b| !matches!(b, 8 | 17)) {
         let id = format!("rflags,bit={bit}");
-        out.push(draft(id).vmcb(Field::RFLAGS, 2 ^ (1 << bit)).done());
+        out.push(draft(id).set(Field::RFLAGS, 2 ^ (1 << bit)).done());
     }
     for limit in [0, 0x3f, 0xffff] {
         for base in [0, world::L2_GDT, 0xffff_8000_0000_0000, 0x7fff_ffff_f000, 1 << 63 | 0x1000] {
             let id = |t: &str| format!("{t},limit={limit:#x},base={base:#x}");
             let gdtr = [(Field::GDTR_LIMIT, limit), (Field::GDTR_BASE, base)];
             let idtr = [(Field::IDTR_LIMIT, limit), (Field::IDTR_BASE, base)];
-            out.push(draft(id("gdtr")).fields(&gdtr).done());
-            out.push(draft(id("idtr")).fields(&idtr).done());
+            out.push(draft(id("gdtr")).set_all(&gdtr).done());
+            out.push(draft(id("idtr")).set_all(&idtr).done());
         }
     }
     for offset in [0, 1, 3, 7, 0x10, 0xff] {
         let id = format!("rip,nops={offset}");
         let nops = alloc::vec![Insn::Nop; 0x100];
-        out.push(draft(id).program(&nops).vmcb(Field::RIP, world::L2_CODE + offset).done());
+        out.push(draft(id).program(&nops).set(Field::RIP, world::L2_CODE + offset).done());
     }
 }
 
 fn from_inside(out: &mut Cases) {
     for n in [0, 2, 3, 4, 8] {
         let case = draft(format!("read-cr{n}")).program(&[Insn::ReadCr(n, 0)]);
-        out.push(case.vmcb(Field::CR2, 0xdead_b000).vmcb(Field::CR4, 0x6a0).done());
+        out.push(case.set(Field::CR2, 0xdead_b000).set(Field::CR4, 0x6a0).done());
     }
     for n in [6, 7] {
         let case = draft(format!("read-dr{n}")).program(&[Insn::ReadDr(n, 0)]);
-        out.push(case.fields(&[(Field::DR6, 0xffff_4ff1), (Field::DR7, 0x700)]).done());
+        out.push(case.set_all(&[(Field::DR6, 0xffff_4ff1), (Field::DR7, 0x700)]).done());
     }
     for (name, msr) in [("efer", 0xc000_0080), ("pat", 0x277)] {
         let case = draft(format!("rdmsr-{name}")).program(&[Insn::Rdmsr(msr)]);
-        let case = case.vmcb(Field::G_PAT, 0x0606_0606_0606_0606).vmcb(Field::EFER, 0x1d01);
+        let case = case.set(Field::G_PAT, 0x0606_0606_0606_0606).set(Field::EFER, 0x1d01);
         out.push(case.done());
     }
     out.push(draft("sgdt").program(&[Insn::Sgdt, Insn::Load(0, world::SCRATCH)]).done());
     out.push(draft("sidt").program(&[Insn::Sidt, Insn::Load(0, world::SCRATCH)]).done());
     let flags = draft("pushf").program(&[Insn::Pushf, Insn::Load(0, world::L2_STACK - 8)]);
-    out.push(flags.vmcb(Field::RFLAGS, 0x0cd7).done());
+    out.push(flags.set(Field::RFLAGS, 0x0cd7).done());
 }
 
 fn segments(out: &mut Cases) {
@@ -80,21 +80,21 @@ fn segments(out: &mut Cases) {
     for (name, selector, attrib, limit, base) in groups {
         for value in [0x08, 0x10, 0x40, 0xfff8] {
             let id = format!("{name},selector={value:#x}");
-            out.push(draft(id).vmcb(selector, value).done());
+            out.push(draft(id).set(selector, value).done());
         }
         for value in [0x1000, 0x1234_5000, 0x7fff_ffff_f000, 0xffff_8000_0000_0000] {
-            out.push(draft(format!("{name},base={value:#x}")).vmcb(base, value).done());
+            out.push(draft(format!("{name},base={value:#x}")).set(base, value).done());
         }
         for value in [0x0000_8000_0000_0000, 0x1234_8000_0000_1000, 0x8000_0000_0000_0000] {
-            out.push(draft(format!("{name},base={value:#x}")).vmcb(base, value).done());
+            out.push(draft(format!("{name},base={value:#x}")).set(base, value).done());
         }
         for value in [0xfff, 0xf_ffff] {
-            out.push(draft(format!("{name},limit={value:#x}")).vmcb(limit, value).done());
+            out.push(draft(format!("{name},limit={value:#x}")).set(limit, value).done());
         }
         let attribs: &[u64] =
             if name == "cs" { &[0xa99, 0xa9b, 0xa9f] } else { &[0xc93, 0xc97, 0x493, 0x893] };
         for value in attribs {
-            out.push(draft(format!("{name},attrib={value:#x}")).vmcb(attrib, *value).done());
+            out.push(draft(format!("{name},attrib={value:#x}")).set(attrib, *value).done());
         }
     }
 }
@@ -102,7 +102,7 @@ fn segments(out: &mut Cases) {
 fn privilege(out: &mut Cases) {
     for cpl in 0..4 {
         // Real mode, code found through CS.
-        let case = draft(format!("real-mode,cpl={cpl}")).fields(&[
+        let case = draft(format!("real-mode,cpl={cpl}")).set_all(&[
             (Field::EFER, 0x1000),
             (Field::CR0, 0x10),
             (Field::CR4, 0),
@@ -115,7 +115,7 @@ fn privilege(out: &mut Cases) {
         out.push(case.done());
     }
     for cpl in 0..4 {
-        let case = draft(format!("v86,cpl={cpl}")).fields(&[
+        let case = draft(format!("v86,cpl={cpl}")).set_all(&[
             (Field::EFER, 0x1000),
             (Field::CR0, 0x11),
             (Field::CR4, 0),
@@ -132,7 +132,7 @@ fn privilege(out: &mut Cases) {
     let tables = (0..4).fold(draft("paged-real-mode"), |case, n| {
         case.poke(world::DATA + 8 * n, (2 * n) << 22 | 0xe7 | ((2 * n + 1) << 22 | 0xe7) << 32)
     });
-    let paged = tables.fields(&[
+    let paged = tables.set_all(&[
         (Field::EFER, 0x1000),
         (Field::CR0, 0x8001_0010),
         (Field::CR4, 0x10),
@@ -148,7 +148,7 @@ fn privilege(out: &mut Cases) {
     }
     // The CPL field alone decides, not the selectors.
     let odd = draft("cpl-field").program(&[Insn::Invd, Insn::Nop]);
-    out.push(odd.vmcb(Field::CS_SELECTOR, world::L2_USER_CS.into()).done());
+    out.push(odd.set(Field::CS_SELECTOR, world::L2_USER_CS.into()).done());
 }
 
 fn not_loaded(out: &mut Cases) {
@@ -162,7 +162,7 @@ fn not_loaded(out: &mut Cases) {
         (0xc000_0101, Field::GS_BASE),
     ];
     for (msr, field) in hidden {
-        let case = draft(format!("not-loaded,{field}")).vmcb(field, 0x1234_5678);
+        let case = draft(format!("not-loaded,{field}")).set(field, 0x1234_5678);
         out.push(case.program(&[Insn::Rdmsr(msr)]).run().step(Step::Rdmsr(msr)).case());
         // What the guest writes stays with the host.
         let case = draft(format!("guest-writes,{field}"));
@@ -172,7 +172,7 @@ fn not_loaded(out: &mut Cases) {
     for (name, insn, field) in
         [("str", Insn::Str(0), Field::TR_SELECTOR), ("sldt", Insn::Sldt(0), Field::LDTR_SELECTOR)]
     {
-        let case = draft(format!("not-loaded,{name}")).vmcb(field, 0x40);
+        let case = draft(format!("not-loaded,{name}")).set(field, 0x40);
         out.push(case.program(&[insn]).done());
     }
     for n in 0..4 {

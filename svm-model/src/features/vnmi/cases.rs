@@ -5,7 +5,7 @@ use alloc::format;
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use crate::arch::intercept;
 use crate::cases::Cases;
-use crate::cases::draft::{Draft, on};
+use crate::case::draft::{Draft, on};
 use crate::Feature::Vnmi;
 use crate::case::{Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -43,15 +43,15 @@ fn matrix(out: &mut Cases) {
         let int_ctl = if enable { V_NMI_ENABLE } else { 0 }
             | if pending { V_NMI } else { 0 }
             | if masked { V_NMI_MASK } else { 0 };
-        let case = draft(id, offered).vmcb(Field::INT_CTL, int_ctl);
-        let case = case.vmcb(Field::RFLAGS, 2 | u64::from(flags) << 9);
-        out.push(case.intercept(Field::INTERCEPT_MISC1, if intercept { intercept::NMI.mask() } else { 0 }).done());
+        let case = draft(id, offered).set(Field::INT_CTL, int_ctl);
+        let case = case.set(Field::RFLAGS, 2 | u64::from(flags) << 9);
+        out.push(case.also(Field::INTERCEPT_MISC1, if intercept { intercept::NMI.mask() } else { 0 }).done());
     }
 }
 
 fn enabled(id: impl AsRef<str>, int_ctl: u64) -> Draft {
-    let case = draft(id, true).vmcb(Field::INT_CTL, V_NMI_ENABLE | int_ctl);
-    case.intercept(Field::INTERCEPT_MISC1, intercept::NMI.mask())
+    let case = draft(id, true).set(Field::INT_CTL, V_NMI_ENABLE | int_ctl);
+    case.also(Field::INTERCEPT_MISC1, intercept::NMI.mask())
 }
 
 fn gif(out: &mut Cases) {
@@ -79,7 +79,7 @@ fn iret(out: &mut Cases) {
         for masked in [0, V_NMI_MASK] {
             let id = format!("iret,pending={},masked={}", on(pending != 0), on(masked != 0));
             let case = enabled(id, pending | masked).program(&[Insn::Iret]);
-            let case = case.vmcb(Field::RSP, frame).poke(frame, world::L2_CODE + 0x10);
+            let case = case.set(Field::RSP, frame).poke(frame, world::L2_CODE + 0x10);
             let case = case.poke(frame + 8, world::L2_CS.into()).poke(frame + 0x10, 2);
             let case =
                 case.poke(frame + 0x18, world::L2_STACK).poke(frame + 0x20, world::L2_DS.into());
@@ -91,9 +91,9 @@ fn iret(out: &mut Cases) {
 fn injected(out: &mut Cases) {
     for pending in [0, V_NMI] {
         let case = enabled(format!("inject,pending={}", on(pending != 0)), pending);
-        out.push(case.vmcb(Field::EVENTINJ, 0x8000_0202).done());
+        out.push(case.set(Field::EVENTINJ, 0x8000_0202).done());
         let case = enabled(format!("inject-intr,pending={}", on(pending != 0)), pending);
-        out.push(case.vmcb(Field::EVENTINJ, 0x8000_0031).done());
+        out.push(case.set(Field::EVENTINJ, 0x8000_0031).done());
     }
 }
 
@@ -111,8 +111,8 @@ fn cut_short(out: &mut Cases) {
     for injected in [false, true] {
         let id = format!("delivery-fault,injected={}", on(injected));
         let case = enabled(id, if injected { 0 } else { V_NMI });
-        let case = if injected { case.vmcb(Field::EVENTINJ, 0x8000_0202) } else { case };
+        let case = if injected { case.set(Field::EVENTINJ, 0x8000_0202) } else { case };
         let case = case.poke(gate, world::initial_word(gate) & !(1 << 47));
-        out.push(case.intercept_exceptions(1 << 11).done());
+        out.push(case.also(Field::INTERCEPT_EXCEPTIONS, 1 << 11).done());
     }
 }

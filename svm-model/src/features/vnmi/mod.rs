@@ -1,8 +1,9 @@
 //! Virtual NMI (15.21.10).
 
 pub(crate) mod cases;
-pub mod rules;
 pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
 
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::int_ctl;

@@ -1,14 +1,17 @@
 //! Translations that a world has used, changed and dropped: what each flush must
 //! make visible. What is not dropped may be used or not, so no case asks for it.
 
-use svm_model::Feature::TlbAsid;
-use svm_model::case::{Insn, Step, world};
-use svm_model::cpu::CpuFeature;
-use svm_model::outcome::Obs;
-use svm_model::vmcb::{Field, exit};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::Draft;
-use super::npt::{FINAL, FULL, LARGE, NX, PAGE, U, WRITABLE};
+use crate::Feature::TlbAsid;
+use crate::case::{About, Draft, Insn, Step, world};
+use crate::cpu::CpuFeature;
+use crate::features::npt::written::{FINAL, FULL, LARGE, NX, PAGE, U, WRITABLE};
+use crate::outcome::Obs;
+use crate::rules as r;
+use crate::vmcb::{Field, exit};
 
 /// The page that takes the place of [`PAGE`].
 const OTHER: u64 = world::DATA + 0x6000;
@@ -32,6 +35,9 @@ const CR0: u64 = 0x8001_0033;
 const CR4: u64 = 0x20;
 const L2_EFER: u64 = 0x1d00;
 const WRPKRU: [u8; 3] = [0x0f, 0x01, 0xef];
+
+/// What flushes translations whether there is SVM or not: the model has no TLB, and no rule for it.
+const FLUSHED: About = About::Section("15.16.1");
 
 /// An entry of a table, before and after, and what a read that uses it then does.
 struct Map {
@@ -82,36 +88,36 @@ fn maps() -> [Map; 9] {
     ]
 }
 
-fn draft(id: impl AsRef<str>, section: &'static str) -> Draft {
-    Draft::new(format!("tlb/{}", id.as_ref()), TlbAsid, section)
-        .mem(PAGE, OLD)
-        .mem(OTHER, NEW)
-        .mem(OTHER_BIG, NEW)
+fn draft(id: impl AsRef<str>) -> Draft {
+    Draft::new(TlbAsid, format!("tlb/{}", id.as_ref()))
+        .poke(PAGE, OLD)
+        .poke(OTHER, NEW)
+        .poke(OTHER_BIG, NEW)
 }
 
-pub(super) fn cases() -> Vec<Draft> {
+pub(crate) fn cases() -> Vec<Draft> {
     [vmrun(), invlpga(), asids(), guest(), guest_permissions(), host()].concat()
 }
 
 impl Map {
     /// L2 has read through the entry, which then changes; L2 is to do it again.
-    fn changed(&self, how: &str, section: &'static str) -> Draft {
-        let mut d = draft(format!("{},{how}", self.name), section)
+    fn changed(&self, how: &str) -> Draft {
+        let mut d = draft(format!("{},{how}", self.name))
             .program(&[Insn::Load(0, self.va)])
-            .mem(self.at, self.before);
+            .poke(self.at, self.before);
         if self.nested_paging {
-            d = d.needs(CpuFeature::Npt);
+            d = d.needs(&[CpuFeature::Npt]);
         } else {
             d = d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0);
         }
         if !matches!(self.then, Then::Reads) {
-            d = d.needs(CpuFeature::Pdpe1gb);
+            d = d.needs(&[CpuFeature::Pdpe1gb]);
         }
         if matches!(self.then, Then::Exits) {
-            d = d.mem(world::l2pt::PT + 5 * 8, GIB | PAGE | FULL);
+            d = d.poke(world::l2pt::PT + 5 * 8, GIB | PAGE | FULL);
         }
         let d = d.run().ends().field(Field::RAX, OLD);
-        again(d.mem(self.at, self.after))
+        again(d.poke(self.at, self.after))
     }
 
     /// L2 runs and must find the entry as it is now.
@@ -140,16 +146,17 @@ fn again(d: Draft) -> Draft {
 fn vmrun() -> Vec<Draft> {
     let mut cases = Vec::new();
     for map in &maps() {
-        let changed = |how| map.changed(how, "15.16.1");
+        let changed = |how| map.changed(how);
         for (how, control) in [("control-1", 1), ("control-3", 3), ("control-7", 7)] {
             let d = if control == 1 {
                 changed(how)
             } else {
-                changed(how).needs(CpuFeature::FlushByAsid)
+                changed(how).needs(&[CpuFeature::FlushByAsid])
             };
-            cases.push(map.seen(d.set(Field::TLB_CONTROL, control)));
+            let rule = if control == 1 { r::tlb_asid::FLUSH_ALL } else { r::tlb_asid::FLUSH_ASID };
+            cases.push(map.seen(d.about(rule).set(Field::TLB_CONTROL, control)));
         }
-        cases.push(map.seen(changed("new-asid").set(Field::GUEST_ASID, 2)));
+        cases.push(map.seen(changed("new-asid").about(r::tlb_asid::NEW_ASID).set(Field::GUEST_ASID, 2)));
     }
     cases
 }
@@ -163,7 +170,7 @@ fn invlpga_of(asid: u8) -> Insn {
 fn invlpga() -> Vec<Draft> {
     let maps = maps();
     let own = maps.iter().filter(|map| !map.name.starts_with("nested"));
-    own.map(|map| map.seen(map.changed("invlpga", "15.16.2").l1(invlpga_of(1), map.va))).collect()
+    own.map(|map| map.seen(map.changed("invlpga").about(r::tlb_asid::INVLPGA_OK).l1(invlpga_of(1), map.va))).collect()
 }
 
 /// Guests that come and go.
@@ -173,21 +180,22 @@ fn asids() -> Vec<Draft> {
     for map in &maps()[..] {
         let Then::Reads = map.then else { continue };
         // Unflushed, either will do; an ASID that is used again is flushed.
-        let d = map.changed("asid-reused", "15.16.1").needs(CpuFeature::FlushByAsid);
-        let d = d.run().ends().vmcb_open(Field::RAX);
+        let d = map.changed("asid-reused").about(r::tlb_asid::FLUSH_ASID).needs(&[CpuFeature::FlushByAsid]);
+        let d = d.run().ends().field_open(Field::RAX);
         let d = reads(d.set(Field::GUEST_ASID, 2), NEW);
-        let d = d.mem(map.at, map.before).set(Field::GUEST_ASID, 1).set(Field::RIP, world::L2_CODE);
+        let d =
+            d.poke(map.at, map.before).set(Field::GUEST_ASID, 1).set(Field::RIP, world::L2_CODE);
         cases.push(d.set(Field::TLB_CONTROL, 3).run().ends().field(Field::RAX, OLD));
     }
     // Nested tables that differ in the window.
     const NPT2: u64 = world::DATA + 0x10_0000;
-    let two = draft("two-guests", "15.16")
-        .needs(CpuFeature::Npt)
+    let two = draft("two-guests").about(r::tlb_asid::NEW_ASID)
+        .needs(&[CpuFeature::Npt])
         .program(&[Insn::Load(0, PAGE)])
-        .mem(NPT2, (NPT2 + 0x1000) | FULL)
-        .mem(NPT2 + 0x1000, (NPT2 + 0x2000) | FULL)
-        .mem(NPT2 + 0x2000 + 4 * 8, world::VMCB | FULL | LARGE)
-        .mem(NPT2 + 0x2000 + 5 * 8, BIG | FULL | LARGE)
+        .poke(NPT2, (NPT2 + 0x1000) | FULL)
+        .poke(NPT2 + 0x1000, (NPT2 + 0x2000) | FULL)
+        .poke(NPT2 + 0x2000 + 4 * 8, world::VMCB | FULL | LARGE)
+        .poke(NPT2 + 0x2000 + 5 * 8, BIG | FULL | LARGE)
         .run()
         .ends()
         .field(Field::RAX, OLD);
@@ -195,10 +203,10 @@ fn asids() -> Vec<Draft> {
     let two = reads(two.set(Field::GUEST_ASID, 1).set(Field::N_CR3, world::NPT), OLD);
     cases.push(reads(two.set(Field::GUEST_ASID, 2).set(Field::N_CR3, NPT2), NEW));
     // A guest without nested paging between two runs of one with it.
-    let off = draft("nested-off-between", "15.16")
-        .needs(CpuFeature::Npt)
+    let off = draft("nested-off-between").about(r::tlb_asid::NEW_ASID)
+        .needs(&[CpuFeature::Npt])
         .program(&[Insn::Load(0, PAGE)])
-        .mem(world::npt::PT + 5 * 8, OTHER | FULL)
+        .poke(world::npt::PT + 5 * 8, OTHER | FULL)
         .run()
         .ends()
         .field(Field::RAX, NEW);
@@ -217,13 +225,13 @@ fn guest() -> Vec<Draft> {
         let program = [&change[..], flush, &[Insn::Load(0, PAGE)]].concat();
         [true, false].map(|nested| {
             let name = format!("l2-{id}{}", if nested { "" } else { ",no-npt" });
-            let d = draft(name, "15.16.1").program(&program);
+            let d = draft(name).about(FLUSHED).program(&program);
             let d = if nested {
-                d.needs(CpuFeature::Npt)
+                d.needs(&[CpuFeature::Npt])
             } else {
                 d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0)
             };
-            let d = if at == middle.0 { d.mem(at, world::DATA | FULL | LARGE) } else { d };
+            let d = if at == middle.0 { d.poke(at, world::DATA | FULL | LARGE) } else { d };
             d.run().ends().field(Field::RAX, NEW)
         })
     };
@@ -251,21 +259,21 @@ fn guest_permissions() -> Vec<Draft> {
         Insn::WriteCr(0, 0),
         Insn::Store(PAGE),
     ];
-    let wp = draft("l2-cr0-wp", "15.16.1").program(&wp).mem(entry, PAGE | FULL & !WRITABLE);
+    let wp = draft("l2-cr0-wp").about(FLUSHED).program(&wp).poke(entry, PAGE | FULL & !WRITABLE);
     let at = wp.rip(5);
     let wp = wp.run().takes(14, 3, at);
 
     // All of L2's pages are a user's, so the next instruction is not there.
-    let smep = draft("l2-cr4-smep", "15.16.1")
-        .needs(CpuFeature::Smep)
+    let smep = draft("l2-cr4-smep").about(FLUSHED)
+        .needs(&[CpuFeature::Smep])
         .program(&[Insn::Mov(0, CR4 | CR4_SMEP), Insn::WriteCr(4, 0), Insn::Nop])
         .intercept(page_fault)
         .run()
         .exits(page_fault)
         .at(2)
         .field(Field::EXITINFO1, 0x11);
-    let smep_vmcb = draft("vmcb-cr4-smep", "15.16")
-        .needs(CpuFeature::Smep)
+    let smep_vmcb = draft("vmcb-cr4-smep").about(r::vmrun_state::LOAD_CR4)
+        .needs(&[CpuFeature::Smep])
         .program(&[Insn::Nop])
         .intercept(page_fault)
         .run()
@@ -283,20 +291,20 @@ fn guest_permissions() -> Vec<Draft> {
         &[Insn::Mov(0, CR4), Insn::WriteCr(4, 0), Insn::Load(0, PAGE)],
         &[Insn::Mov(0, CR4 | CR4_PKE), Insn::WriteCr(4, 0), Insn::Load(0, PAGE)],
     ];
-    let pke = draft("l2-cr4-pke", "15.16.1").needs(CpuFeature::Pku).program(&pke.concat());
+    let pke = draft("l2-cr4-pke").about(FLUSHED).needs(&[CpuFeature::Pku]).program(&pke.concat());
     let at = pke.rip(9);
     let pke = pke
         .set(Field::CR4, CR4 | CR4_PKE)
-        .mem(entry, PAGE | FULL | 1 << 59)
+        .poke(entry, PAGE | FULL | 1 << 59)
         .run()
         .takes(14, 0x21, at);
 
     // Without EFER.NXE the bit is reserved.
     let no_execute = PAGE | FULL | NX;
     let off = Insn::Wrmsr(EFER, L2_EFER & !EFER_NXE);
-    let nxe = draft("l2-efer-nxe", "15.16.1")
+    let nxe = draft("l2-efer-nxe").about(FLUSHED)
         .program(&[Insn::Load(0, PAGE), off, Insn::Load(0, PAGE)])
-        .mem(entry, no_execute);
+        .poke(entry, no_execute);
     let at = nxe.rip(2);
     let nxe = nxe.run().takes(14, 9, at);
     // In the nested tables it is the host's EFER that counts, with the next VMRUN.
@@ -310,27 +318,56 @@ fn host() -> Vec<Draft> {
     const VA: u64 = GIB + 0x00fa_b000;
     let read = || Insn::Load(0, VA);
     let gone = |error| Obs::L1Exception { vector: 14, error: Some(error) };
-    let case = |id: &str, section, entry, flush: &dyn Fn(Draft) -> Draft, error| {
-        let d = draft(format!("l1-{id}"), section).needs(CpuFeature::Pdpe1gb);
-        let d = d.l1(read(), 0).mem(ENTRY, entry);
+    let case = |id: &str, about: About, entry, flush: &dyn Fn(Draft) -> Draft, error| {
+        let d = draft(format!("l1-{id}")).about(about).needs(&[CpuFeature::Pdpe1gb]);
+        let d = d.l1(read(), 0).poke(ENTRY, entry);
         flush(d).l1(read(), 0).shows(gone(error))
     };
     let pge = world::L1_CR4 | CR4_PGE;
     let all = |d: Draft| d.run().ends();
-    let nx = draft("l1-efer-nxe", "15.16.1")
-        .needs(CpuFeature::Pdpe1gb)
-        .mem(ENTRY, GIB | FULL | LARGE | NX)
+    let nx = draft("l1-efer-nxe").about(FLUSHED)
+        .needs(&[CpuFeature::Pdpe1gb])
+        .poke(ENTRY, GIB | FULL | LARGE | NX)
         .l1(Insn::Invlpg(VA), 0)
         .l1(read(), 0)
         .step(Step::Wrmsr(EFER, world::L1_EFER & !EFER_NXE))
         .l1(read(), 0)
         .shows(gone(9));
     vec![
-        case("mov-cr3", "15.16.1", 0, &|d| d.step(Step::WriteCr(3, world::L1PT)), 0),
-        case("invlpg", "15.16.1", 0, &|d| d.l1(Insn::Invlpg(VA), 0), 0),
-        case("invlpga-0", "15.16.2", 0, &|d| d.l1(invlpga_of(0), VA), 0),
-        case("cr4-pge", "15.16.1", 0, &|d| d.step(Step::WriteCr(4, pge)), 0),
-        case("vmrun-control-1", "15.16.1", 0, &all, 0),
+        case("mov-cr3", FLUSHED, 0, &|d| d.step(Step::WriteCr(3, world::L1PT)), 0),
+        case("invlpg", FLUSHED, 0, &|d| d.l1(Insn::Invlpg(VA), 0), 0),
+        case("invlpga-0", r::tlb_asid::INVLPGA_OK.into(), 0, &|d| d.l1(invlpga_of(0), VA), 0),
+        case("cr4-pge", FLUSHED, 0, &|d| d.step(Step::WriteCr(4, pge)), 0),
+        case("vmrun-control-1", r::tlb_asid::FLUSH_ALL.into(), 0, &all, 0),
         nx,
+    ]
+}
+
+/// TLB control and clean bits on a CPU that has not got them all.
+pub(crate) fn off() -> Vec<Draft> {
+    let by_asid = |id: &str, control: u64| {
+        Draft::new(TlbAsid, format!("feature-off/{id}"))
+            .about(r::tlb_asid::FLUSH_UNSUPPORTED)
+            .without(&[CpuFeature::FlushByAsid])
+            .set(Field::TLB_CONTROL, control)
+            .run()
+            .exits(exit::INVALID)
+    };
+    vec![
+        by_asid("flushbyasid-3", 3),
+        by_asid("flushbyasid-7", 7),
+        // Every field is read again, whatever the bits say.
+        Draft::new(TlbAsid, "feature-off/vmcb-clean")
+            .about(About::Section("15.15.1"))
+            .without(&[CpuFeature::VmcbClean])
+            .program(&[Insn::Cpuid])
+            .run()
+            .ends()
+            .set(Field::RIP, world::L2_CODE)
+            .set(Field::CLEAN, 0xffff_ffff)
+            .intercept(exit::CPUID)
+            .run()
+            .exits(exit::CPUID)
+            .at(0),
     ]
 }

@@ -4,13 +4,15 @@
 //! L1 runs L2 until it has been let in, and has been refused, often enough.
 //! The other CPU, in the meantime, writes a legal and an illegal value in turn.
 
-use svm_model::Feature::VmrunChecks;
-use svm_model::case::{Insn, Step, world};
-use svm_model::outcome::Obs;
-use svm_model::vmcb::{Field, exit};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::Draft;
-use super::code::{Code, cleared};
+use crate::Feature::VmrunChecks;
+use crate::case::code::{Code, cleared};
+use crate::case::{Draft, Insn, Step, world};
+use crate::rules::{RuleId, vmrun as v, vmrun_state as s};
+use crate::vmcb::{Field, exit};
 
 const CODE: u64 = world::DATA + 0x2_0000;
 /// How often L2 ran and was refused, and how often it ran with what is illegal.
@@ -41,22 +43,31 @@ const STARTUP: u32 = 0xc_4600 | (START >> 12) as u32;
 
 const EFER: u32 = 0xc000_0080;
 
-/// A field of the state-save area, its legal and its illegal value, and how L2 sees which it is.
+/// A field of the state-save area, its legal and its illegal value, how L2 sees which it is, and
+/// the rules that load and refuse it.
 struct Flip {
     name: &'static str,
     field: Field,
     legal: u32,
     illegal: u32,
     reads: Insn,
+    rules: [RuleId; 2],
 }
 
-pub(super) fn cases() -> Vec<Draft> {
-    let flip = |name, field, legal, illegal, reads| Flip { name, field, legal, illegal, reads };
+pub(crate) fn cases() -> Vec<Draft> {
+    let flip = |name, field, legal, illegal, reads, rules| Flip {
+        name,
+        field,
+        legal,
+        illegal,
+        reads,
+        rules,
+    };
     [
         // NW without CD; a bit that is reserved; SVME clear.
-        flip("cr0", Field::CR0, 0x8001_0033, 0xa001_0033, Insn::ReadCr(0, 0)),
-        flip("cr4", Field::CR4, 0x20, 0x8020, Insn::ReadCr(4, 0)),
-        flip("efer", Field::EFER, 0x1d00, 0xd00, Insn::Rdmsr(EFER)),
+        flip("cr0", Field::CR0, 0x8001_0033, 0xa001_0033, Insn::ReadCr(0, 0), [s::LOAD_CR0, v::CR0_CD_NW]),
+        flip("cr4", Field::CR4, 0x20, 0x8020, Insn::ReadCr(4, 0), [s::LOAD_CR4, v::CR4_MBZ]),
+        flip("efer", Field::EFER, 0x1d00, 0xd00, Insn::Rdmsr(EFER), [s::LOAD_EFER, v::EFER_SVME]),
     ]
     .iter()
     .map(Flip::case)
@@ -66,17 +77,18 @@ pub(super) fn cases() -> Vec<Draft> {
 impl Flip {
     fn case(&self) -> Draft {
         let code = self.l1();
-        let d = Draft::new(format!("race/{}", self.name), VmrunChecks, "15.5.1")
+        let d = Draft::new(VmrunChecks, format!("race/{}", self.name))
+            .about(self.rules)
             .on_large_board()
-            .program(std::slice::from_ref(&self.reads))
+            .program(core::slice::from_ref(&self.reads))
             .set(Field::NESTED_CTL, 0)
             .set(Field::N_CR3, 0);
         let d = cleared(cleared(d, RAN, STOPPED + 8 - RAN), KEPT, SAVED);
         code.called(code.placed(d))
             .step(Step::Peek { pa: WRONG, width: 4 })
-            .shows(Obs::Value(0))
+            .value(0)
             .step(Step::Peek { pa: STOPPED, width: 1 })
-            .shows(Obs::Value(1))
+            .value(1)
     }
 
     /// L1, in protected mode without paging.

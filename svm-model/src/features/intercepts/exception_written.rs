@@ -1,10 +1,13 @@
 //! Exceptions that L2 raises: intercepted, and taken by L2 itself.
 
-use svm_model::Feature::Intercepts;
-use svm_model::case::{Insn, world};
-use svm_model::vmcb::{Field, exit};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::Draft;
+use crate::Feature::Intercepts;
+use crate::case::{About, Draft, Insn, world};
+use crate::rules as r;
+use crate::vmcb::{Field, exit};
 
 /// A page of the window, and L2's own entry for it.
 const PAGE: u64 = world::DATA + 0x5000;
@@ -19,39 +22,39 @@ const SS: u64 = exit::EXCP + 12;
 const GP: u64 = exit::EXCP + 13;
 const PF: u64 = exit::EXCP + 14;
 
-fn draft(id: &str, section: &'static str) -> Draft {
-    Draft::new(format!("exceptions/{id}"), Intercepts, section)
+fn draft(id: &str) -> Draft {
+    Draft::new(Intercepts, format!("exceptions/{id}"))
 }
 
-pub(super) fn cases() -> Vec<Draft> {
+pub(crate) fn cases() -> Vec<Draft> {
     [software(), faults(), stack(), branches(), page_faults(), beyond_the_idt(), x87()].concat()
 }
 
 /// INT3, INT n, ICEBP.
 fn software() -> Vec<Draft> {
-    let int3 = |id| draft(id, "15.12.4").program(&[Insn::Int3]);
-    let icebp = |id| draft(id, "15.9").program(&[Insn::Icebp]);
+    let int3 = |id| draft(id).program(&[Insn::Int3]);
+    let icebp = |id| draft(id).program(&[Insn::Icebp]);
     vec![
-        int3("int3-intercepted").intercept(BP).run().exits(BP).at(0),
-        int3("int3-taken").run().takes(3, 0, world::L2_CODE + 1),
+        int3("int3-intercepted").about([r::intercepts::EXCP_BP_INT3, r::intercepts::EXCP_BP]).intercept(BP).run().exits(BP).at(0),
+        int3("int3-taken").about(r::intercepts::EXCP_BP).run().takes(3, 0, world::L2_CODE + 1),
         // INT3 is no INT n, and INT 3 is no INT3.
-        int3("int3-is-no-int-n").intercept(exit::SWINT).run().takes(3, 0, world::L2_CODE + 1),
-        draft("int-3-is-no-int3", "15.12.4").program(&[Insn::Int(3)]).intercept(BP).run().takes(
+        int3("int3-is-no-int-n").about(r::intercepts::EXCP_BP).intercept(exit::SWINT).run().takes(3, 0, world::L2_CODE + 1),
+        draft("int-3-is-no-int3").about(r::intercepts::SWINT_NOT_EXCEPTION).program(&[Insn::Int(3)]).intercept(BP).run().takes(
             3,
             0,
             world::L2_CODE + 2,
         ),
-        draft("int-n-taken", "15.9").program(&[Insn::Int(0x80)]).run().takes(
+        draft("int-n-taken").about(r::intercepts::SWINT).program(&[Insn::Int(0x80)]).run().takes(
             0x80,
             0,
             world::L2_CODE + 2,
         ),
-        icebp("icebp-intercepted").intercept(exit::ICEBP).run().exits(exit::ICEBP).at(0),
-        icebp("icebp-taken").run().takes(1, 0, world::L2_CODE + 1),
+        icebp("icebp-intercepted").about(r::intercepts::ICEBP).intercept(exit::ICEBP).run().exits(exit::ICEBP).at(0),
+        icebp("icebp-taken").about(r::intercepts::ICEBP).run().takes(1, 0, world::L2_CODE + 1),
         // Neither INT n's intercept nor #DB's is its own.
-        icebp("icebp-is-no-int-n").intercept(exit::SWINT).run().takes(1, 0, world::L2_CODE + 1),
-        icebp("icebp-is-no-db").intercept(exit::EXCP + 1).run().takes(1, 0, world::L2_CODE + 1),
-        draft("into-in-64-bit-mode", "15.12.7")
+        icebp("icebp-is-no-int-n").about(r::intercepts::ICEBP).intercept(exit::SWINT).run().takes(1, 0, world::L2_CODE + 1),
+        icebp("icebp-is-no-db").about(r::intercepts::ICEBP_NOT_DB).intercept(exit::EXCP + 1).run().takes(1, 0, world::L2_CODE + 1),
+        draft("into-in-64-bit-mode").about(r::intercepts::EXCP_UD)
             .program(&[Insn::Into])
             .intercept(exit::EXCP + 4)
             .run()
@@ -61,30 +64,30 @@ fn software() -> Vec<Draft> {
 
 fn faults() -> Vec<Draft> {
     vec![
-        draft("ud-intercepted", "15.12.7")
+        draft("ud-intercepted").about(r::intercepts::EXCP_UD)
             .program(&[Insn::Ud2])
             .intercept(UD)
             .run()
             .exits(UD)
             .at(0),
-        draft("ud-taken", "15.12.7").program(&[Insn::Ud2]).run().takes(6, 0, world::L2_CODE),
-        draft("gp-intercepted", "15.12.14")
+        draft("ud-taken").about(r::intercepts::EXCP_UD).program(&[Insn::Ud2]).run().takes(6, 0, world::L2_CODE),
+        draft("gp-intercepted").about([r::intercepts::EXCP_GP, r::intercepts::EXCP_ERROR])
             .program(&BAD_CR4)
             .intercept(GP)
             .run()
             .exits(GP)
             .at(1)
             .field(Field::EXITINFO1, 0),
-        draft("gp-taken", "15.12.14").program(&BAD_CR4).run().takes(13, 0, world::L2_CODE + 10),
+        draft("gp-taken").about(r::intercepts::EXCP_GP).program(&BAD_CR4).run().takes(13, 0, world::L2_CODE + 10),
         // The exceptions of a write to CR4 come before its intercept.
-        draft("gp-before-cr4-write", "15.9")
+        draft("gp-before-cr4-write").about(r::intercepts::CR_GP_FIRST)
             .program(&BAD_CR4)
             .intercept(exit::CR_WRITE + 4)
             .intercept(GP)
             .run()
             .exits(GP)
             .at(1),
-        draft("gp-selector-error-code", "15.12.14")
+        draft("gp-selector-error-code").about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_GP])
             .program(&[Insn::Mov(0, 0x7f0), Insn::Ltr(0)])
             .intercept(GP)
             .run()
@@ -98,24 +101,24 @@ fn faults() -> Vec<Draft> {
 fn stack() -> Vec<Draft> {
     const BAD: u64 = 1 << 50;
     let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
-    let both = |id: &str, section, insns: &[Insn]| {
-        draft(&format!("{id}-not-canonical"), section).program(insns).intercept(GP).intercept(SS)
+    let both = |id: &str, insns: &[Insn]| {
+        draft(&format!("{id}-not-canonical")).program(insns).intercept(GP).intercept(SS)
     };
-    let stack = |id: &str, insn| both(id, "15.12.13", &[insn]).set(Field::RSP, BAD).run().exits(SS);
+    let stack = |id: &str, insn| both(id, &[insn]).set(Field::RSP, BAD).run().exits(SS);
     // Loads are at the stack pointer, here also through a general operand.
     let load_rsp = raw(&[0x48, 0x8b, 0x04, 0x24]);
     // PUSH of [RAX] whose load, not its store, is the one at fault.
     let push_mem = [Insn::Mov(0, BAD), raw(&[0xff, 0x30])];
     vec![
-        stack("ss-push", Insn::Pushf).at(0).field(Field::EXITINFO1, 0),
-        stack("ss-pop", Insn::Popf).at(0).field(Field::EXITINFO1, 0),
-        stack("ss-operand", load_rsp).at(0).field(Field::EXITINFO1, 0),
-        stack("ss-event", Insn::Ud2)
+        stack("ss-push", Insn::Pushf).about(r::intercepts::EXCP_SS).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-pop", Insn::Popf).about(r::intercepts::EXCP_SS).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-operand", load_rsp).about(r::intercepts::EXCP_SS).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-event", Insn::Ud2).about([r::intercepts::EXCP_SS, r::event_injection::FAULT_SETS_EXITINTINFO])
             .at(0)
             .field(Field::EXITINFO1, 0)
             .field(Field::EXITINTINFO, 1 << 31 | 3 << 8 | 6),
-        both("gp-load", "15.12.14", &[Insn::Load(0, BAD)]).run().exits(GP).at(0),
-        both("gp-push-operand", "15.12.14", &push_mem).run().exits(GP).at(1),
+        both("gp-load", &[Insn::Load(0, BAD)]).about(r::intercepts::EXCP_GP).run().exits(GP).at(0),
+        both("gp-push-operand", &push_mem).about(r::intercepts::EXCP_GP).run().exits(GP).at(1),
     ]
 }
 
@@ -124,24 +127,24 @@ fn branches() -> Vec<Draft> {
     const TARGET: u64 = 1 << 50;
     const RSP: u64 = world::L2_STACK;
     let branch = |id: &str, insns: &[Insn]| {
-        draft(&format!("gp-{id}-not-canonical"), "15.12.14").program(insns).intercept(GP)
+        draft(&format!("gp-{id}-not-canonical")).program(insns).intercept(GP)
     };
     let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
     let ret = [Insn::Mov(0, TARGET), raw(&[0x50]), raw(&[0xc3])];
     let call = [Insn::Mov(0, TARGET), raw(&[0xff, 0xd0])];
     vec![
-        branch("jmp", &[Insn::Jump(TARGET)]).run().exits(GP).at(0).field(Field::EXITINFO1, 0),
-        branch("call", &call).run().exits(GP).at(1).field(Field::RSP, RSP),
-        branch("ret", &ret).run().exits(GP).at(2).field(Field::RSP, RSP - 8),
+        branch("jmp", &[Insn::Jump(TARGET)]).about(r::intercepts::EXCP_GP).run().exits(GP).at(0).field(Field::EXITINFO1, 0),
+        branch("call", &call).about(r::intercepts::EXCP_GP).run().exits(GP).at(1).field(Field::RSP, RSP),
+        branch("ret", &ret).about(r::intercepts::EXCP_GP).run().exits(GP).at(2).field(Field::RSP, RSP - 8),
     ]
 }
 
 /// Page faults of L2's own tables.
 fn page_faults() -> Vec<Draft> {
-    let loads = |id| draft(id, "15.12.15").program(&[Insn::Load(0, PAGE)]).mem(ENTRY, 0);
-    let stores = |id, entry| draft(id, "15.12.15").program(&[Insn::Store(PAGE)]).mem(ENTRY, entry);
+    let loads = |id| draft(id).program(&[Insn::Load(0, PAGE)]).poke(ENTRY, 0);
+    let stores = |id, entry| draft(id).program(&[Insn::Store(PAGE)]).poke(ENTRY, entry);
     vec![
-        loads("pf-intercepted")
+        loads("pf-intercepted").about([r::intercepts::EXCP_PF, r::intercepts::EXCP_PF_CR2, r::intercepts::EXCP_PF_CR2_KEPT])
             .intercept(PF)
             .run()
             .exits(PF)
@@ -150,30 +153,30 @@ fn page_faults() -> Vec<Draft> {
             .field(Field::EXITINFO2, PAGE)
             // An intercepted #PF leaves CR2 alone.
             .field(Field::CR2, 0),
-        loads("pf-taken").run().takes(14, 0, world::L2_CODE + 10).field(Field::CR2, PAGE),
-        stores("pf-write-intercepted", PAGE | 0x65)
+        loads("pf-taken").about([r::intercepts::EXCP_PF, r::vmexit::SAVE_CR2]).run().takes(14, 0, world::L2_CODE + 10).field(Field::CR2, PAGE),
+        stores("pf-write-intercepted", PAGE | 0x65).about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
             .intercept(PF)
             .run()
             .exits(PF)
             .at(0)
             .field(Field::EXITINFO1, 3)
             .field(Field::EXITINFO2, PAGE),
-        stores("pf-write-taken", PAGE | 0x65)
+        stores("pf-write-taken", PAGE | 0x65).about(r::intercepts::EXCP_PF)
             .run()
             .takes(14, 3, world::L2_CODE + 10)
             .field(Field::CR2, PAGE),
-        draft("pf-fetch-intercepted", "15.12.15")
+        draft("pf-fetch-intercepted").about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
             .program(&[Insn::Jump(PAGE)])
-            .mem(ENTRY, 1 << 63 | PAGE | 0x67)
+            .poke(ENTRY, 1 << 63 | PAGE | 0x67)
             .intercept(PF)
             .run()
             .exits(PF)
             .field(Field::RIP, PAGE)
             .field(Field::EXITINFO1, 0x11)
             .field(Field::EXITINFO2, PAGE),
-        draft("pf-user-intercepted", "15.12.15")
+        draft("pf-user-intercepted").about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
             .program(&[Insn::Load(0, PAGE)])
-            .mem(ENTRY, PAGE | 0x63)
+            .poke(ENTRY, PAGE | 0x63)
             .user()
             .intercept(PF)
             .run()
@@ -187,24 +190,24 @@ fn page_faults() -> Vec<Draft> {
 /// An IDT that ends behind a vector: what is delivered becomes a fault itself.
 fn beyond_the_idt() -> Vec<Draft> {
     let int80 =
-        |id, limit| draft(id, "15.7.2").program(&[Insn::Int(0x80)]).set(Field::IDTR_LIMIT, limit);
+        |id, limit| draft(id).program(&[Insn::Int(0x80)]).set(Field::IDTR_LIMIT, limit);
     // Up to and with #DF, and nothing at all.
     const TO_DF: u64 = 8 * 16 + 15;
     vec![
-        int80("int-n-beyond-idt-gp", TO_DF)
+        int80("int-n-beyond-idt-gp", TO_DF).about([r::event_injection::FAULT_SETS_EXITINTINFO, r::event_injection::TYPE_SOFT])
             .intercept(GP)
             .run()
             .exits(GP)
             .at(0)
             .field(Field::EXITINFO1, 0x80 << 3 | 2)
             .field(Field::EXITINTINFO, 0x8000_0480),
-        int80("int-n-beyond-idt-df-intercepted", TO_DF)
+        int80("int-n-beyond-idt-df-intercepted", TO_DF).about(r::intercepts::EXCP_DF)
             .intercept(DF)
             .run()
             .exits(DF)
-            .vmcb_open(Field::EXITINTINFO),
-        int80("int-n-beyond-idt-df-taken", TO_DF).run().takes(8, 0, world::L2_CODE),
-        int80("shutdown-intercepted", 0).run().exits(exit::SHUTDOWN).vmcb_open(Field::EXITINTINFO),
+            .field_open(Field::EXITINTINFO),
+        int80("int-n-beyond-idt-df-taken", TO_DF).about(r::intercepts::EXCP_DF).run().takes(8, 0, world::L2_CODE),
+        int80("shutdown-intercepted", 0).about(r::intercepts::SHUTDOWN).run().exits(exit::SHUTDOWN).field_open(Field::EXITINTINFO),
     ]
 }
 
@@ -222,7 +225,7 @@ fn x87() -> Vec<Draft> {
         raw(&[0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9]),
         raw(&[0x9b]),
     ];
-    let x87 = |id: &str, section| draft(id, section).program(&program);
+    let x87 = |id: &str| draft(id).program(&program);
     let after = |d: Draft| d.l1(raw(&[0xdb, 0xe3]), 0);
     // OUT F0h, AL, which is how FERR# is answered; FNINIT, behind which IGNNE# goes;
     // SUB RSP, 32; FNSTENV [RSP]; FLDENV [RSP]; ADD RSP, 32, behind which QEMU lets it go.
@@ -231,16 +234,16 @@ fn x87() -> Vec<Draft> {
         0x83, 0xc4, 0x20,
     ];
     vec![
-        after(x87("mf-intercepted", "15.12.16").intercept(MF).run().exits(MF).at(4)),
+        after(x87("mf-intercepted").about(About::Section("15.12.16")).intercept(MF).run().exits(MF).at(4)),
         after(
-            x87("mf-is-no-freeze", "15.14.2")
+            x87("mf-is-no-freeze").about(About::Section("15.14.2"))
                 .intercept(exit::FERR_FREEZE)
                 .intercept(MF)
                 .run()
                 .exits(MF)
                 .at(4),
         ),
-        x87("ferr-freeze", "15.14.2")
+        x87("ferr-freeze").about(About::Section("15.14.2"))
             .clear(Field::CR0, NE)
             .intercept(exit::FERR_FREEZE)
             .intercept(MF)

@@ -3,15 +3,16 @@
 //! It is written into the window, and called from 64-bit mode; what it finds it
 //! leaves in memory, for a case to read.
 
-use svm_model::case::{Insn, Step, world};
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::Draft;
+use super::{Draft, Insn, Step, world};
 
 /// A selector of a flat 32-bit code segment, which [`Code::placed`] adds to L1's GDT.
-pub(super) const CS32: u16 = 0x38;
+pub(crate) const CS32: u16 = 0x38;
 const CODE32: u64 = 0x00cf_9b00_0000_ffff;
 /// Where 32-bit code has its stack.
-pub(super) const STACK32: u64 = world::DATA + 0x4_0000;
+pub(crate) const STACK32: u64 = world::DATA + 0x4_0000;
 /// Where RSP is kept while L1 is in another mode.
 const KEPT_RSP: u64 = world::DATA + 0x3_fff0;
 
@@ -25,14 +26,14 @@ const PG: u8 = 31;
 /// Code that grows from its start on. The methods that are named after
 /// instructions are for 32-bit mode.
 #[derive(Clone, Debug)]
-pub(super) struct Code {
+pub(crate) struct Code {
     at: u64,
     bytes: Vec<u8>,
 }
 
 /// Clears memory that code writes to, which is then put back behind the case.
-pub(super) fn cleared(draft: Draft, pa: u64, bytes: u64) -> Draft {
-    (pa..pa + bytes).step_by(8).fold(draft, |d, pa| d.mem(pa, 0))
+pub(crate) fn cleared(draft: Draft, pa: u64, bytes: u64) -> Draft {
+    (pa..pa + bytes).step_by(8).fold(draft, |d, pa| d.poke(pa, 0))
 }
 
 const fn pci(device: u32, register: u8) -> u32 {
@@ -41,53 +42,53 @@ const fn pci(device: u32, register: u8) -> u32 {
 
 impl Code {
     /// Code at that address.
-    pub(super) fn at(at: u64) -> Code {
+    pub(crate) fn at(at: u64) -> Code {
         Code { at, bytes: Vec::new() }
     }
 
     /// The address of what comes next.
-    pub(super) fn here(&self) -> u64 {
+    pub(crate) fn here(&self) -> u64 {
         self.at + self.bytes.len() as u64
     }
 
     /// These bytes.
-    pub(super) fn put(mut self, bytes: &[u8]) -> Code {
+    pub(crate) fn put(mut self, bytes: &[u8]) -> Code {
         self.bytes.extend_from_slice(bytes);
         self
     }
 
     /// An opcode and a 32-bit operand.
-    pub(super) fn op(self, opcode: &[u8], operand: u64) -> Code {
+    pub(crate) fn op(self, opcode: &[u8], operand: u64) -> Code {
         self.put(opcode).put(&(operand as u32).to_le_bytes())
     }
 
     /// MOV EAX, imm32.
-    pub(super) fn mov_eax(self, value: u64) -> Code {
+    pub(crate) fn mov_eax(self, value: u64) -> Code {
         self.op(&[0xb8], value)
     }
 
     /// MOV `[address]`, EAX.
-    pub(super) fn store_eax(self, address: u64) -> Code {
+    pub(crate) fn store_eax(self, address: u64) -> Code {
         self.op(&[0xa3], address)
     }
 
     /// MOV EAX, `[address]`.
-    pub(super) fn load_eax(self, address: u64) -> Code {
+    pub(crate) fn load_eax(self, address: u64) -> Code {
         self.op(&[0xa1], address)
     }
 
     /// MOV EAX, CRn.
-    pub(super) fn read_cr(self, n: u8) -> Code {
+    pub(crate) fn read_cr(self, n: u8) -> Code {
         self.put(&[0x0f, 0x20, 0xc0 | n << 3])
     }
 
     /// MOV CRn, EAX.
-    pub(super) fn write_cr(self, n: u8) -> Code {
+    pub(crate) fn write_cr(self, n: u8) -> Code {
         self.put(&[0x0f, 0x22, 0xc0 | n << 3])
     }
 
     /// RDMSR of EFER.
-    pub(super) fn read_efer(self) -> Code {
+    pub(crate) fn read_efer(self) -> Code {
         self.op(&[0xb9], EFER.into()).put(&[0x0f, 0x32])
     }
 
@@ -107,22 +108,22 @@ impl Code {
     }
 
     /// JMP far.
-    pub(super) fn jump_far_to(self, cs: u16, to: u64) -> Code {
+    pub(crate) fn jump_far_to(self, cs: u16, to: u64) -> Code {
         self.op(&[0xea], to).put(&cs.to_le_bytes())
     }
 
     /// Back from real mode to protected mode.
-    pub(super) fn return_to_protected_mode(self) -> Code {
+    pub(crate) fn return_to_protected_mode(self) -> Code {
         self.mov_eax(CR0_ET | CR0_PE).write_cr(0)
     }
 
     /// LIDT `[address]`.
-    pub(super) fn load_idt(self, address: u64) -> Code {
+    pub(crate) fn load_idt(self, address: u64) -> Code {
         self.op(&[0x0f, 0x01, 0x1d], address)
     }
 
     /// Writes these bytes.
-    pub(super) fn write(self, at: u64, bytes: &[u8]) -> Code {
+    pub(crate) fn write(self, at: u64, bytes: &[u8]) -> Code {
         (at..).step_by(4).zip(bytes.chunks(4)).fold(self, |code, (at, bytes)| {
             let mut word = [0; 4];
             word[..bytes.len()].copy_from_slice(bytes);
@@ -131,28 +132,28 @@ impl Code {
     }
 
     /// What has been written so far.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// MOV dword `[address]`, imm32.
-    pub(super) fn store(self, address: u64, value: u32) -> Code {
+    pub(crate) fn store(self, address: u64, value: u32) -> Code {
         self.op(&[0xc7, 0x05], address).put(&value.to_le_bytes())
     }
 
     /// Copies doublewords.
-    pub(super) fn copy(self, from: u64, to: u64, count: u64) -> Code {
+    pub(crate) fn copy(self, from: u64, to: u64, count: u64) -> Code {
         // MOV ESI; MOV EDI; MOV ECX; CLD; REP MOVSD.
         self.op(&[0xbe], from).op(&[0xbf], to).op(&[0xb9], count).put(&[0xfc, 0xf3, 0xa5])
     }
 
     /// INC dword `[address]`.
-    pub(super) fn count(self, address: u64) -> Code {
+    pub(crate) fn count(self, address: u64) -> Code {
         self.op(&[0xff, 0x05], address)
     }
 
     /// Does one thing if EAX is that value, and else another.
-    pub(super) fn if_equal(
+    pub(crate) fn if_equal(
         self,
         value: u64,
         then: impl FnOnce(Code) -> Code,
@@ -169,7 +170,7 @@ impl Code {
     }
 
     /// Jumps while the doubleword is below a limit.
-    pub(super) fn jump_below(self, address: u64, limit: u64, to: u64) -> Code {
+    pub(crate) fn jump_below(self, address: u64, limit: u64, to: u64) -> Code {
         // CMP dword [address], imm32; JB.
         let code = self.op(&[0x81, 0x3d], address).put(&(limit as u32).to_le_bytes());
         let next = code.here() + 6;
@@ -177,7 +178,7 @@ impl Code {
     }
 
     /// Does something while the doubleword is zero.
-    pub(super) fn while_none(self, address: u64, then: impl FnOnce(Code) -> Code) -> Code {
+    pub(crate) fn while_none(self, address: u64, then: impl FnOnce(Code) -> Code) -> Code {
         // CMP dword [address], 0; JNE.
         let code = self.op(&[0x83, 0x3d], address).put(&[0]);
         let then = then(Code::at(code.here() + 6));
@@ -185,7 +186,7 @@ impl Code {
     }
 
     /// Waits until the byte is not zero.
-    pub(super) fn wait_for(self, address: u64) -> Code {
+    pub(crate) fn wait_for(self, address: u64) -> Code {
         // PAUSE; CMP byte [address], 0; JE.
         self.put(&[0xf3, 0x90]).op(&[0x80, 0x3d], address).put(&[0, 0x74, 0xf5])
     }
@@ -199,25 +200,25 @@ impl Code {
     }
 
     /// Writes a byte of a PCI device's configuration space.
-    pub(super) fn configure(self, device: u32, register: u8, value: u8) -> Code {
+    pub(crate) fn configure(self, device: u32, register: u8, value: u8) -> Code {
         let aligned = register & !3;
         let data = 0xcfc + u16::from(register - aligned);
         self.out(0xcf8, pci(device, aligned), false).out(data, value.into(), true)
     }
 
     /// Writes a doubleword of it.
-    pub(super) fn configure_word(self, device: u32, register: u8, value: u32) -> Code {
+    pub(crate) fn configure_word(self, device: u32, register: u8, value: u32) -> Code {
         self.out(0xcf8, pci(device, register), false).out(0xcfc, value, false)
     }
 
     /// VMRUN with that EAX, and with RFLAGS as they are at the start of a case.
-    pub(super) fn vmrun(self, vmcb: u64) -> Code {
+    pub(crate) fn vmrun(self, vmcb: u64) -> Code {
         // PUSH imm8; POPF.
         self.put(&[0x6a, world::L1_RFLAGS as u8, 0x9d]).mov_eax(vmcb).put(&[0x0f, 0x01, 0xd8])
     }
 
     /// From 64-bit mode to 32-bit protected mode without paging.
-    pub(super) fn leave_long_mode(self) -> Code {
+    pub(crate) fn leave_long_mode(self) -> Code {
         // MOV [KEPT_RSP], RSP; PUSH CS32; PUSH next; RETF.
         let code = self.op(&[0x48, 0x89, 0x24, 0x25], KEPT_RSP).put(&[0x6a, CS32 as u8]);
         let next = code.here() + 7;
@@ -235,7 +236,7 @@ impl Code {
     }
 
     /// From there to real mode, with segments that still reach all of memory.
-    pub(super) fn leave_protected_mode(self) -> Code {
+    pub(crate) fn leave_protected_mode(self) -> Code {
         self.read_efer()
             .op(&[0x25], (!EFER_NXE).into())
             .write_efer()
@@ -246,12 +247,12 @@ impl Code {
     }
 
     /// Switches paging on.
-    pub(super) fn page(self, cr3: u64, cr4: u64) -> Code {
+    pub(crate) fn page(self, cr3: u64, cr4: u64) -> Code {
         self.mov_eax(cr4).write_cr(4).mov_eax(cr3).write_cr(3).mov_eax(world::L1_CR0).write_cr(0)
     }
 
     /// From 32-bit protected mode back to 64-bit mode, and to the caller.
-    pub(super) fn return_to_long_mode(self) -> Code {
+    pub(crate) fn return_to_long_mode(self) -> Code {
         self.read_cr(0)
             .put(&[0x0f, 0xba, 0xf0, PG])
             .write_cr(0)
@@ -272,18 +273,18 @@ impl Code {
     }
 
     /// The steps that write it to memory, and the segment that it wants.
-    pub(super) fn placed(&self, draft: Draft) -> Draft {
+    pub(crate) fn placed(&self, draft: Draft) -> Draft {
         let draft = cleared(cleared(draft, KEPT_RSP, 8), STACK32 - 0x10, 0x10);
-        let draft = draft.mem(world::L1_GDT + u64::from(CS32), CODE32);
+        let draft = draft.poke(world::L1_GDT + u64::from(CS32), CODE32);
         (self.at..).step_by(8).zip(self.bytes.chunks(8)).fold(draft, |d, (at, bytes)| {
             let mut word = [0; 8];
             word[..bytes.len()].copy_from_slice(bytes);
-            d.mem(at, u64::from_le_bytes(word))
+            d.poke(at, u64::from_le_bytes(word))
         })
     }
 
     /// The step that calls it.
-    pub(super) fn called(&self, draft: Draft) -> Draft {
+    pub(crate) fn called(&self, draft: Draft) -> Draft {
         // MOV RBX, imm64; CALL RBX.
         let mut call = vec![0x48, 0xbb];
         call.extend(self.at.to_le_bytes());

@@ -1,15 +1,19 @@
 //! L1 outside long mode: VMRUN from protected mode with PAE paging, with 32-bit
 //! paging and with none, and what #VMEXIT brings back there.
 
-use svm_model::Feature::{Msr, Npt, VmrunChecks};
-use svm_model::case::{Insn, Step, world};
-use svm_model::cpu::CpuFeature;
-use svm_model::outcome::Obs;
-use svm_model::vmcb::{Field, exit};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::Draft;
-use super::code::{CS32, Code, STACK32, cleared};
-use super::npt::{FULL, LARGE};
+use crate::Feature::{Msr, Npt, VmrunChecks};
+use crate::case::code::{CS32, Code, STACK32, cleared};
+use crate::case::{About, Draft, Insn, Step, world};
+use crate::cpu::CpuFeature;
+use crate::features::npt::written::{FULL, LARGE};
+use crate::outcome::Obs;
+use crate::rules as r;
+use crate::rules::RuleId;
+use crate::vmcb::{Field, exit};
 
 const CODE: u64 = world::DATA + 0x2_0000;
 /// What the code has found, in doublewords.
@@ -32,6 +36,17 @@ const CR4_PAE: u64 = 1 << 5;
 /// OSFXSR, as in 64-bit mode, so that a #VMEXIT that forgets CR4 shows.
 const CR4: u64 = 1 << 9;
 const EFER: u64 = world::L1_EFER & !0x500;
+
+/// What #VMEXIT brings back.
+const HOST: [RuleId; 7] = [
+    r::vmexit::HOST_RSP_RIP,
+    r::vmexit::HOST_CR0,
+    r::vmexit::HOST_CR3,
+    r::vmexit::HOST_CR4,
+    r::vmexit::HOST_EFER,
+    r::vmexit::HOST_RFLAGS,
+    r::vmexit::HOST_RAX,
+];
 
 /// How L1 pages.
 #[derive(Clone, Copy)]
@@ -91,7 +106,7 @@ impl Paging {
 /// A PDPT and a page directory that map the world one to one, as L1's or nested ones.
 fn pae(draft: Draft, pdpt: u64, pd: u64) -> Draft {
     let pages = (0..END).step_by(2 << 20).zip((pd..).step_by(8));
-    pages.fold(draft.mem(pdpt, pd | 1), |d, (page, at)| d.mem(at, page | FULL | LARGE))
+    pages.fold(draft.poke(pdpt, pd | 1), |d, (page, at)| d.poke(at, page | FULL | LARGE))
 }
 
 fn legacy(draft: Draft, pd: u64) -> Draft {
@@ -102,8 +117,8 @@ fn legacy(draft: Draft, pd: u64) -> Draft {
 }
 
 /// L2 without nested paging, in 64-bit mode, with segments that a #VMEXIT must not leave.
-fn draft(id: impl AsRef<str>, section: &'static str) -> Draft {
-    Draft::new(format!("legacy/{}", id.as_ref()), VmrunChecks, section)
+fn draft(id: impl AsRef<str>) -> Draft {
+    Draft::new(VmrunChecks, format!("legacy/{}", id.as_ref()))
         .set(Field::NESTED_CTL, 0)
         .set(Field::N_CR3, 0)
         .set(Field::SS_ATTRIB, 0x93)
@@ -156,17 +171,17 @@ fn found(draft: Draft, paging: Paging) -> Draft {
         STACK32,
     ];
     let draft = (FOUND..).step_by(4).zip(values).fold(draft, |d, (pa, value)| {
-        d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value & 0xffff_ffff))
+        d.step(Step::Peek { pa, width: 4 }).value(value & 0xffff_ffff)
     });
     // PUSHF has used L1's stack.
-    draft.step(Step::Peek { pa: STACK32 - 4, width: 4 }).shows(Obs::Value(world::L1_RFLAGS))
+    draft.step(Step::Peek { pa: STACK32 - 4, width: 4 }).value(world::L1_RFLAGS)
 }
 
 fn exited(draft: Draft, code: u64) -> Draft {
-    draft.peek_field(world::VMCB, Field::EXITCODE, code)
+    draft.peek_field(world::VMCB, Field::EXITCODE).value(code)
 }
 
-pub(super) fn cases() -> Vec<Draft> {
+pub(crate) fn cases() -> Vec<Draft> {
     [round_trips(), nested(), pdptes(), narrow(), a20(), others()].concat()
 }
 
@@ -176,7 +191,7 @@ fn round_trips() -> Vec<Draft> {
     for (name, paging) in Paging::ALL {
         let code = registers(paging.enter().vmrun(world::VMCB)).return_to_long_mode();
         let guest =
-            |mode: &str| code.placed(paging.tables(draft(format!("{name},{mode}-l2"), "15.6")));
+            |mode: &str| code.placed(paging.tables(draft(format!("{name},{mode}-l2")).about(HOST)));
         let pae_l2 = guest("pae")
             .set(Field::EFER, 0x1800)
             .set(Field::CS_ATTRIB, 0xc9b)
@@ -202,7 +217,7 @@ fn round_trips() -> Vec<Draft> {
             cases.push(found(exited(code.called(d), exit::VMMCALL), paging));
         }
         // A VMCB that is refused brings L1 back as well.
-        let refused = guest("refused").set(Field::GUEST_ASID, 0);
+        let refused = guest("refused").about(r::vmrun::INVALID_EXIT).set(Field::GUEST_ASID, 0);
         cases.push(found(exited(code.called(refused), exit::INVALID), paging));
     }
     cases
@@ -214,43 +229,48 @@ fn nested() -> Vec<Draft> {
     let mut cases = Vec::new();
     for (name, paging) in Paging::ALL {
         let code = registers(paging.enter().vmrun(world::VMCB)).return_to_long_mode();
-        let nested = |id: &str| {
-            let d = Draft::new(format!("legacy/{name},{id}"), Npt, "15.25.3")
-                .needs(CpuFeature::Npt)
-                .program(&[Insn::Load(0, OTHER + 0x5000)])
+        let nested = |id: &str, address: u64| {
+            let d = Draft::new(Npt, format!("legacy/{name},{id}"))
+                .about(About::Section("15.25.3"))
+                .needs(&[CpuFeature::Npt])
+                .program(&[Insn::Load(0, address)])
                 .set(Field::N_CR3, TABLES)
-                .mem(OTHER + 0x5000, 0x1111)
-                .mem(world::VMCB + 0x5000, 0x2222);
+                .poke(OTHER + 0x5000, 0x1111)
+                .poke(world::VMCB + 0x5000, 0x2222);
             code.placed(paging.tables(d))
         };
         // What is behind the window leads to the page of the VMCB.
         let moved = match paging {
-            Paging::Pae => pae(nested("nested-paging"), TABLES, TABLES + 0x1000)
-                .mem(TABLES + 0x1000 + 6 * 8, world::VMCB | FULL | LARGE),
-            Paging::Legacy => legacy(nested("nested-paging"), TABLES).step(Step::Mem {
+            Paging::Pae => pae(nested("nested-paging", OTHER + 0x5000), TABLES, TABLES + 0x1000)
+                .poke(TABLES + 0x1000 + 6 * 8, world::VMCB | FULL | LARGE),
+            Paging::Legacy => legacy(nested("nested-paging", OTHER + 0x5000), TABLES).step(Step::Mem {
                 pa: TABLES + 3 * 4,
                 width: 4,
                 value: world::VMCB | FULL | LARGE,
             }),
             Paging::None => {
-                let refused = code.called(nested("nested-paging"));
+                let refused = code.called(nested("nested-paging", OTHER + 0x5000));
                 cases.push(found(exited(refused, exit::INVALID), paging));
                 continue;
             }
         };
         let ran = exited(code.called(moved), exit::VMMCALL);
-        cases.push(found(ran.peek_field(world::VMCB, Field::RAX, 0x2222), paging));
+        cases.push(found(ran.peek_field(world::VMCB, Field::RAX).value(0x2222), paging));
         // No page there.
-        let gone = nested("nested-fault").needs(CpuFeature::Pdpe1gb);
+        let gone = nested("nested-fault", WINDOW)
+            .about([r::npt::CODE, r::npt::INFO2])
+            .needs(&[CpuFeature::Pdpe1gb]);
         let gone = match paging {
             Paging::Pae => pae(gone, TABLES, TABLES + 0x1000),
             _ => legacy(gone, TABLES),
         };
         let gone =
-            gone.program(&[Insn::Load(0, WINDOW)]).mem(world::l2pt::PDPT + 8, GIB | FULL | LARGE);
+            gone.poke(world::l2pt::PDPT + 8, GIB | FULL | LARGE);
         let gone = exited(code.called(gone), exit::NPF)
-            .peek_field(world::VMCB, Field::EXITINFO1, 0x1_0000_0004)
-            .peek_field(world::VMCB, Field::EXITINFO2, WINDOW);
+            .peek_field(world::VMCB, Field::EXITINFO1)
+            .value(0x1_0000_0004)
+            .peek_field(world::VMCB, Field::EXITINFO2)
+            .value(WINDOW);
         cases.push(found(gone, paging));
     }
     cases
@@ -263,10 +283,11 @@ fn pdptes() -> Vec<Draft> {
         let code = registers(Paging::Pae.enter().vmrun(world::VMCB));
         let code = if used { code.load_eax(WINDOW).store_eax(FOUND + 0x30) } else { code };
         let code = code.return_to_long_mode();
-        let d = draft(format!("host-pdpte-{id}"), "15.6")
+        let d = draft(format!("host-pdpte-{id}"))
+            .about(About::Section("15.6"))
             .program(&[Insn::Mov(0, value), Insn::Store(PDPT + 8 * entry)])
-            .mem(OTHER, 0x2222)
-            .mem(PD_OTHER + 5 * 8, OTHER | FULL | LARGE);
+            .poke(OTHER, 0x2222)
+            .poke(PD_OTHER + 5 * 8, OTHER | FULL | LARGE);
         code.called(code.placed(Paging::Pae.tables(d)))
     };
     let goes_on = |d: Draft| found(exited(d, exit::VMMCALL), Paging::Pae);
@@ -276,7 +297,7 @@ fn pdptes() -> Vec<Draft> {
     vec![
         goes_on(case("changed", 1, PD_OTHER | 1, true))
             .step(Step::Peek { pa: FOUND + 0x30, width: 4 })
-            .shows(Obs::Value(0x2222)),
+            .value(0x2222),
         goes_on(case("not-present", 3, 1 << 1, false)),
         stops(1),
         stops(5),
@@ -304,35 +325,36 @@ fn narrow() -> Vec<Draft> {
     let vmsave = |code: Code, page| code.mov_eax(page).put(&VMSAVE[1..]);
     // What is found there must be this.
     let finds_with =
-        |id: &str, tables: &dyn Fn(Draft) -> Draft, code: Code, found: &[(u64, u64)]| {
+        |id: &str, about: About, tables: &dyn Fn(Draft) -> Draft, code: Code, found: &[(u64, u64)]| {
             let code = (FOUND..)
                 .step_by(4)
                 .zip(found)
                 .fold(code, |code, (to, &(from, _))| code.load_eax(from).store_eax(to))
                 .return_to_long_mode();
-            let d = draft(format!("16-bit-address,{id}"), "15.5.1");
+            let d = draft(format!("16-bit-address,{id}")).about(about);
             let d = code.called(code.placed(tables(cleared(d, FOUND, 8))));
-            (FOUND..).step_by(4).zip(found).fold(d, |d, (pa, &(_, value))| {
-                d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value))
-            })
+            (FOUND..)
+                .step_by(4)
+                .zip(found)
+                .fold(d, |d, (pa, &(_, value))| d.step(Step::Peek { pa, width: 4 }).value(value))
         };
 
-    let finds = |id: &str, code, found: &[(u64, u64)]| finds_with(id, &|d| d, code, found);
+    let finds = |id: &str, about, code, found: &[(u64, u64)]| finds_with(id, about, &|d| d, code, found);
 
     // What is in EAX is no VMCB; what is in AX is a copy of the case's.
     let run = enter().copy(world::VMCB, AX, 0x200).store(exitcode(EAX), 0x5555);
     let run = run.put(&[0x6a, world::L1_RFLAGS as u8, 0x9d]).mov_eax(EAX).put(&VMRUN);
-    let run = finds("vmrun", run, &[(exitcode(AX), exit::VMMCALL), (exitcode(EAX), 0x5555)]);
+    let run = finds("vmrun", r::vmrun_state::VMCB_OWN_PAGE.into(), run, &[(exitcode(AX), exit::VMMCALL), (exitcode(EAX), 0x5555)]);
 
     let pages = || vmsave(vmsave(vmsave(enter(), HAD), AX), EAX);
     let load = pages().store(star(AX), 0x1111).store(star(EAX), 0x2222);
     let load = vmsave(load.mov_eax(EAX).put(&VMLOAD), HAS);
-    let load = finds("vmload", vmload(load, HAD), &[(star(HAS), 0x1111)]);
+    let load = finds("vmload", About::Section("15.5.2"), vmload(load, HAD), &[(star(HAS), 0x1111)]);
 
     let save = vmload(vmsave(pages(), HAS).store(star(HAS), 0x1111), HAS);
     let save = save.store(star(AX), 0x2222).store(star(EAX), 0x2222);
     let save = vmload(save.mov_eax(EAX).put(&VMSAVE), HAD);
-    let save = finds("vmsave", save, &[(star(AX), 0x1111), (star(EAX), 0x2222)]);
+    let save = finds("vmsave", About::Section("15.5.2"), save, &[(star(AX), 0x1111), (star(EAX), 0x2222)]);
 
     // AX is a page that L1 uses; no page is where EAX leads to.
     const PT: u64 = world::DATA + 0x5_4000;
@@ -352,7 +374,7 @@ fn narrow() -> Vec<Draft> {
         let word = |pa, value| Step::Mem { pa, width: 4, value };
         legacy(d, PD32).step(word(PD32, page(PT))).step(word(entry, page(AX)))
     };
-    let flush = finds_with("invlpga", &tables, flush, &[(AX, 0x2222)]);
+    let flush = finds_with("invlpga", r::tlb_asid::INVLPGA_OK.into(), &tables, flush, &[(AX, 0x2222)]);
     vec![run, load, save, flush]
 }
 
@@ -372,11 +394,9 @@ fn a20() -> Vec<Draft> {
         let code = pin(vm_cr(Code::at(CODE).leave_long_mode(), value), 0);
         let code = pin(code.load_eax(ODD).store_eax(FOUND), 1);
         let code = vm_cr(code, 0).return_to_long_mode();
-        let d = Draft::new(format!("legacy/a20-{id}"), Msr, "15.30.1");
-        let d = cleared(d, FOUND, 8).mem(EVEN, 0x1111).mem(ODD, 0x2222);
-        code.called(code.placed(d))
-            .step(Step::Peek { pa: FOUND, width: 4 })
-            .shows(Obs::Value(found))
+        let d = Draft::new(Msr, format!("legacy/a20-{id}")).about(About::Section("15.30.1"));
+        let d = cleared(d, FOUND, 8).poke(EVEN, 0x1111).poke(ODD, 0x2222);
+        code.called(code.placed(d)).step(Step::Peek { pa: FOUND, width: 4 }).value(found)
     };
     vec![case("masked", 0, 0x1111), case("not-masked", DIS_A20M, 0x2222)]
 }
@@ -385,7 +405,7 @@ fn others() -> Vec<Draft> {
     // The operand is as wide as addresses are: 67 0F 01 D8 in 64-bit mode.
     let narrow = Insn::Raw(vec![0x67, 0x0f, 0x01, 0xd8]);
     let narrow =
-        draft("vmrun-eax-in-64-bit-mode", "15.5.1").step(Step::L1(narrow, 1 << 32 | world::VMCB));
+        draft("vmrun-eax-in-64-bit-mode").about(r::vmrun_state::VMCB_OWN_PAGE).step(Step::L1(narrow, 1 << 32 | world::VMCB));
 
     // Real mode has no VMRUN. Its #UD goes to where the handler lies, in low memory.
     const HANDLER: u64 = 0x1_0000;
@@ -410,10 +430,10 @@ fn others() -> Vec<Draft> {
     // Where it comes back to does not change how long it is.
     let back = tried(handler(0).bytes()).here();
     let code = tried(handler(back).bytes()).return_to_long_mode();
-    let real = code.placed(cleared(draft("vmrun-in-real-mode", "15.5.1"), FOUND, 0x10));
+    let real = code.placed(cleared(draft("vmrun-in-real-mode").about(About::Section("15.5.1")), FOUND, 0x10));
     let real = code
-        .called(real.mem(IDTR, VECTORS << 16 | 0x3ff))
+        .called(real.poke(IDTR, VECTORS << 16 | 0x3ff))
         .step(Step::Peek { pa: FOUND, width: 4 })
-        .shows(Obs::Value(6));
+        .value(6);
     vec![exited(narrow, exit::VMMCALL), real]
 }

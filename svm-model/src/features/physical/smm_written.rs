@@ -1,16 +1,19 @@
 //! System-management mode: memory that only it sees, and a handler that is
 //! called while L2 runs.
 
-use svm_model::Feature::{Intercepts, TlbAsid};
-use svm_model::case::{Event, Insn, Step, world};
-use svm_model::cpu::CpuFeature;
-use svm_model::outcome::Obs;
-use svm_model::snapshot::HostReg;
-use svm_model::vmcb::{Field, exit};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
 
-use super::Draft;
-use super::code::{Code, cleared};
-use super::npt::{FULL, LARGE};
+use crate::Feature::{Intercepts, TlbAsid};
+use crate::case::code::{Code, cleared};
+use crate::case::{About, Draft, Event, Insn, Step, world};
+use crate::cpu::CpuFeature;
+use crate::features::npt::written::{FULL, LARGE};
+use crate::outcome::Obs;
+use crate::rules as r;
+use crate::snapshot::HostReg;
+use crate::vmcb::{Field, exit};
 
 const CODE: u64 = world::DATA + 0x2_0000;
 const SETUP: u64 = world::DATA + 0x2_1000;
@@ -46,7 +49,7 @@ const ICR_SMI: u32 = 0x4200;
 const V_INTR_MASKING: u64 = 1 << 24;
 const IF: u64 = 0x202;
 
-pub(super) fn cases() -> Vec<Draft> {
+pub(crate) fn cases() -> Vec<Draft> {
     [memory(), controls()].concat()
 }
 
@@ -85,12 +88,13 @@ fn compared() -> Vec<u8> {
 /// What is behind the range for all others is none of the secret.
 fn memory() -> Vec<Draft> {
     let draft = |id: &str| {
-        let d = Draft::new(format!("smm/{id}"), TlbAsid, "10.2.5").on_large_board();
+        let d = Draft::new(TlbAsid, format!("smm/{id}"))
+            .about(About::Section("10.2.5"))
+            .on_large_board();
         cleared(d, FOUND, 0x10)
     };
-    let found = |d: Draft, pa: u64, value: u32| {
-        d.step(Step::Peek { pa, width: 4 }).shows(Obs::Value(value.into()))
-    };
+    let found =
+        |d: Draft, pa: u64, value: u32| d.step(Step::Peek { pa, width: 4 }).value(value.into());
 
     // Real mode, which is what SMM looks like: no control register changes on the way.
     let l1 = set_up(Code::at(CODE).leave_long_mode())
@@ -120,7 +124,7 @@ fn memory() -> Vec<Draft> {
     let l2 = [true, false].map(|nested| {
         let d = draft(if nested { "smram-and-l2" } else { "smram-and-l2,no-npt" });
         let d = if nested {
-            d.needs(CpuFeature::Npt)
+            d.needs(&[CpuFeature::Npt])
         } else {
             d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0)
         };
@@ -157,47 +161,48 @@ fn interrupted(draft: Draft) -> Draft {
         .exits(exit::INTR)
         .at(0)
         .host(HostReg::Rflags, IF)
-        .l1(Insn::Stgi, 0)
+        .stgi()
         .shows(Obs::L1Interrupt(0x40))
 }
 
 /// The handler of an SMI that is not intercepted runs outside of the guest.
 fn controls() -> Vec<Draft> {
     let draft = |id: &str| {
-        Draft::new(format!("smm/{id}"), Intercepts, "15.22.3")
+        Draft::new(Intercepts, format!("smm/{id}"))
+            .about(r::intercepts::SMI)
             .program(&[Insn::Nop])
-            .l1(Insn::Clgi, 0)
+            .clgi()
             .raise(Event::Smi)
     };
     // CPUID, in a handler of its own.
     let setup = handler(Code::at(SETUP).leave_long_mode(), &[0x0f, 0xa2]).return_to_long_mode();
     let cleanup = clean_up(Code::at(CLEANUP).leave_long_mode()).return_to_long_mode();
-    let cpuid = Draft::new("smm/intercepts-of-others", Intercepts, "15.22.3").program(&[Insn::Nop]);
+    let cpuid = Draft::new(Intercepts, "smm/intercepts-of-others")
+        .about(r::intercepts::SMI)
+        .program(&[Insn::Nop]);
     let cpuid = setup.called(cleanup.placed(setup.placed(cpuid)));
-    let cpuid = cpuid
-        .l1(Insn::Clgi, 0)
-        .raise(Event::Smi)
-        .intercept(exit::CPUID)
-        .run()
-        .shows(Obs::L1Smi)
-        .ends();
+    let cpuid =
+        cpuid.clgi().raise(Event::Smi).intercept(exit::CPUID).run().shows(Obs::L1Smi).ends();
     // MOV EAX, 5; LOCK MOV CR0, EAX, which is CR8 (vol. 3, MOV CRn); and 0 again.
     let tpr =
         [0x66, 0xb8, 5, 0, 0, 0, 0xf0, 0x0f, 0x22, 0xc0, 0x66, 0x31, 0xc0, 0xf0, 0x0f, 0x22, 0xc0];
     let setup = handler(Code::at(SETUP).leave_long_mode(), &tpr).return_to_long_mode();
     let tpr = |id: &str, program: &[Insn]| {
-        let d = Draft::new(format!("smm/{id}"), Intercepts, "15.22.3").program(program);
-        setup.called(cleanup.placed(setup.placed(d))).l1(Insn::Clgi, 0).raise(Event::Smi)
+        let d =
+            Draft::new(Intercepts, format!("smm/{id}")).about(r::intercepts::SMI).program(program);
+        setup.called(cleanup.placed(setup.placed(d))).clgi().raise(Event::Smi)
     };
     // MOV RAX, CR8.
     let tpr_of_l2 = tpr("tpr-of-l2", &[Insn::Raw(vec![0x44, 0x0f, 0x20, 0xc0])])
+        .about([r::virq::CR8_READ, r::intercepts::SMI])
         .set(Field::INT_CTL, V_INTR_MASKING | 3)
         .run()
         .shows(Obs::L1Smi)
         .ends()
         .field(Field::RAX, 3);
     // The write of CR8 gives the interrupt an occasion, which L1's IF would take.
-    let interrupt_in_handler = interrupted(tpr("interrupt-in-handler", &[Insn::Nop]));
+    let interrupt_in_handler = interrupted(tpr("interrupt-in-handler", &[Insn::Nop]))
+        .about([r::virq::MASKING, r::intercepts::SMI]);
     // The first 2 MiB lead to where nothing is.
     let nowhere = world::DATA + 0x20_0000;
     vec![
@@ -207,11 +212,11 @@ fn controls() -> Vec<Draft> {
         cleanup.called(tpr_of_l2),
         cleanup.called(interrupt_in_handler),
         draft("nested-tables")
-            .needs(CpuFeature::Npt)
-            .mem(world::npt::PD, nowhere | FULL | LARGE)
+            .needs(&[CpuFeature::Npt])
+            .poke(world::npt::PD, nowhere | FULL | LARGE)
             .run()
             .shows(Obs::L1Smi)
             .ends(),
-        interrupted(draft("interrupt-behind")),
+        interrupted(draft("interrupt-behind")).about([r::intercepts::INTR, r::intercepts::SMI]),
     ]
 }
