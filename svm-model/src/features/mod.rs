@@ -22,6 +22,8 @@ features! {
     vmrun_state,
     vmexit,
     intercepts,
+    io,
+    task_switch,
     event_injection,
     vgif,
     virq,
@@ -42,7 +44,6 @@ features! {
     msr,
 }
 
-pub(crate) mod io;
 pub(crate) mod physical;
 
 /// The number of a table's first rule, which is the given one: as many as the tables in front have.

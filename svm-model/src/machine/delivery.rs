@@ -1,12 +1,12 @@
 //! Exceptions and interrupts on their way into the guest: intercepts, double
 //! and triple faults, injection (15.12, 15.14.3, 15.20).
 
-use crate::arch::{dr, intercept};
-use crate::cpu::CpuFeature;
-use crate::features::vmexit::model::{NextRip, Reason};
+use crate::arch::vmcb::Field;
+use crate::arch::{dr, exit, intercept};
+use crate::features::nrip::model::NextRip;
+use crate::features::vmexit::model::{GUEST_STATE, Reason, SHUTDOWN_HOST, bit};
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::rules::{RuleId, debug, event_injection as inj, intercepts as i, lbrv};
-use crate::vmcb::{Field, exit};
+use crate::rules::{RuleId, debug, event_injection, intercepts, lbrv};
 
 /// What kind of event, as delivery and EXITINTINFO tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,17 +92,8 @@ impl Machine<'_> {
         self.vector_through(event)
     }
 
-    /// An event from EVENTINJ, on which no intercept applies.
-    pub(crate) fn inject(&mut self, event: Event) -> Flow {
-        self.leaves(inj::NOT_INTERCEPTED, Scene::Event(&event))?;
-        if event.kind == Kind::Nmi {
-            self.nmi_injected()?;
-        }
-        self.vector_through(event)
-    }
-
     /// Delivery, and what a fault during it turns into.
-    fn vector_through(&mut self, first: Event) -> Flow {
+    pub(crate) fn vector_through(&mut self, first: Event) -> Flow {
         let mut event = first;
         // An event, the fault in it, #DF, shutdown: no chain is longer, unless a rule is broken.
         for _ in 0..8 {
@@ -111,7 +102,7 @@ impl Machine<'_> {
             match self.through_idt(&event) {
                 Ok(()) => {
                     self.set_delivering(None);
-                    if self.t.does(inj::ENDS_SHADOW) {
+                    if self.t.does(event_injection::ENDS_SHADOW) {
                         self.r.shadow = false;
                     }
                     return Ok(());
@@ -125,15 +116,18 @@ impl Machine<'_> {
 
     /// The event that a second fault during delivery makes (vol. 2, 8.2.9).
     fn escalate(&mut self, event: Event, second: Event) -> Flow<Event> {
-        if self.t.does(inj::INTERMEDIATE_INTERCEPT) {
+        if self.t.does(event_injection::INTERMEDIATE_INTERCEPT) {
             self.intercept_exception(&second)?;
         }
-        if self.t.rule(inj::TRIPLE_FAULT, event.vector == 8 && event.kind == Kind::Exception) {
+        if self
+            .t
+            .rule(event_injection::TRIPLE_FAULT, event.vector == 8 && event.kind == Kind::Exception)
+        {
             return self.shutdown();
         }
         let double = event.contributory() && second.contributory()
             || event.page() && (second.contributory() || second.page());
-        if self.t.rule(inj::DOUBLE_FAULT, double) {
+        if self.t.rule(event_injection::DOUBLE_FAULT, double) {
             let double = Event::coded(8, 0);
             self.set_delivering(None);
             self.intercept_exception(&double)?;
@@ -145,13 +139,12 @@ impl Machine<'_> {
     fn shutdown<T>(&mut self) -> Flow<T> {
         let wanted = self.wants(intercept::SHUTDOWN);
         self.set_delivering(None);
-        if wanted && self.t.does(i::SHUTDOWN) {
+        if wanted && self.t.does(intercepts::SHUTDOWN) {
             // The guest state is undefined after a shutdown; only the reason is told.
             let stop = self.exit(Reason::new(exit::SHUTDOWN, NextRip::None));
-            self.open_fields |= crate::features::vmexit::model::GUEST_STATE
-                | crate::features::vmexit::model::bit(Field::EXITINTINFO);
+            self.open_fields |= GUEST_STATE | bit(Field::EXITINTINFO);
             self.carried.1 = self.open_fields;
-            self.open_host = crate::features::vmexit::model::SHUTDOWN_HOST;
+            self.open_host = SHUTDOWN_HOST;
             return stop;
         }
         Err(Stop::Open)
@@ -187,9 +180,11 @@ impl Machine<'_> {
     fn is_exception(&mut self, event: &Event) -> bool {
         match event.kind {
             Kind::Exception | Kind::SoftException => true,
-            Kind::Icebp => self.t.said(i::ICEBP_NOT_DB, false),
-            Kind::SoftInterrupt => event.vector < 32 && self.t.said(i::SWINT_NOT_EXCEPTION, false),
-            Kind::Nmi => self.t.said(i::EXCP_2_IGNORED, false),
+            Kind::Icebp => self.t.said(intercepts::ICEBP_NOT_DB, false),
+            Kind::SoftInterrupt => {
+                event.vector < 32 && self.t.said(intercepts::SWINT_NOT_EXCEPTION, false)
+            }
+            Kind::Nmi => self.t.said(intercepts::EXCP_2_IGNORED, false),
             Kind::Interrupt => false,
         }
     }
@@ -205,17 +200,17 @@ impl Machine<'_> {
             None => wanted,
         };
         let soft = event.kind == Kind::SoftException;
-        if !taken || soft && !self.t.said(i::EXCP_BP_INT3, true) {
+        if !taken || soft && !self.t.said(intercepts::EXCP_BP_INT3, true) {
             return Ok(());
         }
-        if event.vector == 1 && self.t.does(i::EXCP_DB_DR6) {
+        if event.vector == 1 && self.t.does(intercepts::EXCP_DB_DR6) {
             self.r.dr6 |= event.dr6;
         }
         if event.address.is_some() {
-            self.leaves(i::EXCP_PF_CR2_KEPT, Scene::Here)?;
+            self.leaves(intercepts::EXCP_PF_CR2_KEPT, Scene::Here)?;
         }
-        let info1 = self.t.said(i::EXCP_ERROR, event.error.map(u64::from));
-        let info2 = self.t.said(i::EXCP_PF_CR2, event.address);
+        let info1 = self.t.said(intercepts::EXCP_ERROR, event.error.map(u64::from));
+        let info2 = self.t.said(intercepts::EXCP_PF_CR2, event.address);
         // Whether the intercept precedes the clearing of DR7.GD is open.
         let detect = event.vector == 1 && event.dr6 == dr::DR6_BD;
         let stop = self.exit(Reason {
@@ -229,53 +224,27 @@ impl Machine<'_> {
             )
         });
         if detect {
-            self.open_fields |= crate::features::vmexit::model::bit(Field::DR7);
+            self.open_fields |= bit(Field::DR7);
         }
         stop
-    }
-
-    /// What EVENTINJ asks for, as an event.
-    pub(crate) fn injected(&mut self) -> Option<Event> {
-        let info = self.guest.as_ref()?.ctl.get(Field::EVENTINJ);
-        let nrip = self.guest.as_ref()?.ctl.get(Field::NRIP);
-        if info >> 31 & 1 == 0 {
-            return None;
-        }
-        let vector = info as u8;
-        let kind = match info >> 8 & 7 {
-            0 => Kind::Interrupt,
-            2 => Kind::Nmi,
-            4 => Kind::SoftInterrupt,
-            _ if matches!(vector, 3 | 4) => Kind::SoftException,
-            _ => Kind::Exception,
-        };
-        let coded = self.t.rule(inj::ERROR_PUSHED, info >> 11 & 1 == 1);
-        let offered = self.supported(CpuFeature::NripSave);
-        let soft = matches!(kind, Kind::SoftInterrupt | Kind::SoftException);
-        let next = soft && self.t.rule(inj::SOFT_INT_RIP, offered);
-        Some(Event {
-            error: coded.then_some((info >> 32) as u32),
-            return_rip: next.then_some(nrip),
-            ..Event::new(if kind == Kind::Nmi { 2 } else { vector }, kind)
-        })
     }
 }
 
 fn exception_rule(vector: u8) -> Option<RuleId> {
     Some(match vector {
-        0 => i::EXCP_DE,
-        1 => i::EXCP_DB,
-        3 => i::EXCP_BP,
-        4 => i::EXCP_OF,
+        0 => intercepts::EXCP_DE,
+        1 => intercepts::EXCP_DB,
+        3 => intercepts::EXCP_BP,
+        4 => intercepts::EXCP_OF,
 
-        6 => i::EXCP_UD,
-        7 => i::EXCP_NM,
-        8 => i::EXCP_DF,
-        11 => i::EXCP_NP,
-        12 => i::EXCP_SS,
-        13 => i::EXCP_GP,
-        14 => i::EXCP_PF,
-        17 => i::EXCP_AC,
+        6 => intercepts::EXCP_UD,
+        7 => intercepts::EXCP_NM,
+        8 => intercepts::EXCP_DF,
+        11 => intercepts::EXCP_NP,
+        12 => intercepts::EXCP_SS,
+        13 => intercepts::EXCP_GP,
+        14 => intercepts::EXCP_PF,
+        17 => intercepts::EXCP_AC,
         _ => return None,
     })
 }

@@ -1,16 +1,15 @@
 //! One instruction of the guest: fetch, breakpoints, execution, single-step.
 
 use crate::arch::{cr0, dr, flag};
-use crate::case::insn::Insn;
-use crate::case::world;
+use crate::case::{Insn, world};
+use crate::features::intercepts::table;
 use crate::machine::delivery::Event;
 use crate::machine::fetch::Fetched;
 use crate::machine::idt::has_error_code;
 use crate::machine::paging::Access;
 use crate::machine::{Flow, Machine, Stop};
 use crate::outcome::L2Event;
-use crate::rules::{debug, lbrv};
-use crate::vmcb::Field;
+use crate::rules::{debug, intercepts};
 
 impl Machine<'_> {
     /// Executes the instruction at RIP.
@@ -34,27 +33,6 @@ impl Machine<'_> {
         self.r.shadow = self.sti && !shadow;
         if self.t.rule(debug::TF_TRAP, single_step) {
             return Err(Stop::Raise(Event::debug(dr::DR6_BS)));
-        }
-        Ok(())
-    }
-
-    fn execution_breakpoint(&mut self) -> Flow {
-        if self.r.dr7 & 0xff == 0 {
-            return Ok(());
-        }
-        let linear = self.linear_rip();
-        for n in 0..4 {
-            let enabled = self.r.dr7 >> (2 * n) & 3 != 0;
-            let execution = self.r.dr7 >> (16 + 4 * n) & 0xf == 0;
-            if enabled && execution && self.r.dr[n] == linear {
-                let resume = self.r.rflags & flag::RF != 0;
-                if self.t.rule(debug::EXEC_BREAKPOINT, !resume) {
-                    return Err(Stop::Raise(Event::debug(1 << n)));
-                }
-            } else if enabled && !execution {
-                // Data breakpoints are not described.
-                return Err(Stop::Open);
-            }
         }
         Ok(())
     }
@@ -209,22 +187,6 @@ impl Machine<'_> {
         self.through_tlb(linear, pa)
     }
 
-    /// What an earlier translation of the same page makes of this one: stale
-    /// translations that nobody dropped may or may not be used.
-    fn through_tlb(&mut self, linear: u64, pa: u64) -> Flow<u64> {
-        let Some(guest) = &self.guest else { return Ok(pa) };
-        let asid = guest.ctl.get(Field::GUEST_ASID);
-        let (page, frame) = (linear & !0xfff, pa & !0xfff);
-        match self.used.iter().find(|(a, p, _)| (*a, *p) == (asid, page)) {
-            Some((_, _, before)) if *before != frame => Err(Stop::Open),
-            Some(_) => Ok(pa),
-            None => {
-                self.used.push((asid, page, frame));
-                Ok(pa)
-            }
-        }
-    }
-
     fn data_read(&mut self, linear: u64) -> Flow<u64> {
         let pa = self.data_address(linear, Access::READ)?;
         Ok(self.mem.read(pa, 8))
@@ -263,12 +225,22 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// The last-branch records, where DEBUGCTL.LBR asks for them.
-    fn record_branch(&mut self, target: u64) {
-        let on = self.r.branches.debugctl & 1 != 0;
-        if self.t.rule(lbrv::RECORDS, on) {
-            self.r.branches.from = self.r.rip;
-            self.r.branches.to = target;
+    pub(crate) fn svm_instruction(&mut self, insn: &Insn) -> Flow {
+        match insn {
+            Insn::Vmmcall => {
+                self.intercept(&table::VMMCALL)?;
+                if self.t.does(intercepts::VMMCALL_UD) {
+                    return Err(self.ud());
+                }
+                Ok(())
+            }
+            Insn::Vmrun => self.guest_vmrun(),
+            Insn::Vmload => self.vmload_or_save(false),
+            Insn::Vmsave => self.vmload_or_save(true),
+            Insn::Stgi => self.stgi(),
+            Insn::Clgi => self.clgi(),
+            Insn::Invlpga => self.invlpga(),
+            _ => self.skinit(),
         }
     }
 }

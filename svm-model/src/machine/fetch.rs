@@ -102,16 +102,4 @@ impl<'a> Machine<'a> {
         }
         None
     }
-
-    /// The bytes from RIP on that decode assists save, as far as they can be
-    /// fetched: up to 15, and their count.
-    pub(crate) fn instruction_bytes(&mut self) -> (u64, u128) {
-        let linear = self.linear_rip();
-        let to_page_end = 0x1000 - (linear & 0xfff);
-        let count = to_page_end.min(15);
-        let Ok(pa) = self.translate(linear, Access::FETCH) else { return (0, 0) };
-        let bytes = (0..count)
-            .fold(0u128, |bytes, n| bytes | u128::from(self.mem.read(pa + n, 1)) << (8 * n));
-        (count, bytes)
-    }
 }

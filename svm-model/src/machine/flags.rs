@@ -1,12 +1,11 @@
 //! STI, CLI, PUSHF, POPF and IRET.
 
-use crate::arch::{flag, int_ctl};
-use crate::case::insn::Insn;
-use crate::case::world;
-use crate::features::intercepts::model as i;
+use crate::arch::flag;
+use crate::case::{Insn, world};
+use crate::features::intercepts::table;
 use crate::machine::registers::Segment;
 use crate::machine::{Flow, Machine, Stop};
-use crate::rules::{virq as v, vnmi};
+use crate::rules::virq;
 
 impl Machine<'_> {
     pub(crate) fn flag_instruction(&mut self, insn: &Insn) -> Flow {
@@ -17,7 +16,7 @@ impl Machine<'_> {
             Insn::Sti => self.sti(),
             Insn::Cli => self.cli(),
             Insn::Pushf => {
-                self.intercept(&i::PUSHF)?;
+                self.intercept(&table::PUSHF)?;
                 self.push_value(self.r.rflags & !(flag::VM | flag::RF))
             }
             Insn::Popf => self.popf(),
@@ -35,7 +34,7 @@ impl Machine<'_> {
         }
         let was = self.interrupts_on();
         self.r.rflags |= flag::IF;
-        self.sti = self.t.rule(v::STI_SHADOW, !was);
+        self.sti = self.t.rule(virq::STI_SHADOW, !was);
         Ok(())
     }
 
@@ -48,7 +47,7 @@ impl Machine<'_> {
     }
 
     fn popf(&mut self) -> Flow {
-        self.intercept(&i::POPF)?;
+        self.intercept(&table::POPF)?;
         let popped = self.stack_read(self.r.gpr[4])?;
         self.r.gpr[4] = self.r.gpr[4].wrapping_add(8);
         self.load_flags(popped);
@@ -72,7 +71,7 @@ impl Machine<'_> {
 
     /// IRETQ within 64-bit mode.
     fn iret(&mut self) -> Flow {
-        self.intercept(&i::IRET)?;
+        self.intercept(&table::IRET)?;
         let rsp = self.r.gpr[4];
         let mut frame = [0; 5];
         for (n, value) in frame.iter_mut().enumerate() {
@@ -97,16 +96,5 @@ impl Machine<'_> {
         }
         self.next_rip = rip;
         Ok(())
-    }
-
-    fn unblock_nmi(&mut self) {
-        match self.guest.as_mut().filter(|g| g.vnmi) {
-            Some(guest) => {
-                if self.t.does(vnmi::IRET_UNMASKS) {
-                    guest.int_ctl &= !int_ctl::V_NMI_MASK;
-                }
-            }
-            None => self.pending.nmi_blocked = false,
-        }
     }
 }

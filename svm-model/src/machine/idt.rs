@@ -6,7 +6,7 @@ use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
 use crate::machine::registers::Segment;
 use crate::machine::{Flow, Machine, Stop};
-use crate::rules::{debug, event_injection as inj};
+use crate::rules::{debug, event_injection};
 
 /// Bytes of a gate.
 const GATE: u64 = 16;
@@ -38,7 +38,7 @@ impl Machine<'_> {
         let stack = self.handler_stack(&gate)?;
         let rip = match event.return_rip {
             Some(rip) => rip,
-            None => self.t.said(inj::RIP_PUSHED, self.r.rip),
+            None => self.t.said(event_injection::RIP_PUSHED, self.r.rip),
         };
         let frame = [
             u64::from(self.r.ss.selector),

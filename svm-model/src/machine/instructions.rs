@@ -1,58 +1,34 @@
 //! Instructions with an intercept of their own and little else.
 
-use crate::arch::{control::TASK_BY_JUMP, cr0, cr4, flag, int_ctl, intercept};
-use crate::case::insn::Insn;
-use crate::cpu::CpuFeature;
-use crate::features::intercepts::model as i;
-use crate::features::vmexit::model::{NextRip, Reason};
+use crate::arch::cpu::CpuFeature;
+use crate::arch::{cr0, cr4, exit, flag, intercept};
+use crate::case::Insn;
+use crate::features::intercepts::table;
+use crate::features::nrip::model::NextRip;
+use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
 use crate::machine::{Flow, Machine, Stop};
-use crate::rules::{
-    bus_lock as bus, decode_assists as da, idle_hlt as idle, intercepts as r, pause_filter as p,
-    tsc_scale as tsc, virq,
-};
-use crate::vmcb::{Field, exit};
-
-/// Bytes of a cache line.
-const CACHE_LINE: u64 = 64;
+use crate::rules::{decode_assists, intercepts, tsc_scale};
 
 impl Machine<'_> {
-    /// Raises #GP for a privileged instruction outside CPL 0.
-    pub(crate) fn privileged(&mut self) -> Flow {
-        let user = self.r.cpl != 0;
-        if self.t.rule(r::CPL_FIRST, user) {
-            return Err(self.gp(0));
-        }
-        Ok(())
-    }
-
-    /// Raises #UD for an instruction that CPUID does not offer.
-    pub(crate) fn offered(&mut self, feature: CpuFeature) -> Flow {
-        let missing = !self.supported(feature);
-        if self.t.rule(r::UD_FIRST, missing) {
-            return Err(self.ud());
-        }
-        Ok(())
-    }
-
     pub(crate) fn plain_instruction(&mut self, insn: &Insn) -> Flow {
         match insn {
             Insn::Cpuid => {
-                self.intercept(&i::CPUID)?;
+                self.intercept(&table::CPUID)?;
                 self.forget(&[0, 1, 2, 3])
             }
             Insn::Rsm => {
-                self.intercept(&i::RSM)?;
+                self.intercept(&table::RSM)?;
                 Err(self.ud())
             }
             Insn::Invd => {
                 self.privileged()?;
-                self.intercept(&i::INVD)
+                self.intercept(&table::INVD)
             }
             Insn::Wbinvd | Insn::Wbnoinvd => {
                 self.privileged()?;
-                self.intercept(&i::WBINVD)
+                self.intercept(&table::WBINVD)
             }
             Insn::Pause => self.pause(),
             Insn::Hlt => self.hlt(),
@@ -60,9 +36,9 @@ impl Machine<'_> {
             Insn::Rdtscp => {
                 self.offered(CpuFeature::Rdtscp)?;
                 self.tsd()?;
-                self.intercept(&i::RDTSCP)?;
+                self.intercept(&table::RDTSCP)?;
                 self.unknown[1] = !0;
-                self.read_tsc(tsc::OFFSET_RDTSCP)
+                self.read_tsc(tsc_scale::OFFSET_RDTSCP)
             }
             Insn::Rdpmc => self.rdpmc(),
             Insn::Monitor => {
@@ -71,7 +47,7 @@ impl Machine<'_> {
                 if self.operand(1)? != 0 {
                     return Err(self.gp(0));
                 }
-                self.intercept(&i::MONITOR)?;
+                self.intercept(&table::MONITOR)?;
                 self.armed = true;
                 Ok(())
             }
@@ -79,7 +55,7 @@ impl Machine<'_> {
             Insn::Xsetbv => self.xsetbv(),
             Insn::Rdpru => {
                 self.offered(CpuFeature::Rdpru)?;
-                self.intercept(&i::RDPRU)?;
+                self.intercept(&table::RDPRU)?;
                 if self.operand(1)? != 0 {
                     return Err(Stop::Open);
                 }
@@ -90,46 +66,18 @@ impl Machine<'_> {
         }
     }
 
-    fn tsd(&mut self) -> Flow {
-        let forbidden = self.r.cpl != 0 && self.r.cr4 & cr4::TSD != 0;
-        if self.t.rule(r::TSD_FIRST, forbidden) {
-            return Err(self.gp(0));
-        }
-        Ok(())
-    }
-
-    fn rdtsc(&mut self) -> Flow {
-        self.tsd()?;
-        self.intercept(&i::RDTSC)?;
-        self.read_tsc(tsc::OFFSET)
-    }
-
-    /// EDX:EAX become a time stamp below 2^48 plus the guest's offset.
-    pub(crate) fn read_tsc(&mut self, rule: crate::rules::RuleId) -> Flow {
-        let offset = self.guest.as_ref().map_or(0, |g| g.ctl.get(Field::TSC_OFFSET));
-        if offset << 16 != 0 {
-            // Low bits of the offset carry into what the model does not know.
-            return self.forget(&[0, 2]);
-        }
-        let high = self.t.said(rule, offset >> 32);
-        self.set_gpr(0, 0);
-        self.set_gpr(2, high);
-        (self.unknown[0], self.unknown[2]) = (0xffff_ffff, 0xffff);
-        Ok(())
-    }
-
     /// Registers get values that no case can rely on.
-    fn forget(&mut self, gprs: &[usize]) -> Flow {
+    pub(crate) fn forget(&mut self, gprs: &[usize]) -> Flow {
         gprs.iter().for_each(|gpr| self.unknown[*gpr] = !0);
         Ok(())
     }
 
     fn rdpmc(&mut self) -> Flow {
         let forbidden = self.r.cpl != 0 && self.r.cr4 & cr4::PCE == 0;
-        if self.t.rule(r::PCE_FIRST, forbidden) {
+        if self.t.rule(intercepts::PCE_FIRST, forbidden) {
             return Err(self.gp(0));
         }
-        self.intercept(&i::RDPMC)?;
+        self.intercept(&table::RDPMC)?;
         if self.operand(1)? != 0 {
             return Err(Stop::Open);
         }
@@ -148,10 +96,10 @@ impl Machine<'_> {
             return Err(self.gp(0));
         }
         let armed = self.armed && self.wants(intercept::MWAIT_ARMED);
-        if self.t.rule(r::MWAIT_ARMED, armed) {
+        if self.t.rule(intercepts::MWAIT_ARMED, armed) {
             return self.exit(Reason::new(exit::MWAIT_ARMED, NextRip::Instruction));
         }
-        self.intercept(&i::MWAIT)?;
+        self.intercept(&table::MWAIT)?;
         // Without an armed monitor it goes on at once.
         if self.armed { Err(Stop::Open) } else { Ok(()) }
     }
@@ -162,80 +110,12 @@ impl Machine<'_> {
             let intercepted = self.wants(intercept::XSETBV);
             return Err(if intercepted { Stop::Open } else { self.ud() });
         }
-        if self.t.does(r::XSETBV_FIRST) {
-            self.intercept(&i::XSETBV)?;
+        if self.t.does(intercepts::XSETBV_FIRST) {
+            self.intercept(&table::XSETBV)?;
         }
         self.privileged()?;
         let x87_alone = self.operand(0)? == 1 && self.operand(1)? == 0 && self.operand(2)? == 0;
         if x87_alone { Ok(()) } else { Err(Stop::Open) }
-    }
-
-    fn pause(&mut self) -> Flow {
-        let wanted = self.wants(intercept::PAUSE);
-        let Some(guest) = &mut self.guest else { return Ok(()) };
-        let count = guest.ctl.get(Field::PAUSE_FILTER_COUNT);
-        let t = &mut *self.t;
-        if !t.rule(p::ZERO, count == 0)
-            && t.rule(p::NEEDS_INTERCEPT, wanted)
-            && t.rule(p::SUPPORTED, self.platform.features.has(CpuFeature::PauseFilter))
-        {
-            let threshold = self.platform.features.has(CpuFeature::PfThreshold);
-            if threshold && guest.ctl.get(Field::PAUSE_FILTER_THRESHOLD) != 0 {
-                // Whether two PAUSEs are close depends on time.
-                return Err(Stop::Open);
-            }
-            if t.rule(p::COUNT, guest.pauses > 0) {
-                guest.pauses -= 1;
-                return Ok(());
-            }
-        }
-        self.intercept(&i::PAUSE)
-    }
-
-    fn hlt(&mut self) -> Flow {
-        self.privileged()?;
-        if self.t.does(idle::HLT_FIRST) {
-            self.intercept(&i::HLT)?;
-        }
-        self.idle_hlt()?;
-        self.intercept(&i::HLT)?;
-        if self.guest.is_none() {
-            return Err(Stop::Open);
-        }
-        // HLT ends at once if something can be taken at the next boundary.
-        self.r.shadow = false;
-        let wakes = self.virtual_interrupt_ready() || self.physical_interrupt_ready().is_some();
-        if wakes && self.t.does(virq::HLT_WAKES) { Ok(()) } else { Err(Stop::Open) }
-    }
-
-    /// The idle HLT intercept: nothing of the guest's own is pending.
-    fn idle_hlt(&mut self) -> Flow {
-        let Some(guest) = self.guest.as_ref().filter(|g| g.idle_hlt) else { return Ok(()) };
-        let irq = guest.int(int_ctl::V_IRQ);
-        let nmi = guest.vnmi && guest.int(int_ctl::V_NMI);
-        if self.t.rule(idle::V_IRQ, irq) || self.t.rule(idle::V_NMI, nmi) {
-            return Ok(());
-        }
-        self.intercept(&i::IDLE_HLT)
-    }
-
-    /// What becomes of an access of 8 bytes if it is a bus lock.
-    pub(crate) fn bus_lock(&mut self, linear: u64, locked: bool) -> Flow {
-        let Some(guest) = self.guest.as_mut().filter(|g| g.bus_lock) else { return Ok(()) };
-        let split = self.t.rule(bus::SPLIT, linear % CACHE_LINE > CACHE_LINE - 8);
-        if !split || !self.t.rule(bus::LOCKED, locked) {
-            return Ok(());
-        }
-        if self.t.rule(bus::COUNT, guest.bus_locks > 0) {
-            guest.bus_locks = guest.bus_locks.saturating_sub(1);
-            return Ok(());
-        }
-        let info = self.t.said(bus::INFO, 0);
-        let reason = Reason::new(exit::BUSLOCK, NextRip::None);
-        if self.t.does(bus::EXIT) {
-            return self.exit(Reason { info1: Some(info), info2: Some(info), ..reason });
-        }
-        Ok(())
     }
 
     /// INVLPGB, TLBSYNC and MCOMMIT.
@@ -247,7 +127,7 @@ impl Machine<'_> {
         }
         self.offered(CpuFeature::Invlpgb)?;
         self.privileged()?;
-        self.intercept(if *insn == Insn::Tlbsync { &i::TLBSYNC } else { &i::INVLPGB })?;
+        self.intercept(if *insn == Insn::Tlbsync { &table::TLBSYNC } else { &table::INVLPGB })?;
         // What they do without it is not SVM's.
         Err(Stop::Open)
     }
@@ -255,31 +135,24 @@ impl Machine<'_> {
     pub(crate) fn invlpg(&mut self) -> Flow {
         self.privileged()?;
         let address = self.memory_operand()?;
-        let info = self.decoded(da::INVLPG, address);
-        self.intercept_with(&i::INVLPG, info)
-    }
-
-    /// A value that decode assists report, where they are offered.
-    pub(crate) fn decoded(&mut self, rule: crate::rules::RuleId, value: u64) -> Option<u64> {
-        let offered = self.supported(CpuFeature::DecodeAssists);
-        let reported = self.t.rule(rule, offered);
-        offered.then_some(if reported { value } else { !value })
+        let info = self.decoded(decode_assists::INVLPG, address);
+        self.intercept_with(&table::INVLPG, info)
     }
 
     pub(crate) fn invpcid(&mut self) -> Flow {
         self.offered(CpuFeature::Invpcid)?;
         self.privileged()?;
-        if self.t.does(r::INVPCID_FIRST) {
-            self.intercept(&i::INVPCID)?;
+        if self.t.does(intercepts::INVPCID_FIRST) {
+            self.intercept(&table::INVPCID)?;
         }
         if self.operand(0)? > 3 { Err(self.gp(0)) } else { Ok(()) }
     }
 
     pub(crate) fn software_interrupt(&mut self, vector: u8) -> Flow {
         if self.guest.is_some() {
-            let info = self.decoded(da::SWINT, vector.into());
-            if self.t.does(r::SWINT_BEFORE_EXCEPTIONS) {
-                self.intercept_with(&i::SWINT, info)?;
+            let info = self.decoded(decode_assists::SWINT, vector.into());
+            if self.t.does(intercepts::SWINT_BEFORE_EXCEPTIONS) {
+                self.intercept_with(&table::SWINT, info)?;
             }
         }
         let event =
@@ -294,7 +167,7 @@ impl Machine<'_> {
     }
 
     pub(crate) fn icebp(&mut self) -> Flow {
-        self.intercept(&i::ICEBP)?;
+        self.intercept(&table::ICEBP)?;
         let event = Event { return_rip: Some(self.next_rip), ..Event::new(1, Kind::Icebp) };
         Err(Stop::Raise(event))
     }
@@ -305,30 +178,6 @@ impl Machine<'_> {
             return Err(self.ud());
         }
         if self.r.rflags & flag::OF == 0 { Ok(()) } else { self.software_exception(4) }
-    }
-
-    /// A far jump to an available task-state segment, in protected mode.
-    pub(crate) fn task_jump(&mut self, selector: u16) -> Flow {
-        let offset = u64::from(selector & !7);
-        if self.r.long_mode() || self.guest.is_none() || offset + 7 > u64::from(self.r.gdtr.limit) {
-            return Err(Stop::Open);
-        }
-        let at = self.translate(self.r.gdtr.base + offset, Access::SYSTEM_READ)?;
-        let descriptor = self.mem.word(at);
-        let available = descriptor >> 40 & 0x9f == 0x89;
-        // The descriptor is checked before the intercept; what its #GP leads to is open.
-        let privilege = descriptor >> 45 & 3 >= u64::from(selector & 3).max(self.r.cpl.into());
-        let wanted = self.wants(intercept::TASK_SWITCH);
-        if !(available && privilege && wanted && self.t.does(r::TASK_SWITCH)) {
-            return Err(Stop::Open);
-        }
-        let resume = (self.r.rflags & flag::RF) << 32;
-        let info2 = self.t.said(r::TASK_SWITCH_INFO, TASK_BY_JUMP | resume);
-        self.exit(Reason {
-            info1: Some(selector.into()),
-            info2: Some(info2),
-            ..Reason::new(exit::TASK_SWITCH, NextRip::None)
-        })
     }
 
     /// DIV by RCX.
@@ -374,11 +223,6 @@ impl Machine<'_> {
 
     fn stack_address(&mut self, rsp: u64, access: Access) -> Flow<u64> {
         if self.guest.is_none() { Ok(rsp) } else { self.translate(rsp, access) }
-    }
-
-    /// An exit that is no instruction intercept of the tables.
-    pub(crate) fn exit_control<T>(&mut self, code: u64, info1: Option<u64>) -> Flow<T> {
-        self.exit(Reason { info1, ..Reason::new(code, NextRip::CrDr) })
     }
 
     /// Whether RFLAGS.IF is set.

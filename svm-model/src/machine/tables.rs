@@ -1,8 +1,7 @@
 //! Descriptor-table and segment-register instructions (15.9).
 
-use crate::case::insn::Insn;
-use crate::case::world;
-use crate::features::intercepts::model as i;
+use crate::case::{Insn, world};
+use crate::features::intercepts::table;
 use crate::machine::paging::Access;
 use crate::machine::registers::Table;
 use crate::machine::{Flow, Machine, Stop};
@@ -13,20 +12,20 @@ impl Machine<'_> {
         self.umip()?;
         match *insn {
             Insn::Sidt => {
-                self.intercept(&i::SIDT)?;
+                self.intercept(&table::SIDT)?;
                 self.store_pseudo_descriptor(self.r.idtr)
             }
             Insn::Sgdt => {
-                self.intercept(&i::SGDT)?;
+                self.intercept(&table::SGDT)?;
                 self.store_pseudo_descriptor(self.r.gdtr)
             }
             Insn::Sldt(gpr) => {
-                self.intercept(&i::SLDT)?;
+                self.intercept(&table::SLDT)?;
                 self.set_gpr(gpr, self.r.hidden.ldtr.selector.into());
                 Ok(())
             }
             Insn::Str(gpr) => {
-                self.intercept(&i::STR)?;
+                self.intercept(&table::STR)?;
                 self.set_gpr(gpr, self.r.hidden.tr.selector.into());
                 Ok(())
             }
@@ -53,18 +52,18 @@ impl Machine<'_> {
         self.privileged()?;
         match *insn {
             Insn::Lidt => {
-                self.intercept(&i::LIDT)?;
+                self.intercept(&table::LIDT)?;
                 self.r.idtr = self.load_pseudo_descriptor()?;
                 Ok(())
             }
             Insn::Lgdt => {
-                self.intercept(&i::LGDT)?;
+                self.intercept(&table::LGDT)?;
                 self.r.gdtr = self.load_pseudo_descriptor()?;
                 Ok(())
             }
             Insn::Lldt(gpr) => {
                 let selector = self.operand(gpr)? as u16;
-                self.intercept(&i::LLDT)?;
+                self.intercept(&table::LLDT)?;
                 if selector & !3 != 0 {
                     return Err(Stop::Open);
                 }
@@ -83,7 +82,7 @@ impl Machine<'_> {
 
     fn ltr(&mut self, gpr: u8) -> Flow {
         let selector = self.operand(gpr)? as u16;
-        self.intercept(&i::LTR)?;
+        self.intercept(&table::LTR)?;
         if selector & !3 == 0 {
             return Err(self.gp(0));
         }

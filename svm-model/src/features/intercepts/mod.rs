@@ -3,9 +3,10 @@
 pub(crate) mod cases;
 pub(crate) mod exception_written;
 pub(crate) mod model;
+mod mutants;
 pub(crate) mod register_cases;
 pub(crate) mod register_written;
 pub(crate) mod registers;
-mod mutants;
 pub mod rules;
+pub(crate) mod table;
 pub(crate) mod written;

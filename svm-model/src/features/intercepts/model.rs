@@ -1,62 +1,15 @@
-//! The instruction intercepts: which bit, which exit code, which rule (15.9).
+//! Whether an instruction is intercepted, and what is checked first (15.7 to 15.9).
 
-use crate::arch::{intercept::{self as bit, Bit}};
-use crate::features::vmexit::model::{NextRip, Reason};
-use crate::machine::{Flow, Machine};
-use crate::rules::{RuleId, idle_hlt, intercepts as r};
-use crate::vmcb::{Field, exit};
-
-/// One intercept bit and the exit it leads to.
-#[derive(Clone, Copy)]
-pub(crate) struct Intercept {
-    bit: Bit,
-    code: u64,
-    rule: RuleId,
-}
-
-const fn insn(bit: Bit, code: u64, rule: RuleId) -> Intercept {
-    Intercept { bit, code, rule }
-}
-
-pub(crate) const SIDT: Intercept = insn(bit::SIDT, exit::IDTR_READ, r::SIDT);
-pub(crate) const SGDT: Intercept = insn(bit::SGDT, exit::IDTR_READ + 1, r::SGDT);
-pub(crate) const SLDT: Intercept = insn(bit::SLDT, exit::IDTR_READ + 2, r::SLDT);
-pub(crate) const STR: Intercept = insn(bit::STR, exit::IDTR_READ + 3, r::STR);
-pub(crate) const LIDT: Intercept = insn(bit::LIDT, exit::IDTR_READ + 4, r::LIDT);
-pub(crate) const LGDT: Intercept = insn(bit::LGDT, exit::IDTR_READ + 5, r::LGDT);
-pub(crate) const LLDT: Intercept = insn(bit::LLDT, exit::IDTR_READ + 6, r::LLDT);
-pub(crate) const LTR: Intercept = insn(bit::LTR, exit::IDTR_READ + 7, r::LTR);
-pub(crate) const RDTSC: Intercept = insn(bit::RDTSC, exit::RDTSC, r::RDTSC);
-pub(crate) const RDPMC: Intercept = insn(bit::RDPMC, exit::RDPMC, r::RDPMC);
-pub(crate) const PUSHF: Intercept = insn(bit::PUSHF, exit::PUSHF, r::PUSHF);
-pub(crate) const POPF: Intercept = insn(bit::POPF, exit::POPF, r::POPF);
-pub(crate) const CPUID: Intercept = insn(bit::CPUID, exit::CPUID, r::CPUID);
-pub(crate) const RSM: Intercept = insn(bit::RSM, exit::RSM, r::RSM);
-pub(crate) const IRET: Intercept = insn(bit::IRET, exit::IRET, r::IRET);
-pub(crate) const SWINT: Intercept = insn(bit::SWINT, exit::SWINT, r::SWINT);
-pub(crate) const INVD: Intercept = insn(bit::INVD, exit::INVD, r::INVD);
-pub(crate) const PAUSE: Intercept = insn(bit::PAUSE, exit::PAUSE, r::PAUSE);
-pub(crate) const HLT: Intercept = insn(bit::HLT, exit::HLT, r::HLT);
-pub(crate) const INVLPG: Intercept = insn(bit::INVLPG, exit::INVLPG, r::INVLPG);
-pub(crate) const INVLPGA: Intercept = insn(bit::INVLPGA, exit::INVLPGA, r::INVLPGA);
-pub(crate) const VMRUN: Intercept = insn(bit::VMRUN, exit::VMRUN, r::VMRUN);
-pub(crate) const VMMCALL: Intercept = insn(bit::VMMCALL, exit::VMMCALL, r::VMMCALL);
-pub(crate) const VMLOAD: Intercept = insn(bit::VMLOAD, exit::VMLOAD, r::VMLOAD);
-pub(crate) const VMSAVE: Intercept = insn(bit::VMSAVE, exit::VMSAVE, r::VMSAVE);
-pub(crate) const STGI: Intercept = insn(bit::STGI, exit::STGI, r::STGI);
-pub(crate) const CLGI: Intercept = insn(bit::CLGI, exit::CLGI, r::CLGI);
-pub(crate) const SKINIT: Intercept = insn(bit::SKINIT, exit::SKINIT, r::SKINIT);
-pub(crate) const RDTSCP: Intercept = insn(bit::RDTSCP, exit::RDTSCP, r::RDTSCP);
-pub(crate) const ICEBP: Intercept = insn(bit::ICEBP, exit::ICEBP, r::ICEBP);
-pub(crate) const WBINVD: Intercept = insn(bit::WBINVD, exit::WBINVD, r::WBINVD);
-pub(crate) const MONITOR: Intercept = insn(bit::MONITOR, exit::MONITOR, r::MONITOR);
-pub(crate) const MWAIT: Intercept = insn(bit::MWAIT, exit::MWAIT, r::MWAIT);
-pub(crate) const XSETBV: Intercept = insn(bit::XSETBV, exit::XSETBV, r::XSETBV);
-pub(crate) const RDPRU: Intercept = insn(bit::RDPRU, exit::RDPRU, r::RDPRU);
-pub(crate) const INVLPGB: Intercept = insn(bit::INVLPGB, exit::INVLPGB, r::INVLPGB);
-pub(crate) const INVPCID: Intercept = insn(bit::INVPCID, exit::INVPCID, r::INVPCID);
-pub(crate) const TLBSYNC: Intercept = insn(bit::TLBSYNC, exit::TLBSYNC, r::TLBSYNC);
-pub(crate) const IDLE_HLT: Intercept = insn(bit::IDLE_HLT, exit::IDLE_HLT, idle_hlt::EXIT);
+use crate::arch::cpu::CpuFeature;
+use crate::arch::intercept::Bit;
+use crate::arch::intercept;
+use crate::arch::vmcb::Field;
+use crate::features::intercepts::table::Intercept;
+use crate::features::intercepts::table;
+use crate::features::nrip::model::NextRip;
+use crate::features::vmexit::model::Reason;
+use crate::machine::{Flow, Machine, Stop};
+use crate::rules::intercepts;
 
 impl Machine<'_> {
     /// Whether the running guest has that intercept bit set; never in L1.
@@ -84,5 +37,37 @@ impl Machine<'_> {
             return Ok(());
         }
         self.exit(Reason { info1, ..Reason::new(intercept.code, NextRip::Instruction) })
+    }
+
+    pub(crate) fn skinit(&mut self) -> Flow {
+        self.offered(CpuFeature::Skinit)?;
+        self.privileged()?;
+        if self.wants(intercept::SKINIT) {
+            self.intercept(&table::SKINIT)?;
+        }
+        Err(Stop::Open)
+    }
+
+    /// Raises #GP for a privileged instruction outside CPL 0.
+    pub(crate) fn privileged(&mut self) -> Flow {
+        let user = self.r.cpl != 0;
+        if self.t.rule(intercepts::CPL_FIRST, user) {
+            return Err(self.gp(0));
+        }
+        Ok(())
+    }
+
+    /// Raises #UD for an instruction that CPUID does not offer.
+    pub(crate) fn offered(&mut self, feature: CpuFeature) -> Flow {
+        let missing = !self.supported(feature);
+        if self.t.rule(intercepts::UD_FIRST, missing) {
+            return Err(self.ud());
+        }
+        Ok(())
+    }
+
+    /// An exit that is no instruction intercept of the tables.
+    pub(crate) fn exit_control<T>(&mut self, code: u64, info1: Option<u64>) -> Flow<T> {
+        self.exit(Reason { info1, ..Reason::new(code, NextRip::CrDr) })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::arch::exit;
 use crate::machine::{Flow, Machine, Scene};
-use super::rules;
+use crate::rules::intercepts;
 
 /// Writes CR2.
 pub(crate) fn cr2_written(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {
@@ -24,7 +24,7 @@ pub(crate) fn cr_traps(m: &mut Machine<'_>, scene: Scene<'_>) -> Flow {
 /// Takes CLTS for a write of every bit.
 pub(crate) fn clts_selected(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {
     let info = m.cr_other_info();
-    m.intercept_selective(rules::CR0_SEL, !0, info)
+    m.intercept_selective(intercepts::CR0_SEL, !0, info)
 }
 
 /// Forgets the INIT.

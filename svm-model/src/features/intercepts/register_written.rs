@@ -8,7 +8,7 @@ use crate::Feature::Intercepts;
 use crate::case::{Draft, Insn, world};
 use crate::rules::intercepts as i;
 use crate::vmcb::{Field, exit};
-use super::registers::dr_rule;
+use crate::features::debug::model::dr_rule;
 
 /// CR0 of the baseline, and bits of it.
 const CR0: u64 = 0x8001_0033;

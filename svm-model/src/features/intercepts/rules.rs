@@ -120,15 +120,6 @@ rules! { Intercepts;
     ICEBP_NOT_DB = "intercept.icebp-not-db", "15.9", one, "INT1 is not intercepted by the #DB intercept.";
     VMMCALL_UD = "intercept.vmmcall-ud", "15.9", one, "VMMCALL without its intercept raises #UD.";
     MWAIT_ARMED = "intercept.mwait-armed", "15.9", two, "MWAIT with the monitor armed and the armed intercept set exits with 0x8c; otherwise the plain intercept is asked.";
-    IOIO_PROT = "intercept.ioio", "15.10", two, "Port I/O is checked against the I/O map only where IOIO_PROT is set.";
-    IOIO_BIT = "intercept.ioio-bit", "15.10.1", two, "An access whose port has its bit set in the map exits with 0x7b.";
-    IOIO_SPAN = "intercept.ioio-span", "15.10.1", two, "A wider access exits if the bit of any of its ports is set, into the third page of the map.";
-    IOIO_INFO1 = "intercept.ioio-exitinfo1", "15.10.2", one, "EXITINFO1 has port, operand size, address size, string, REP and direction.";
-    IOIO_INFO2 = "intercept.ioio-exitinfo2", "15.10.2", one, "EXITINFO2 has the RIP of the instruction after the IN or OUT.",
-        broken = Is(0);
-    IOIO_STRING = "intercept.ioio-string", "15.10.2", one, "INS and OUTS set the STR bit, with REP also the REP bit.",
-        broken = Is(0);
-    IOIO_IOPL_FIRST = "intercept.ioio-iopl-first", "15.10", two, "An access that IOPL and the TSS forbid raises #GP before the map is checked.";
     INTR_EXIT = "intercept.intr-pending", "15.13.1", one, "An intercepted INTR exits without being acknowledged: it stays pending.",
         broken = Instead(mutants::interrupt_lost);
     INTR = "intercept.intr", "15.13.1", two, "A pending INTR with its intercept set exits with 0x60.";
@@ -140,8 +131,5 @@ rules! { Intercepts;
     INIT = "intercept.init", "15.13.4", two, "A pending INIT with its intercept set exits with 0x63.";
     INIT_PENDING = "intercept.init-pending", "15.13.4", one, "An intercepted INIT stays pending.",
         broken = Instead(mutants::init_lost);
-    TASK_SWITCH = "intercept.task-switch", "15.14.1", one, "A task switch with its intercept set exits with 0x7d.";
-    TASK_SWITCH_INFO = "intercept.task-switch-info", "15.14.1", one, "EXITINFO1 has the selector of the new task-state segment; EXITINFO2 tells IRET, far jump and error code apart and has RFLAGS.RF.",
-        broken = Is(0);
     SHUTDOWN = "intercept.shutdown", "15.14.3", one, "A shutdown with its intercept set exits with 0x7f.";
 }

@@ -227,7 +227,7 @@ pub(crate) fn task_switch() -> Vec<Draft> {
     vec![
         // Protected mode without paging.
         draft("elsewhere/task-switch".into())
-            .about(i::TASK_SWITCH)
+            .about(crate::rules::task_switch::TASK_SWITCH)
             .program(&[Insn::TaskJump(TASK)])
             .set(Field::EFER, 0x1000)
             .set(Field::CR0, 0x33)

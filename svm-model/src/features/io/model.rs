@@ -1,10 +1,10 @@
 //! IN, OUT, INS, OUTS: the I/O permission map and EXITINFO (15.10).
 
-use crate::arch::{flag, intercept, ioio};
+use crate::arch::vmcb::Field;
+use crate::arch::{exit, flag, intercept, ioio};
 use crate::machine::paging::Access;
 use crate::machine::{Flow, Machine, Stop};
-use crate::rules::intercepts as r;
-use crate::vmcb::{Field, exit};
+use crate::rules::io;
 
 /// Where a TSS says where its I/O map begins.
 const TSS_MAP_BASE: u64 = 0x66;
@@ -36,7 +36,7 @@ impl Machine<'_> {
     ) -> Flow {
         let port = self.r.gpr[2] as u16;
         let segment = if input { 0 } else { 3 << ioio::SEGMENT_SHIFT };
-        let mut string = self.t.said(r::IOIO_STRING, ioio::STRING);
+        let mut string = self.t.said(io::IOIO_STRING, ioio::STRING);
         if count.is_some() {
             string |= ioio::REP;
         }
@@ -53,7 +53,7 @@ impl Machine<'_> {
     fn io_allowed(&mut self, port: u16, size: u8) -> Flow {
         let iopl = (self.r.rflags & flag::IOPL) >> 12;
         let forbidden = u64::from(self.r.cpl) > iopl && !self.tss_allows(port, size)?;
-        if self.t.rule(r::IOIO_IOPL_FIRST, forbidden) {
+        if self.t.rule(io::IOIO_IOPL_FIRST, forbidden) {
             return Err(self.gp(0));
         }
         Ok(())
@@ -81,13 +81,13 @@ impl Machine<'_> {
 
     fn io_map(&mut self, port: u16, size: u8, details: u64) -> Flow {
         let wanted = self.wants(intercept::IOIO_PROT);
-        if self.guest.is_none() || !self.t.rule(r::IOIO_PROT, wanted) {
+        if self.guest.is_none() || !self.t.rule(io::IOIO_PROT, wanted) {
             return Ok(());
         }
         let map = self.map_base(Field::IOPM_BASE_PA);
         let bits = self.mem.read(map + u64::from(port) / 8, 2) >> (port % 8);
-        let first = self.t.rule(r::IOIO_BIT, bits & 1 == 1);
-        let more = size > 1 && self.t.rule(r::IOIO_SPAN, bits & ports(size) & !1 != 0);
+        let first = self.t.rule(io::IOIO_BIT, bits & 1 == 1);
+        let more = size > 1 && self.t.rule(io::IOIO_SPAN, bits & ports(size) & !1 != 0);
         if !first && !more {
             return Ok(());
         }
@@ -95,8 +95,8 @@ impl Machine<'_> {
             | u64::from(size) << ioio::SIZE_SHIFT
             | ioio::ADDRESS_64
             | u64::from(port) << ioio::PORT_SHIFT;
-        let info1 = self.t.said(r::IOIO_INFO1, info1);
-        let info2 = self.t.said(r::IOIO_INFO2, self.next_rip);
+        let info1 = self.t.said(io::IOIO_INFO1, info1);
+        let info2 = self.t.said(io::IOIO_INFO2, self.next_rip);
         self.exit_permission(exit::IOIO, info1, Some(info2))
     }
 }

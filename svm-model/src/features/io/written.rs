@@ -25,22 +25,22 @@ pub(crate) fn cases() -> Vec<Draft> {
     };
     let map = |port: u64| world::IOPM + port / 8;
     let spans = |id, size, port, at: u64, value| {
-        exits(bits(out(id, size, port), map(at), value)).about(r::intercepts::IOIO_SPAN)
+        exits(bits(out(id, size, port), map(at), value)).about(r::io::IOIO_SPAN)
     };
     vec![
         exits(bits(out("out-intercepted", 1, 0x80), map(0x80), 1))
-            .about([r::intercepts::IOIO_BIT, r::intercepts::IOIO_INFO2]),
+            .about([r::io::IOIO_BIT, r::io::IOIO_INFO2]),
         exits(
             bits(draft("in-intercepted", Insn::In { size: 1, port: 0x80 }), map(0x80), 1)
                 .intercept(exit::IOIO),
         )
-        .about([r::intercepts::IOIO_BIT, r::intercepts::IOIO_INFO2]),
+        .about([r::io::IOIO_BIT, r::io::IOIO_INFO2]),
         bits(out("other-port", 1, 0x80), map(0x80), 0xfe)
-            .about(r::intercepts::IOIO_BIT)
+            .about(r::io::IOIO_BIT)
             .run()
             .ends(),
         bits(draft("map-not-enabled", Insn::Out { size: 1, port: 0x80 }), map(0x80), 0xff)
-            .about(r::intercepts::IOIO_PROT)
+            .about(r::io::IOIO_PROT)
             .run()
             .ends(),
         // Every byte of an access counts, also where the map's bytes and pages end.

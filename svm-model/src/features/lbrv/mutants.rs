@@ -1,7 +1,7 @@
 //! What a model does that breaks one of the rules by which something is left alone.
 
+use crate::arch::vmcb::Field;
 use crate::machine::{Flow, Machine, Scene};
-use crate::vmcb::Field;
 
 /// Writes DBGCTL.
 pub(crate) fn saved(m: &mut Machine<'_>, scene: Scene<'_>) -> Flow {

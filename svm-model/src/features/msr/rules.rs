@@ -7,7 +7,8 @@ rules! { Msr;
     PROT = "msr.prot", "15.11", two, "MSR accesses are checked against the map only where MSR_PROT is set.";
     MAP_READ = "msr.map-read", "15.11", two, "RDMSR of an MSR whose read bit is set exits with 0x7c.";
     MAP_WRITE = "msr.map-write", "15.11", two, "WRMSR of an MSR whose write bit is set exits with 0x7c.";
-    MAP_OUTSIDE = "msr.map-outside", "15.11", two, "An MSR outside the three ranges always exits where MSR_PROT is set.";
+    MAP_OUTSIDE = "msr.map-outside", "15.11", two, "An MSR outside the three ranges always exits where MSR_PROT is set.",
+        broken = Xor(0x800);
     MAP_RANGE0 = "msr.map-range-0", "15.11", one, "MSRs 0 to 0x1fff have their bits at 0 in the map.",
         broken = Xor(0x800);
     MAP_RANGE1 = "msr.map-range-c000", "15.11", one, "MSRs 0xc0000000 to 0xc0001fff have their bits at 0x800.",

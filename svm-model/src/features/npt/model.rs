@@ -1,14 +1,15 @@
 //! The nested walk and its faults (15.25).
 
-use crate::arch::{cr0, efer, fault, pte};
-use crate::machine::paging::Access;
-use crate::features::vmexit::model::{NextRip, Reason};
+use crate::arch::cpu::CpuFeature;
+use crate::arch::vmcb::Field;
+use crate::arch::{cr0, efer, exit, fault, pte};
+use crate::features::gmet::model::gmet_refuses;
+use crate::features::nrip::model::NextRip;
+use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::Event;
+use crate::machine::paging::Access;
 use crate::machine::{Flow, Machine, Scene};
-use crate::rules::Trace;
-use crate::cpu::CpuFeature;
-use crate::rules::{gmet, npt};
-use crate::vmcb::{Field, exit};
+use crate::rules::{Trace, npt};
 
 /// EXITINFO1: the final guest-physical address faulted.
 /// EXITINFO1: an access to a guest page table faulted.
@@ -17,9 +18,9 @@ use crate::vmcb::{Field, exit};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NestedAccess {
     write: bool,
-    exec: bool,
+    pub(crate) exec: bool,
     /// The guest made it at CPL 3.
-    guest_user: bool,
+    pub(crate) guest_user: bool,
     /// A guest page-table walk made it.
     table: bool,
     /// On behalf of an instruction fetch.
@@ -51,12 +52,12 @@ impl NestedAccess {
 }
 
 /// What a nested walk has gathered, or the fault bits it ended with.
-struct Walked {
+pub(crate) struct Walked {
     entry: u64,
     entry_pa: u64,
     shift: u32,
     writable: bool,
-    user: bool,
+    pub(crate) user: bool,
     nx: bool,
 }
 
@@ -194,13 +195,3 @@ impl Machine<'_> {
     }
 }
 
-/// With GMET the user bit forbids supervisors to fetch, and nothing else.
-fn gmet_refuses(t: &mut Trace, access: NestedAccess, walked: &Walked) -> bool {
-    if !access.exec {
-        t.said(gmet::DATA, false) && !walked.user
-    } else if access.guest_user {
-        t.said(gmet::USER_FETCH, false) && !walked.user
-    } else {
-        t.rule(gmet::SUPERVISOR_FETCH, walked.user)
-    }
-}

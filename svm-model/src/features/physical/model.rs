@@ -1,13 +1,13 @@
 //! What is pending between two instructions: physical events, virtual
 //! interrupts and NMIs, and who may take them (15.13, 15.17, 15.21).
 
-use crate::arch::{flag, int_ctl, intercept};
-use crate::features::vmexit::model::{NextRip, Reason};
+use crate::arch::{exit, flag, int_ctl, intercept};
+use crate::features::nrip::model::NextRip;
+use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::outcome::Obs;
-use crate::rules::{event_injection as inj, intercepts as i, vgif, virq as v, vnmi};
-use crate::vmcb::{Field, exit};
+use crate::rules::{intercepts, vgif, virq};
 
 /// Physical events that wait, and what holds them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +56,7 @@ impl Machine<'_> {
         let waiting = guest.int_ctl & (int_ctl::V_IRQ | int_ctl::V_NMI) != 0;
         let physical = self.pending.any();
         if physical && waiting {
-            self.leaves(v::PHYSICAL_FIRST, Scene::Here)?;
+            self.leaves(virq::PHYSICAL_FIRST, Scene::Here)?;
         }
         let virtual_clear = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
         if physical && (!virtual_clear || self.t.does(vgif::VGIF_NOT_PHYSICAL)) {
@@ -69,7 +69,7 @@ impl Machine<'_> {
         let gif = self.gif;
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
             let wanted = self.wants(intercept::SMI);
-            if self.t.rule(i::SMI, wanted) {
+            if self.t.rule(intercepts::SMI, wanted) {
                 return self.exit(Reason::new(exit::SMI, NextRip::None));
             }
             self.pending.smi = false;
@@ -77,8 +77,8 @@ impl Machine<'_> {
         }
         if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
             let wanted = self.wants(intercept::INIT);
-            if self.t.rule(i::INIT, wanted) {
-                self.leaves(i::INIT_PENDING, Scene::Here)?;
+            if self.t.rule(intercepts::INIT, wanted) {
+                self.leaves(intercepts::INIT_PENDING, Scene::Here)?;
                 return self.exit(Reason::new(exit::INIT, NextRip::None));
             }
             self.obs.push(Obs::L1Reset);
@@ -92,8 +92,8 @@ impl Machine<'_> {
 
     fn nmi_in_guest(&mut self) -> Flow {
         let wanted = self.wants(intercept::NMI);
-        if self.t.rule(i::NMI, wanted) {
-            self.leaves(i::NMI_PENDING, Scene::Here)?;
+        if self.t.rule(intercepts::NMI, wanted) {
+            self.leaves(intercepts::NMI_PENDING, Scene::Here)?;
             return self.exit(Reason::new(exit::NMI, NextRip::None));
         }
         self.pending.nmi = false;
@@ -108,12 +108,13 @@ impl Machine<'_> {
         let masking = guest.int(int_ctl::V_INTR_MASKING);
         let (host_if, guest_if) = (guest.host_if(), self.r.rflags & flag::IF != 0);
         let gif = self.gif;
-        let governing = if self.t.rule(v::MASKING, masking) { host_if } else { guest_if };
+        let governing = if self.t.rule(virq::MASKING, masking) { host_if } else { guest_if };
         let class = u64::from(vector >> 4);
         let in_service = self.pending.in_service.map_or(0, |v| u64::from(v >> 4));
-        let priority = self.t.rule(v::TPR_PHYSICAL, class > self.r.tpr) && class > in_service;
-        let taken =
-            self.t.rule(vgif::HOLDS_INTR, gif) && self.t.rule(i::INTR_IF, governing) && priority;
+        let priority = self.t.rule(virq::TPR_PHYSICAL, class > self.r.tpr) && class > in_service;
+        let taken = self.t.rule(vgif::HOLDS_INTR, gif)
+            && self.t.rule(intercepts::INTR_IF, governing)
+            && priority;
         taken.then_some(vector)
     }
 
@@ -126,90 +127,16 @@ impl Machine<'_> {
             // Whether a shadow holds an exit for INTR, the manual does not say.
             return if wanted || masking { Err(Stop::Open) } else { Ok(()) };
         }
-        if self.t.rule(i::INTR, wanted) {
-            self.leaves(i::INTR_EXIT, Scene::Here)?;
+        if self.t.rule(intercepts::INTR, wanted) {
+            self.leaves(intercepts::INTR_EXIT, Scene::Here)?;
             return self.exit(Reason::new(exit::INTR, NextRip::None));
         }
         self.pending.take(vector);
         self.pending.in_service = Some(vector);
-        if self.t.does(v::MASKING_PHYSICAL) {
+        if self.t.does(virq::MASKING_PHYSICAL) {
             self.deliver(Event::new(vector, Kind::Interrupt))?;
         }
         Ok(())
-    }
-
-    pub(crate) fn virtual_in_guest(&mut self) -> Flow {
-        let Some(guest) = &self.guest else { return Ok(()) };
-        if !self.gif && self.t.does(vgif::HOLDS_VINTR) {
-            return Ok(());
-        }
-        let (vgif, blocked) = (guest.vgif, guest.vgif && !guest.int(int_ctl::V_GIF));
-        let nmi = guest.vnmi && guest.int(int_ctl::V_NMI);
-        if nmi && !(vgif && self.t.rule(vnmi::VGIF_BLOCKS, blocked)) {
-            self.virtual_nmi()?;
-        }
-        if vgif && self.t.rule(vgif::VGIF_BLOCKS_VIRQ, blocked) {
-            return Ok(());
-        }
-        self.virtual_interrupt()
-    }
-
-    fn virtual_nmi(&mut self) -> Flow {
-        let free = self.interrupts_on() || self.t.does(vnmi::IGNORES_IF);
-        let Some(guest) = &mut self.guest else { return Ok(()) };
-        if !self.t.rule(vnmi::TAKEN, !guest.int(int_ctl::V_NMI_MASK)) || !free {
-            return Ok(());
-        }
-        if self.r.shadow {
-            // Whether a shadow holds a virtual NMI, the manual does not say.
-            return Err(Stop::Open);
-        }
-        guest.int_ctl &= !int_ctl::V_NMI;
-        guest.int_ctl |= int_ctl::V_NMI_MASK;
-        self.deliver(Event::new(2, Kind::Nmi))
-    }
-
-    /// Whether the guest's virtual interrupt can be taken now.
-    pub(crate) fn virtual_interrupt_ready(&mut self) -> bool {
-        let Some(guest) = &self.guest else { return false };
-        let t = &mut *self.t;
-        if !t.rule(v::V_IRQ, guest.int(int_ctl::V_IRQ)) {
-            return false;
-        }
-        let priority = (guest.int_ctl & int_ctl::V_INTR_PRIO) >> 16;
-        let above = t.rule(v::IGN_TPR, guest.int(int_ctl::V_IGN_TPR))
-            || t.rule(v::PRIORITY, priority > guest.v_tpr() & 0xf);
-        above
-            && t.rule(v::GUEST_IF, self.r.rflags & flag::IF != 0)
-            && !t.rule(v::SHADOW, self.r.shadow)
-    }
-
-    fn virtual_interrupt(&mut self) -> Flow {
-        if !self.virtual_interrupt_ready() {
-            return Ok(());
-        }
-        let wanted = self.wants(intercept::VINTR);
-        let Some(guest) = self.guest.as_mut() else { return Ok(()) };
-        if self.t.rule(v::VINTR, wanted) {
-            self.leaves(v::VINTR_KEEPS, Scene::Here)?;
-            return self.exit(Reason::new(exit::VINTR, NextRip::None));
-        }
-        if self.t.does(v::TAKEN_CLEARS) {
-            guest.int_ctl &= !int_ctl::V_IRQ;
-        }
-        let vector = guest.ctl.get(Field::INT_VECTOR) as u8;
-        let vector = self.t.said(v::TAKEN, vector);
-        self.deliver(Event::new(vector, Kind::Interrupt))
-    }
-
-    /// An injected NMI masks virtual NMIs, but blocks none that is physical.
-    pub(crate) fn nmi_injected(&mut self) -> Flow {
-        if let Some(guest) = self.guest.as_mut().filter(|g| g.vnmi)
-            && self.t.does(vnmi::EVENTINJ_MASKS)
-        {
-            guest.int_ctl |= int_ctl::V_NMI_MASK;
-        }
-        self.leaves(inj::NMI_NO_BLOCK, Scene::Here)
     }
 
     /// What L1 takes now, with interrupts allowed or not.
@@ -235,7 +162,7 @@ impl Machine<'_> {
             let in_service = self.pending.in_service.map_or(0, |v| u64::from(v >> 4));
             let allowed = interrupts
                 && class > in_service
-                && self.t.rule(v::TPR_PHYSICAL, class > self.r.tpr);
+                && self.t.rule(virq::TPR_PHYSICAL, class > self.r.tpr);
             if !allowed || !self.t.rule(vgif::HOLDS_INTR, gif) {
                 break;
             }

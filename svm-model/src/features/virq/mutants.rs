@@ -1,8 +1,8 @@
 //! What a model does that breaks one of the rules by which something is left alone.
 
 use crate::arch::int_ctl;
+use crate::arch::vmcb::Field;
 use crate::machine::{Flow, Machine, Scene};
-use crate::vmcb::Field;
 
 /// Takes what is virtual first.
 pub(crate) fn virtual_first(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {

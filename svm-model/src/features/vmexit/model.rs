@@ -1,17 +1,14 @@
 //! #VMEXIT: what is written to the VMCB, and what the host gets back (15.6).
 
+use crate::arch::vmcb::Field;
 use crate::arch::{cr0, dr, flag, int_ctl};
-use crate::machine::delivery::{Event, Kind};
+use crate::features::nrip::model::NextRip;
+use crate::machine::delivery::Kind;
 use crate::machine::guest::Guest;
-use crate::machine::registers::{self as regs, Branches};
+use crate::machine::registers as regs;
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::cpu::CpuFeature;
-use crate::rules::{
-    bus_lock, decode_assists as da, event_injection as inj, lbrv, msr, npt, nrip, pause_filter,
-    spec_ctrl, tlb_asid, vgif, virq, vmexit as x, vnmi,
-};
+use crate::rules::{bus_lock, lbrv, msr, npt, pause_filter, spec_ctrl, tlb_asid, vgif, virq, vmexit, vnmi};
 use crate::snapshot::HostReg;
-use crate::vmcb::Field;
 
 /// A field's place in a mask.
 pub(crate) const fn bit(field: Field) -> u128 {
@@ -36,21 +33,6 @@ pub(crate) const SHUTDOWN_HOST: u128 = 1 << HostReg::Cr2 as u32
     | 1 << HostReg::L2Rbx as u32
     | 1 << HostReg::L2Rcx as u32
     | 1 << HostReg::L2Rdx as u32;
-
-/// Which exits save a next RIP (15.7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NextRip {
-    /// An instruction intercept.
-    Instruction,
-    /// A control- or debug-register intercept.
-    CrDr,
-    /// An MSR or I/O intercept.
-    MsrIo,
-    /// The exception of INT3, INTO or BOUND.
-    SoftException,
-    /// None of these.
-    None,
-}
 
 /// Why the guest stops, and what is reported of it. `None` is what the manual leaves open.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +88,7 @@ impl Machine<'_> {
 
     fn save_reason(&mut self, guest: &Guest, reason: &Reason) {
         let pa = guest.vmcb_pa;
-        if self.t.does(x::EXITCODE) {
+        if self.t.does(vmexit::EXITCODE) {
             self.mem.set_field(pa, Field::EXITCODE, reason.code);
         }
         for (field, value) in [(Field::EXITINFO1, reason.info1), (Field::EXITINFO2, reason.info2)] {
@@ -115,107 +97,46 @@ impl Machine<'_> {
                 None => self.open_fields |= bit(field),
             }
         }
-        if self.t.does(x::CLEARS_EVENTINJ) {
+        if self.t.does(vmexit::CLEARS_EVENTINJ) {
             self.mem.set_field(pa, Field::EVENTINJ, 0);
         }
-        let offered = self.supported(CpuFeature::NripSave);
-        if self.t.rule(nrip::SUPPORTED, offered) {
-            let rule = match reason.next_rip {
-                NextRip::Instruction => nrip::INSTRUCTION,
-                NextRip::CrDr => nrip::CR_DR,
-                NextRip::MsrIo => nrip::MSR_IO,
-                NextRip::SoftException => nrip::SOFT_EXCEPTION,
-                NextRip::None => nrip::OTHERS_ZERO,
-            };
-            let next = if reason.next_rip == NextRip::None { 0 } else { self.next_rip };
-            let next = self.t.said(rule, next);
-            self.mem.set_field(pa, Field::NRIP, next);
-        }
-    }
-
-    fn save_event(&mut self, guest: &Guest) -> Flow {
-        let idle = guest.delivering.is_none();
-        if self.t.rule(x::EXITINTINFO_IDLE, idle) {
-            self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, 0);
-            return Ok(());
-        }
-        let Some(event) = guest.delivering else { return Ok(()) };
-        self.leaves(inj::FAULT_KEEPS_RIP, Scene::Here)?;
-        let info = self.exitintinfo(&event);
-        if self.t.does(inj::FAULT_SETS_EXITINTINFO) {
-            self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, info);
-        }
-        Ok(())
-    }
-
-    /// EXITINTINFO for an event whose delivery was cut short.
-    fn exitintinfo(&mut self, event: &Event) -> u64 {
-        let (rule, kind) = match event.kind {
-            Kind::Interrupt => (inj::TYPE_INTR, 0),
-            Kind::Nmi => (inj::TYPE_NMI, 2),
-            Kind::Exception | Kind::SoftException | Kind::Icebp => (inj::TYPE_EXCEPTION, 3),
-            Kind::SoftInterrupt => (inj::TYPE_SOFT, 4),
-        };
-        let kind = self.t.said(rule, kind);
-        let error = if self.t.rule(inj::ERROR_CODE, event.error.is_some()) {
-            1 << 11 | u64::from(event.error.unwrap_or(0)) << 32
-        } else {
-            0
-        };
-        u64::from(event.vector) | kind << 8 | 1 << 31 | error
-    }
-
-    fn save_bytes(&mut self, pa: u64, reason: &Reason) {
-        if !self.supported(CpuFeature::DecodeAssists) {
-            return;
-        }
-        if self.t.rule(da::BYTES, reason.data_fault) {
-            let (length, bytes) = self.instruction_bytes();
-            self.mem.set_field(pa, Field::INSN_LEN, length);
-            self.mem.set_field(pa, Field::INSN_BYTES_0, bytes as u64);
-            self.mem.set_field(pa, Field::INSN_BYTES_8, (bytes >> 64) as u64);
-            return;
-        }
-        let rule = if reason.fetch_fault { da::BYTES_FETCH } else { da::BYTES_OTHERS };
-        let length = self.t.said(rule, 0);
-        self.mem.set_field(pa, Field::INSN_LEN, length);
-        self.open_fields |= bit(Field::INSN_BYTES_0) | bit(Field::INSN_BYTES_8);
+        self.save_next_rip(pa, reason);
     }
 
     fn save_state(&mut self, pa: u64) -> Flow {
-        if self.t.does(x::SAVE_SEGMENTS) {
+        if self.t.does(vmexit::SAVE_SEGMENTS) {
             let r = &self.r;
             let segments = [(regs::ES, r.es), (regs::CS, r.cs), (regs::SS, r.ss), (regs::DS, r.ds)];
             for (field, value) in segments.iter().flat_map(|(f, s)| f.values(s)) {
                 self.mem.set_field(pa, field, value);
             }
         }
-        if self.t.does(x::SAVE_TABLES) {
+        if self.t.does(vmexit::SAVE_TABLES) {
             self.mem.set_field(pa, Field::GDTR_LIMIT, self.r.gdtr.limit.into());
             self.mem.set_field(pa, Field::GDTR_BASE, self.r.gdtr.base);
             self.mem.set_field(pa, Field::IDTR_LIMIT, self.r.idtr.limit.into());
             self.mem.set_field(pa, Field::IDTR_BASE, self.r.idtr.base);
         }
         let registers = [
-            (x::SAVE_EFER, Field::EFER, self.r.efer),
-            (x::SAVE_CR0, Field::CR0, self.r.cr0),
-            (x::SAVE_CR2, Field::CR2, self.r.cr2),
-            (x::SAVE_CR3, Field::CR3, self.r.cr3),
-            (x::SAVE_CR4, Field::CR4, self.r.cr4),
-            (x::SAVE_DR6, Field::DR6, self.r.dr6),
-            (x::SAVE_DR7, Field::DR7, self.r.dr7),
-            (x::SAVE_RFLAGS, Field::RFLAGS, self.r.rflags),
-            (x::SAVE_RIP, Field::RIP, self.r.rip),
-            (x::SAVE_RSP, Field::RSP, self.r.gpr[4]),
-            (x::SAVE_RAX, Field::RAX, self.r.gpr[0]),
-            (x::SAVE_CPL, Field::CPL, self.r.cpl.into()),
+            (vmexit::SAVE_EFER, Field::EFER, self.r.efer),
+            (vmexit::SAVE_CR0, Field::CR0, self.r.cr0),
+            (vmexit::SAVE_CR2, Field::CR2, self.r.cr2),
+            (vmexit::SAVE_CR3, Field::CR3, self.r.cr3),
+            (vmexit::SAVE_CR4, Field::CR4, self.r.cr4),
+            (vmexit::SAVE_DR6, Field::DR6, self.r.dr6),
+            (vmexit::SAVE_DR7, Field::DR7, self.r.dr7),
+            (vmexit::SAVE_RFLAGS, Field::RFLAGS, self.r.rflags),
+            (vmexit::SAVE_RIP, Field::RIP, self.r.rip),
+            (vmexit::SAVE_RSP, Field::RSP, self.r.gpr[4]),
+            (vmexit::SAVE_RAX, Field::RAX, self.r.gpr[0]),
+            (vmexit::SAVE_CPL, Field::CPL, self.r.cpl.into()),
         ];
         for (rule, field, value) in registers {
             if self.t.does(rule) {
                 self.mem.set_field(pa, field, value);
             }
         }
-        for kept in [x::LEAVES_HIDDEN, x::LEAVES_CONTROLS, tlb_asid::KEPT, tlb_asid::ASID_KEPT] {
+        for kept in [vmexit::LEAVES_HIDDEN, vmexit::LEAVES_CONTROLS, tlb_asid::KEPT, tlb_asid::ASID_KEPT] {
             self.leaves(kept, Scene::Vmcb(pa))?;
         }
         Ok(())
@@ -224,7 +145,7 @@ impl Machine<'_> {
     /// The virtual interrupt state, the guest's PAT and its branch records.
     fn save_virtual(&mut self, guest: &Guest) -> Flow {
         let pa = guest.vmcb_pa;
-        let shadow = self.t.rule(x::SAVE_SHADOW, self.r.shadow);
+        let shadow = self.t.rule(vmexit::SAVE_SHADOW, self.r.shadow);
         self.mem.set_field(pa, Field::INT_STATE, shadow.into());
         let int_ctl = self.saved_int_ctl(guest);
         self.mem.set_field(pa, Field::INT_CTL, int_ctl);
@@ -251,16 +172,6 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn save_spec_ctrl(&mut self, guest: &Guest) {
-        if self.t.does(spec_ctrl::SAVE) {
-            self.mem.set_field(guest.vmcb_pa, Field::SPEC_CTRL, self.r.spec_ctrl);
-        }
-        // What VMRUN makes of bits that the processor lacks, the manual does not say.
-        if guest.ctl.get(Field::SPEC_CTRL) & !self.spec_ctrl_bits() != 0 {
-            self.open_fields |= bit(Field::SPEC_CTRL);
-        }
-    }
-
     /// INT_CTL as #VMEXIT writes it back.
     fn saved_int_ctl(&mut self, guest: &Guest) -> u64 {
         let mut saved = [(virq::VTPR_SAVED, int_ctl::V_TPR), (virq::PENDING_SAVED, int_ctl::V_IRQ)]
@@ -279,43 +190,31 @@ impl Machine<'_> {
         guest.ctl.get(Field::INT_CTL) & !saved | int_ctl & saved
     }
 
-    fn save_branches(&mut self, pa: u64) {
-        let Branches { debugctl, from, to, excp_from, excp_to } = self.r.branches;
-        let fields = [
-            (Field::DBGCTL, debugctl),
-            (Field::BR_FROM, from),
-            (Field::BR_TO, to),
-            (Field::LASTEXCPFROM, excp_from),
-            (Field::LASTEXCPTO, excp_to),
-        ];
-        fields.iter().for_each(|(field, value)| self.mem.set_field(pa, *field, *value));
-    }
-
     fn restore_host(&mut self, guest: &Guest) -> Flow {
         let host = &guest.host;
         let r = &mut self.r;
         let t = &mut *self.t;
         let reloads = [
-            (x::HOST_CR0, &mut r.cr0, host.cr0 | cr0::PE),
-            (x::HOST_CR3, &mut r.cr3, host.cr3),
-            (x::HOST_CR4, &mut r.cr4, host.cr4),
-            (x::HOST_EFER, &mut r.efer, host.efer),
-            (x::HOST_RFLAGS, &mut r.rflags, host.rflags & !flag::VM),
-            (x::HOST_DR7, &mut r.dr7, dr::DR7_ONES),
+            (vmexit::HOST_CR0, &mut r.cr0, host.cr0 | cr0::PE),
+            (vmexit::HOST_CR3, &mut r.cr3, host.cr3),
+            (vmexit::HOST_CR4, &mut r.cr4, host.cr4),
+            (vmexit::HOST_EFER, &mut r.efer, host.efer),
+            (vmexit::HOST_RFLAGS, &mut r.rflags, host.rflags & !flag::VM),
+            (vmexit::HOST_DR7, &mut r.dr7, dr::DR7_ONES),
         ];
         for (rule, register, value) in reloads {
             if t.does(rule) {
                 *register = value;
             }
         }
-        if t.does(x::HOST_RAX) {
+        if t.does(vmexit::HOST_RAX) {
             r.gpr[0] = host.gpr[0];
         }
         (r.gpr[4], r.rip) = (host.gpr[4], host.rip);
         (r.es, r.cs, r.ss, r.ds) = (host.es, host.cs, host.ss, host.ds);
         (r.gdtr, r.idtr) = (host.gdtr, host.idtr);
         r.shadow = false;
-        if t.does(x::HOST_CPL) {
+        if t.does(vmexit::HOST_CPL) {
             r.cpl = 0;
         }
         if guest.nested && t.does(npt::GPAT_HOST) {
@@ -327,11 +226,11 @@ impl Machine<'_> {
         if guest.lbrv && t.does(lbrv::HOST) {
             r.branches = guest.host_branches;
         }
-        if t.does(x::CLEARS_GIF) {
+        if t.does(vmexit::CLEARS_GIF) {
             self.gif = false;
         }
         // These stay as the guest had them.
-        for kept in [x::HOST_DR6, x::HOST_CR2, msr::STAR_GUEST] {
+        for kept in [vmexit::HOST_DR6, vmexit::HOST_CR2, msr::STAR_GUEST] {
             self.leaves(kept, Scene::Leaving(guest))?;
         }
         self.fetch.forget();

@@ -1,19 +1,21 @@
 //! VMLOAD and VMSAVE (15.5.2), and their virtualisation (15.33.1).
 
-use crate::arch::{efer};
-use crate::features::intercepts::model as i;
+use crate::arch::cpu::CpuFeature;
+use crate::arch::vmcb::{Field, Image};
+use crate::arch::{efer, exit};
+use crate::features::intercepts::table;
 use crate::features::npt::model::NestedAccess;
+use crate::features::nrip::model::NextRip;
+use crate::features::vmexit::model::Reason;
 use crate::machine::paging::Access;
-use crate::machine::registers::{self as regs, Hidden, Segment, sign_extend};
-use crate::features::vmexit::model::{NextRip, Reason};
+use crate::machine::registers as regs;
+use crate::machine::registers::{Hidden, Segment, sign_extend};
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::cpu::CpuFeature;
-use crate::rules::vmload_vmsave as r;
-use crate::vmcb::{Field, Image, exit};
+use crate::rules::vmload_vmsave;
 
 impl Machine<'_> {
     pub(crate) fn vmload_or_save(&mut self, save: bool) -> Flow {
-        if self.t.rule(r::SVME_UD, self.r.efer & efer::SVME == 0) {
+        if self.t.rule(vmload_vmsave::SVME_UD, self.r.efer & efer::SVME == 0) {
             return Err(self.ud());
         }
         self.privileged()?;
@@ -21,12 +23,12 @@ impl Machine<'_> {
         let first = !self.supported(CpuFeature::AddrChk);
         let bad = self.address_bad(rax);
         if self.guest.is_some() {
-            if bad && self.t.rule(r::ADDR_BEFORE_INTERCEPT, first) {
+            if bad && self.t.rule(vmload_vmsave::ADDR_BEFORE_INTERCEPT, first) {
                 return Err(self.gp(0));
             }
             let vls = self.guest.as_ref().is_some_and(|g| g.vls && g.nested);
-            if !vls || self.t.does(r::VLS_INTERCEPT_WINS) {
-                self.intercept(if save { &i::VMSAVE } else { &i::VMLOAD })?;
+            if !vls || self.t.does(vmload_vmsave::VLS_INTERCEPT_WINS) {
+                self.intercept(if save { &table::VMSAVE } else { &table::VMLOAD })?;
             }
         }
         if bad {
@@ -44,7 +46,7 @@ impl Machine<'_> {
 
     fn address_bad(&mut self, rax: u64) -> bool {
         let outside = !self.physical(rax);
-        self.t.rule(r::RAX_ALIGNED, rax & 0xfff != 0) | self.t.rule(r::RAX_PHYS, outside)
+        self.t.rule(vmload_vmsave::RAX_ALIGNED, rax & 0xfff != 0) | self.t.rule(vmload_vmsave::RAX_PHYS, outside)
     }
 
     /// Where the block is: system-physical, or guest-physical if virtualised.
@@ -57,16 +59,16 @@ impl Machine<'_> {
         let forced = |code| Reason::new(code, NextRip::Instruction);
         let code = if save { exit::VMSAVE } else { exit::VMLOAD };
         if !vls {
-            return Ok(self.t.said(r::GUEST_REAL, rax));
+            return Ok(self.t.said(vmload_vmsave::GUEST_REAL, rax));
         }
-        if self.t.rule(r::VLS_NEEDS_NPT, !nested) {
+        if self.t.rule(vmload_vmsave::VLS_NEEDS_NPT, !nested) {
             return self.exit(forced(code));
         }
-        if self.t.does(r::VLS_TRANSLATES) {
+        if self.t.does(vmload_vmsave::VLS_TRANSLATES) {
             let access = if save { Access::SYSTEM_WRITE } else { Access::SYSTEM_READ };
             let translated = self.translate_nested(rax, NestedAccess::last(access, false));
             if translated.is_err() {
-                self.leaves(r::VLS_NPF, Scene::Here)?;
+                self.leaves(vmload_vmsave::VLS_NPF, Scene::Here)?;
             }
             return translated;
         }
@@ -76,32 +78,32 @@ impl Machine<'_> {
     fn load_hidden(&mut self, v: &Image) {
         let la57 = self.supported(CpuFeature::La57);
         let t = &mut *self.t;
-        let canonical = t.does(r::CANONICAL);
+        let canonical = t.does(vmload_vmsave::CANONICAL);
         let extend = |base: u64| if canonical { sign_extend(base, la57) } else { base };
         let segment = |fields: regs::SegmentFields| {
             let loaded = fields.load(v);
             Segment { base: extend(loaded.base), ..loaded }
         };
         let h = &mut self.r.hidden;
-        if t.does(r::LOADS_FS_GS) {
+        if t.does(vmload_vmsave::LOADS_FS_GS) {
             (h.fs, h.gs) = (segment(regs::FS), segment(regs::GS));
         }
-        if t.does(r::LOADS_TR) {
+        if t.does(vmload_vmsave::LOADS_TR) {
             h.tr = segment(regs::TR);
         }
-        if t.does(r::LOADS_LDTR) {
+        if t.does(vmload_vmsave::LOADS_LDTR) {
             h.ldtr = segment(regs::LDTR);
         }
-        if t.does(r::LOADS_KERNEL_GS) {
+        if t.does(vmload_vmsave::LOADS_KERNEL_GS) {
             h.kernel_gs_base = extend(v.get(Field::KERNEL_GS_BASE));
         }
-        if t.does(r::LOADS_STAR) {
+        if t.does(vmload_vmsave::LOADS_STAR) {
             h.star = v.get(Field::STAR);
             h.lstar = v.get(Field::LSTAR);
             h.cstar = v.get(Field::CSTAR);
             h.sfmask = v.get(Field::SFMASK);
         }
-        if t.does(r::LOADS_SYSENTER) {
+        if t.does(vmload_vmsave::LOADS_SYSENTER) {
             h.sysenter_cs = v.get(Field::SYSENTER_CS);
             h.sysenter_esp = v.get(Field::SYSENTER_ESP);
             h.sysenter_eip = v.get(Field::SYSENTER_EIP);
@@ -111,10 +113,10 @@ impl Machine<'_> {
     fn store_hidden(&mut self, pa: u64) -> Flow {
         let h: Hidden = self.r.hidden;
         let segments = [
-            (r::SAVES_FS_GS, regs::FS, h.fs),
-            (r::SAVES_FS_GS, regs::GS, h.gs),
-            (r::SAVES_TR, regs::TR, h.tr),
-            (r::SAVES_LDTR, regs::LDTR, h.ldtr),
+            (vmload_vmsave::SAVES_FS_GS, regs::FS, h.fs),
+            (vmload_vmsave::SAVES_FS_GS, regs::GS, h.gs),
+            (vmload_vmsave::SAVES_TR, regs::TR, h.tr),
+            (vmload_vmsave::SAVES_LDTR, regs::LDTR, h.ldtr),
         ];
         for (rule, fields, segment) in segments {
             if self.t.does(rule) {
@@ -124,20 +126,20 @@ impl Machine<'_> {
             }
         }
         let values = [
-            (r::SAVES_KERNEL_GS, Field::KERNEL_GS_BASE, h.kernel_gs_base),
-            (r::SAVES_STAR, Field::STAR, h.star),
-            (r::SAVES_STAR, Field::LSTAR, h.lstar),
-            (r::SAVES_STAR, Field::CSTAR, h.cstar),
-            (r::SAVES_STAR, Field::SFMASK, h.sfmask),
-            (r::SAVES_SYSENTER, Field::SYSENTER_CS, h.sysenter_cs),
-            (r::SAVES_SYSENTER, Field::SYSENTER_ESP, h.sysenter_esp),
-            (r::SAVES_SYSENTER, Field::SYSENTER_EIP, h.sysenter_eip),
+            (vmload_vmsave::SAVES_KERNEL_GS, Field::KERNEL_GS_BASE, h.kernel_gs_base),
+            (vmload_vmsave::SAVES_STAR, Field::STAR, h.star),
+            (vmload_vmsave::SAVES_STAR, Field::LSTAR, h.lstar),
+            (vmload_vmsave::SAVES_STAR, Field::CSTAR, h.cstar),
+            (vmload_vmsave::SAVES_STAR, Field::SFMASK, h.sfmask),
+            (vmload_vmsave::SAVES_SYSENTER, Field::SYSENTER_CS, h.sysenter_cs),
+            (vmload_vmsave::SAVES_SYSENTER, Field::SYSENTER_ESP, h.sysenter_esp),
+            (vmload_vmsave::SAVES_SYSENTER, Field::SYSENTER_EIP, h.sysenter_eip),
         ];
         for (rule, field, value) in values {
             if self.t.does(rule) {
                 self.mem.set_field(pa, field, value);
             }
         }
-        self.leaves(r::SAVES_NOTHING_ELSE, Scene::Vmcb(pa))
+        self.leaves(vmload_vmsave::SAVES_NOTHING_ELSE, Scene::Vmcb(pa))
     }
 }

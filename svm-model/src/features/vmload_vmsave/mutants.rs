@@ -1,7 +1,7 @@
 //! What a model does that breaks one of the rules by which something is left alone.
 
+use crate::arch::vmcb::Field;
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::vmcb::Field;
 
 /// Leaves what follows open.
 pub(crate) fn fault_lost(_: &mut Machine<'_>, _: Scene<'_>) -> Flow {

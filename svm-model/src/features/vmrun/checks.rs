@@ -1,11 +1,13 @@
 //! VMRUN's consistency checks (15.5.1). All are made, in no order that shows:
 //! each failure ends in the same VMEXIT_INVALID.
 
-use crate::arch::{control::{MSRPM_SIZE, IOPM_SIZE}, cr0, cr4, efer, flag, int_ctl};
+use crate::arch::control::{IOPM_SIZE, MSRPM_SIZE};
+use crate::arch::cpu::CpuFeature;
+use crate::arch::vmcb::{Field, Image};
+use crate::arch::{cr0, cr4, efer, int_ctl};
+use crate::features::npt;
 use crate::machine::Machine;
-use crate::cpu::CpuFeature;
-use crate::rules::{event_injection as inj, tlb_asid, vmrun as r, vnmi};
-use crate::vmcb::{Field, Image};
+use crate::rules::{tlb_asid, vmrun, vnmi};
 
 /// EFER bits that every processor with SVM has.
 const EFER_ALWAYS: u64 = efer::SCE | 0xfe | efer::LME | efer::LMA | efer::SVME | efer::LMSLE;
@@ -19,7 +21,7 @@ impl Machine<'_> {
             | self.bad_efer(v)
             | self.bad_nested(v)
             | self.bad_injection(v);
-        !self.t.rule(r::INVALID_EXIT, failed)
+        !self.t.rule(vmrun::INVALID_EXIT, failed)
     }
 
     fn bad_controls(&mut self, v: &Image) -> bool {
@@ -31,11 +33,11 @@ impl Machine<'_> {
         let vnmi_on = self.platform.features.has(CpuFeature::Vnmi)
             && v.get(Field::INT_CTL) & int_ctl::V_NMI_ENABLE != 0;
         let vnmi_alone = vnmi_on && v.get(Field::INTERCEPT_MISC1) & 2 == 0;
-        t.rule(r::VMRUN_INTERCEPT, v.get(Field::INTERCEPT_MISC2) & 1 == 0)
-            | t.rule(r::ASID_ZERO, v.get(Field::GUEST_ASID) == 0)
-            | t.rule(r::MSRPM_PHYS, beyond(v.get(Field::MSRPM_BASE_PA), MSRPM_SIZE + 1))
-            | t.rule(r::IOPM_PHYS, beyond(v.get(Field::IOPM_BASE_PA), IOPM_SIZE))
-            | t.rule(r::TLB_CONTROL_RESERVED, !matches!(tlb, 0 | 1 | 3 | 7))
+        t.rule(vmrun::VMRUN_INTERCEPT, v.get(Field::INTERCEPT_MISC2) & 1 == 0)
+            | t.rule(vmrun::ASID_ZERO, v.get(Field::GUEST_ASID) == 0)
+            | t.rule(vmrun::MSRPM_PHYS, beyond(v.get(Field::MSRPM_BASE_PA), MSRPM_SIZE + 1))
+            | t.rule(vmrun::IOPM_PHYS, beyond(v.get(Field::IOPM_BASE_PA), IOPM_SIZE))
+            | t.rule(vmrun::TLB_CONTROL_RESERVED, !matches!(tlb, 0 | 1 | 3 | 7))
             | (matches!(tlb, 3 | 7) && t.rule(tlb_asid::FLUSH_UNSUPPORTED, !by_asid))
             | (vnmi_on && t.rule(vnmi::NEEDS_INTERCEPT, vnmi_alone))
     }
@@ -49,17 +51,17 @@ impl Machine<'_> {
         let beyond = (cr3 & 0x000f_ffff_ffff_ffff) >> self.platform.phys_bits.min(52) != 0;
         let cet = cr4 & cr4::CET != 0;
         let t = &mut *self.t;
-        t.rule(r::CR0_CD_NW, cr0 & (cr0::CD | cr0::NW) == cr0::NW)
-            | t.rule(r::CR0_HIGH, cr0 >> 32 != 0)
-            | (long && t.rule(r::CR3_MBZ, cr3 >> 52 != 0))
-            | (long && t.rule(r::CR3_PHYS, beyond))
-            | t.rule(r::CR4_MBZ, cr4 & cr4_reserved != 0)
-            | (cet && t.rule(r::CET_WP, cr0 & cr0::WP == 0))
+        t.rule(vmrun::CR0_CD_NW, cr0 & (cr0::CD | cr0::NW) == cr0::NW)
+            | t.rule(vmrun::CR0_HIGH, cr0 >> 32 != 0)
+            | (long && t.rule(vmrun::CR3_MBZ, cr3 >> 52 != 0))
+            | (long && t.rule(vmrun::CR3_PHYS, beyond))
+            | t.rule(vmrun::CR4_MBZ, cr4 & cr4_reserved != 0)
+            | (cet && t.rule(vmrun::CET_WP, cr0 & cr0::WP == 0))
     }
 
     fn bad_debug(&mut self, v: &Image) -> bool {
-        self.t.rule(r::DR6_HIGH, v.get(Field::DR6) >> 32 != 0)
-            | self.t.rule(r::DR7_HIGH, v.get(Field::DR7) >> 32 != 0)
+        self.t.rule(vmrun::DR6_HIGH, v.get(Field::DR6) >> 32 != 0)
+            | self.t.rule(vmrun::DR7_HIGH, v.get(Field::DR7) >> 32 != 0)
     }
 
     fn bad_efer(&mut self, v: &Image) -> bool {
@@ -70,23 +72,23 @@ impl Machine<'_> {
         let pae = v.get(Field::CR4) & cr4::PAE != 0;
         let cs = v.get(Field::CS_ATTRIB);
         let t = &mut *self.t;
-        t.rule(r::EFER_SVME, efer & efer::SVME == 0)
-            | t.rule(r::EFER_MBZ, efer & reserved != 0)
-            | (long && t.rule(r::LME_PG_PAE, !pae))
-            | (long && t.rule(r::LME_PG_PE, cr0 & cr0::PE == 0))
-            | (long && pae && t.rule(r::CS_L_D, cs & 0x600 == 0x600))
+        t.rule(vmrun::EFER_SVME, efer & efer::SVME == 0)
+            | t.rule(vmrun::EFER_MBZ, efer & reserved != 0)
+            | (long && t.rule(vmrun::LME_PG_PAE, !pae))
+            | (long && t.rule(vmrun::LME_PG_PE, cr0 & cr0::PE == 0))
+            | (long && pae && t.rule(vmrun::CS_L_D, cs & 0x600 == 0x600))
     }
 
     fn bad_nested(&mut self, v: &Image) -> bool {
         if v.get(Field::NESTED_CTL) & 1 == 0 {
             return self.bad_pdptes(v);
         }
-        let offered = self.supported(CpuFeature::Npt);
+        let offered = npt::supported(&self.platform);
         let n_cr3 = v.get(Field::N_CR3);
         let outside = !self.physical(n_cr3);
         let pat = v.get(Field::G_PAT);
-        self.t.rule(r::NP_UNSUPPORTED, !offered)
-            || self.t.rule(r::NCR3_MBZ, outside) | self.t.rule(r::GPAT_TYPE, !pat_valid(pat))
+        self.t.rule(vmrun::NP_UNSUPPORTED, !offered)
+            || self.t.rule(vmrun::NCR3_MBZ, outside) | self.t.rule(vmrun::GPAT_TYPE, !pat_valid(pat))
     }
 
     /// PAE without nested paging: VMRUN loads the PDPTEs as a write of CR3 does.
@@ -104,29 +106,7 @@ impl Machine<'_> {
             let entry = self.mem.word(table + 8 * n);
             entry & 1 == 1 && entry & reserved != 0
         });
-        self.t.rule(r::PAE_PDPTE, bad)
-    }
-
-    fn bad_injection(&mut self, v: &Image) -> bool {
-        let event = v.get(Field::EVENTINJ);
-        let t = &mut *self.t;
-        if !t.rule(inj::VALID, event >> 31 & 1 == 1) {
-            return false;
-        }
-        let (kind, vector) = (event >> 8 & 7, event & 0xff);
-        if t.rule(inj::TYPE_RESERVED, matches!(kind, 1 | 5 | 6 | 7)) {
-            return true;
-        }
-        if kind != 3 {
-            return false;
-        }
-        let mode64 = v.get(Field::EFER) & efer::LME != 0
-            && v.get(Field::CR0) & cr0::PG != 0
-            && v.get(Field::CS_ATTRIB) & 0x200 != 0
-            && v.get(Field::RFLAGS) & flag::VM == 0;
-        t.rule(inj::VECTOR_NOT_EXCEPTION, vector == 2 || vector > 31)
-            | t.rule(inj::VECTOR_RESERVED, matches!(vector, 9 | 15 | 20 | 22..=27 | 31))
-            | t.rule(inj::IMPOSSIBLE, mode64 && matches!(vector, 4 | 5))
+        self.t.rule(vmrun::PAE_PDPTE, bad)
     }
 
     /// CR4 bits that the processor has.

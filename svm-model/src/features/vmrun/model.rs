@@ -1,17 +1,16 @@
 //! VMRUN: its operand, the switch to the guest, the guest's course (15.5).
 
-use crate::arch::{cr0, dr, efer, flag, int_ctl};
-use crate::machine::delivery::{Event, Kind};
-use crate::machine::guest::Guest;
-use crate::machine::registers::{self as regs, Regs, Table, sign_extend};
+use crate::arch::cpu::CpuFeature;
+use crate::arch::vmcb::{Field, Image};
+use crate::arch::{dr, efer, exit};
+use crate::features;
+use crate::features::intercepts::table;
 use crate::features::vmexit::model::bit;
+use crate::machine::guest::Guest;
+use crate::machine::registers as regs;
+use crate::machine::registers::Regs;
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::cpu::CpuFeature;
-use crate::rules::{
-    bus_lock, event_injection as inj, gmet, idle_hlt, lbrv, npt, spec_ctrl, tlb_asid, vgif,
-    vmexit as x, vmload_vmsave as vls, vmrun as r, vmrun_state as s, vnmi,
-};
-use crate::vmcb::{Field, Image, exit};
+use crate::rules::{vmexit, vmload_vmsave, vmrun, vmrun_state};
 
 /// What a refused VMRUN reports nothing of.
 const INVALID_OPEN: u128 = bit(Field::EXITINFO1)
@@ -25,17 +24,17 @@ const INVALID_OPEN: u128 = bit(Field::EXITINFO1)
 impl Machine<'_> {
     /// VMRUN in L1: comes back after #VMEXIT, or raises an exception.
     pub(crate) fn vmrun(&mut self, rax: u64) -> Flow {
-        if self.t.rule(r::SVME_UD, self.r.efer & efer::SVME == 0) {
+        if self.t.rule(vmrun::SVME_UD, self.r.efer & efer::SVME == 0) {
             return Err(self.ud());
         }
-        if self.t.rule(r::RAX_ALIGNED, rax & 0xfff != 0) {
+        if self.t.rule(vmrun::RAX_ALIGNED, rax & 0xfff != 0) {
             return Err(self.gp(0));
         }
         let outside = !self.physical(rax);
-        if self.t.rule(r::RAX_PHYS, outside) {
+        if self.t.rule(vmrun::RAX_PHYS, outside) {
             return Err(self.gp(0));
         }
-        let rax = self.t.said(s::VMCB_OWN_PAGE, rax);
+        let rax = self.t.said(vmrun_state::VMCB_OWN_PAGE, rax);
         let v = self.mem.image(rax);
         self.open_fields = 0;
         self.open_host = 0;
@@ -47,7 +46,7 @@ impl Machine<'_> {
         }
         self.enter(rax, v)?;
         match self.run_guest() {
-            Err(Stop::Exit) if self.t.does(x::HOST_RSP_RIP) => Ok(()),
+            Err(Stop::Exit) if self.t.does(vmexit::HOST_RSP_RIP) => Ok(()),
             Err(Stop::Exit) => Err(Stop::Open),
             Err(stop) => Err(stop),
             Ok(()) => Err(Stop::Open),
@@ -72,15 +71,15 @@ impl Machine<'_> {
     /// #VMEXIT(VMEXIT_INVALID): nothing of the guest has been loaded.
     fn refuse(&mut self, vmcb: u64, carried: u128) -> Flow {
         self.mem.set_field(vmcb, Field::EXITCODE, exit::INVALID);
-        if self.t.does(r::INVALID_EVENTINJ) {
+        if self.t.does(vmrun::INVALID_EVENTINJ) {
             self.mem.set_field(vmcb, Field::EVENTINJ, 0);
         }
-        self.leaves(r::INVALID_SAVE_AREA, Scene::Vmcb(vmcb))?;
-        if self.t.does(r::INVALID_GIF) {
+        self.leaves(vmrun::INVALID_SAVE_AREA, Scene::Vmcb(vmcb))?;
+        if self.t.does(vmrun::INVALID_GIF) {
             self.gif = false;
         }
         self.open_fields = INVALID_OPEN | carried;
-        if self.t.does(x::HOST_DR7) {
+        if self.t.does(vmexit::HOST_DR7) {
             self.r.dr7 = dr::DR7_ONES;
         }
         Ok(())
@@ -95,21 +94,8 @@ impl Machine<'_> {
         self.walks = crate::machine::paging::Walks::NONE;
         self.load_features();
         self.flush()?;
-        if self.t.does(s::SETS_GIF) {
+        if self.t.does(vmrun_state::SETS_GIF) {
             self.gif = true;
-        }
-        Ok(())
-    }
-
-    /// Drops the translations that TLB_CONTROL names.
-    fn flush(&mut self) -> Flow {
-        let Some(guest) = &self.guest else { return Ok(()) };
-        let asid = guest.ctl.get(Field::GUEST_ASID);
-        match guest.ctl.get(Field::TLB_CONTROL) {
-            1 if self.t.does(tlb_asid::FLUSH_ALL) => self.used.clear(),
-            3 | 7 if self.t.does(tlb_asid::FLUSH_ASID) => self.used.retain(|(a, ..)| *a != asid),
-            0 => self.leaves(tlb_asid::NEW_ASID, Scene::Here)?,
-            _ => {}
         }
         Ok(())
     }
@@ -122,151 +108,26 @@ impl Machine<'_> {
         host: Regs,
         host_branches: regs::Branches,
     ) -> Guest {
-        let int_ctl = v.get(Field::INT_CTL);
-        let nested_ctl = v.get(Field::NESTED_CTL);
-        let virt_ext = v.get(Field::VIRT_EXT);
-        let misc3 = |bit: u8| v.get(Field::INTERCEPT_MISC3) >> bit & 1 == 1;
-        let nested = self.t.rule(npt::ENABLED, nested_ctl & 1 == 1);
-        let counts = self.t.rule(bus_lock::ENABLED, misc3(5));
-        let mut ask = |wanted: bool, rule, feature| {
-            let offered = self.platform.features.has(feature);
-            wanted && self.t.rule(rule, offered)
-        };
+        let (t, platform) = (&mut *self.t, &self.platform);
         Guest {
-            vgif: ask(int_ctl & int_ctl::V_GIF_ENABLE != 0, vgif::VGIF_SUPPORTED, CpuFeature::Vgif),
-            vnmi: ask(int_ctl & int_ctl::V_NMI_ENABLE != 0, vnmi::SUPPORTED, CpuFeature::Vnmi),
-            lbrv: ask(virt_ext & 1 != 0, lbrv::SUPPORTED, CpuFeature::Lbrv),
-            gmet: ask(nested && nested_ctl & 8 != 0, gmet::SUPPORTED, CpuFeature::Gmet),
-            vls: ask(virt_ext & 2 != 0, vls::VLS_SUPPORTED, CpuFeature::VirtVmload),
-            idle_hlt: ask(misc3(6), idle_hlt::SUPPORTED, CpuFeature::IdleHlt),
-            bus_lock: ask(counts, bus_lock::SUPPORTED, CpuFeature::BusLockThreshold),
-            spec_ctrl: ask(true, spec_ctrl::SUPPORTED, CpuFeature::VirtSpecCtrl),
+            vgif: features::vgif::active(t, platform, &v),
+            vnmi: features::vnmi::active(t, platform, &v),
+            lbrv: features::lbrv::active(t, platform, &v),
+            gmet: features::gmet::active(t, platform, &v),
+            vls: features::vmload_vmsave::active(t, platform, &v),
+            idle_hlt: features::idle_hlt::active(t, platform, &v),
+            bus_lock: features::bus_lock::active(t, platform, &v),
+            spec_ctrl: features::spec_ctrl::active(t, platform),
+            nested: features::npt::active(t, &v),
+            int_ctl: v.get(Field::INT_CTL),
             pauses: v.get(Field::PAUSE_FILTER_COUNT),
             bus_locks: v.get(Field::BUS_LOCK_THRESHOLD),
             delivering: None,
             vmcb_pa,
-            int_ctl,
-            nested,
             ctl: v,
             host,
             host_branches,
         }
-    }
-
-    fn load_guest(&mut self, v: &Image) -> Flow {
-        let t = &mut *self.t;
-        let r = &mut self.r;
-        if t.does(s::LOAD_SEGMENTS) {
-            r.es = regs::ES.load(v);
-            r.cs = regs::CS.load(v);
-            r.ss = regs::SS.load(v);
-            r.ds = regs::DS.load(v);
-        }
-
-        if t.does(s::LOAD_TABLES) {
-            r.gdtr =
-                Table { limit: v.get(Field::GDTR_LIMIT) as u32, base: v.get(Field::GDTR_BASE) };
-            r.idtr =
-                Table { limit: v.get(Field::IDTR_LIMIT) as u32, base: v.get(Field::IDTR_BASE) };
-        }
-        if t.does(s::BASE_CANONICAL) {
-            let la57 = self.platform.features.has(CpuFeature::La57);
-            let extend = |base: &mut u64| *base = sign_extend(*base, la57);
-            [&mut r.es, &mut r.cs, &mut r.ss, &mut r.ds]
-                .into_iter()
-                .for_each(|s| extend(&mut s.base));
-            [&mut r.gdtr, &mut r.idtr].into_iter().for_each(|t| extend(&mut t.base));
-        }
-        self.load_control_registers(v);
-        self.load_general(v);
-        for kept in [s::KEEP_GPRS, s::KEEP_HIDDEN, s::KEEP_DR0_3] {
-            self.leaves(kept, Scene::Loading(v))?;
-        }
-        Ok(())
-    }
-
-    fn load_control_registers(&mut self, v: &Image) {
-        let t = &mut *self.t;
-        let r = &mut self.r;
-        let loads = [
-            (s::LOAD_EFER, Field::EFER, &mut r.efer),
-            (s::LOAD_CR0, Field::CR0, &mut r.cr0),
-            (s::LOAD_CR2, Field::CR2, &mut r.cr2),
-            (s::LOAD_CR3, Field::CR3, &mut r.cr3),
-            (s::LOAD_CR4, Field::CR4, &mut r.cr4),
-            (s::LOAD_DR6, Field::DR6, &mut r.dr6),
-            (s::LOAD_DR7, Field::DR7, &mut r.dr7),
-        ];
-        for (rule, field, register) in loads {
-            if t.does(rule) {
-                *register = v.get(field);
-            }
-        }
-        r.dr6 = (r.dr6 | dr::DR6_ONES) & !dr::DR6_ZEROS & 0xffff_ffff;
-        r.dr7 = (r.dr7 | dr::DR7_ONES) & !dr::DR7_ZEROS & 0xffff_ffff;
-        let paging = r.cr0 & cr0::PG != 0;
-        let real = t.rule(s::PAGED_REAL, paging && r.cr0 & cr0::PE == 0);
-        if !real && t.rule(s::LMA, paging && r.efer & efer::LME != 0) {
-            r.efer |= efer::LMA;
-        } else {
-            r.efer &= !efer::LMA;
-        }
-    }
-
-    fn load_general(&mut self, v: &Image) {
-        let t = &mut *self.t;
-        let r = &mut self.r;
-        if t.does(s::LOAD_RFLAGS) {
-            r.rflags = v.get(Field::RFLAGS) & flag::ALL | flag::FIXED;
-        }
-        if t.does(s::LOAD_RIP) {
-            r.rip = v.get(Field::RIP);
-        }
-        if t.does(s::LOAD_RSP) {
-            r.gpr[4] = v.get(Field::RSP);
-        }
-        if t.does(s::LOAD_RAX) {
-            r.gpr[0] = v.get(Field::RAX);
-        }
-        if t.does(s::LOAD_CPL) {
-            r.cpl = v.get(Field::CPL) as u8 & 3;
-        }
-        if t.rule(s::CPL_REAL, r.cr0 & cr0::PE == 0) {
-            r.cpl = 0;
-        } else if t.rule(s::CPL_V86, r.rflags & flag::VM != 0) {
-            r.cpl = 3;
-        }
-        r.shadow = t.rule(s::LOAD_SHADOW, v.get(Field::INT_STATE) & 1 == 1);
-    }
-
-    fn load_features(&mut self) {
-        let Some(guest) = &self.guest else { return };
-        if self.t.rule(npt::GPAT_LOAD, guest.nested) {
-            self.r.pat = guest.ctl.get(Field::G_PAT);
-        }
-        if guest.spec_ctrl && self.t.does(spec_ctrl::LOAD) {
-            self.r.spec_ctrl = guest.ctl.get(Field::SPEC_CTRL);
-        }
-        if guest.lbrv && self.t.does(lbrv::LOAD) {
-            self.r.branches = regs::Branches {
-                debugctl: guest.ctl.get(Field::DBGCTL),
-                from: guest.ctl.get(Field::BR_FROM),
-                to: guest.ctl.get(Field::BR_TO),
-                excp_from: guest.ctl.get(Field::LASTEXCPFROM),
-                excp_to: guest.ctl.get(Field::LASTEXCPTO),
-            };
-        }
-    }
-
-    /// Delivers what EVENTINJ asks for, ahead of all that is pending.
-    fn inject_first(&mut self, event: Event) -> Flow {
-        self.leaves(inj::BEFORE_PENDING, Scene::Here)?;
-        let masked = event.kind == Kind::Interrupt && !self.interrupts_on();
-        let delivered = !masked || self.t.does(inj::IGNORES_IF);
-        if delivered && self.t.does(inj::DELIVERED) {
-            self.inject(event)?;
-        }
-        Ok(())
     }
 
     /// Delivers what EVENTINJ asks for, then executes until #VMEXIT.
@@ -283,5 +144,23 @@ impl Machine<'_> {
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    /// VMRUN in the guest, where its intercept is always set.
+    pub(crate) fn guest_vmrun(&mut self) -> Flow {
+        if self.guest.is_none() {
+            return Err(Stop::Open);
+        }
+        self.privileged()?;
+        let rax = self.operand(0)?;
+        let bad = rax & 0xfff != 0 || !self.physical(rax);
+        if bad {
+            let first = !self.supported(CpuFeature::AddrChk);
+            if self.t.rule(vmload_vmsave::ADDR_BEFORE_INTERCEPT, first) {
+                return Err(self.gp(0));
+            }
+        }
+        self.intercept(&table::VMRUN)?;
+        Err(Stop::Open)
     }
 }

@@ -1,7 +1,7 @@
 //! What a model does that breaks one of the rules by which something is left alone.
 
+use crate::arch::vmcb::Field;
 use crate::machine::{Flow, Machine, Scene};
-use crate::vmcb::Field;
 
 /// Saves the host's RIP over the guest's.
 pub(crate) fn rip_saved(m: &mut Machine<'_>, scene: Scene<'_>) -> Flow {
