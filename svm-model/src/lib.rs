@@ -12,20 +12,23 @@
 
 extern crate alloc;
 
+pub mod arch;
 pub mod case;
 pub mod cases;
 pub mod compare;
 pub mod coverage;
-pub mod cpu;
 pub mod feature;
+pub mod features;
+pub(crate) mod machine;
 pub mod model;
 pub mod outcome;
 pub mod rules;
 pub mod snapshot;
-pub mod vmcb;
-pub mod wire;
+pub mod written;
 
+pub use arch::{cpu, vmcb};
 pub use case::Case;
+pub use case::wire;
 pub use compare::{Difference, compare};
 pub use cpu::Platform;
 pub use feature::Feature;

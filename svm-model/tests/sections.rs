@@ -14,15 +14,18 @@ const PLUMBING: &[(&str, &str)] = &[
     ("case::Board", "machines to run cases in"),
     ("case::Case", "what a case consists of"),
     ("case::Step", "the words of its script"),
+    ("case::draft", "writing a case down"),
     ("case::encode", "bytes of programs: the instructions' pages say them"),
     ("case::layout", "places in a world of our own"),
     ("case::world", "that world"),
+    ("case::written", "what is expected of a case"),
     ("cases", "generators of cases"),
     ("compare", "comparing outcomes"),
     ("coverage", "which cases reach which rules"),
     ("feature::UnknownFeature", "an error"),
-    ("model::trace", "which rules a run went through"),
-    ("wire", "how the harness and the guest talk"),
+    ("rules::trace", "which rules a run went through"),
+    ("case::wire", "how the harness and the guest talk"),
+    ("written", "cases, each about a rule"),
 ];
 
 /// Whether a text names a section, an appendix, or an instruction's page.

@@ -19,7 +19,7 @@
 #[path = "../../../svm-model/src/case/layout.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod layout;
-#[path = "../../../svm-model/src/wire.rs"]
+#[path = "../../../svm-model/src/case/wire.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod wire;
 

@@ -37,10 +37,7 @@ registers! {
     read_dr7, restore_dr7, "dr7";
 }
 
-/// EFER.
-pub(crate) const EFER: u32 = 0xc000_0080;
-/// VM_HSAVE_PA.
-pub(crate) const VM_HSAVE_PA: u32 = 0xc001_0117;
+pub(crate) use crate::msr::{EFER, VM_HSAVE_PA};
 
 /// RDMSR of an MSR that exists.
 pub(crate) fn rdmsr(msr: u32) -> u64 {

@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of SVM's rules. It finds encoded cases in memory, does what
 //! they say, writes down what it saw, puts everything back, and goes on to the
-//! next. See `svm-model/src/wire.rs` for the format and
+//! next. See `svm-model/src/case/wire.rs` for the format and
 //! `svm-model/src/case/world.rs` for the world that cases start from.
 
 #![no_std]
@@ -11,7 +11,10 @@
 #[path = "../../../svm-model/src/case/layout.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod layout;
-#[path = "../../../svm-model/src/wire.rs"]
+#[path = "../../../svm-model/src/arch/msr.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod msr;
+#[path = "../../../svm-model/src/case/wire.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod wire;
 

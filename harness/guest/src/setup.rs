@@ -2,12 +2,11 @@
 
 use crate::cpu::{self, EFER, VM_HSAVE_PA};
 use crate::layout::{HSAVE, L1_EFER};
+use crate::msr::{VM_CR, vm_cr};
 use crate::wire::{header, state};
 use crate::{apic, execute, mailbox, output, trap, undo};
 
 const CPUID_SVM: u32 = 1 << 2;
-const VM_CR: u32 = 0xc001_0114;
-const VM_CR_SVMDIS: u64 = 1 << 4;
 /// Where SMM begins after reset: SMBASE 0x30000 and 0x8000.
 const SMI_HANDLER: u64 = 0x3_8000;
 /// Where the SMI handler counts.
@@ -17,7 +16,7 @@ const SMI_CODE: [u8; 7] = [0x66, 0xff, 0x06, 0x00, 0x05, 0x0f, 0xaa];
 
 /// What a reset of the CPU undoes.
 pub(crate) fn cpu() {
-    if cpu::cpuid(0x8000_0001, 0)[2] & CPUID_SVM == 0 || cpu::rdmsr(VM_CR) & VM_CR_SVMDIS != 0 {
+    if cpu::cpuid(0x8000_0001, 0)[2] & CPUID_SVM == 0 || cpu::rdmsr(VM_CR) & vm_cr::SVMDIS != 0 {
         mailbox::finish(state::NO_SVM);
     }
     cpu::wrmsr(EFER, L1_EFER);

@@ -1,12 +1,10 @@
 //! Every case that there is, and what must come of it.
 
-pub mod written;
-
-use svm_model::case::Case;
-use svm_model::cases;
+use svm_model::case::{About, Case, Written};
 use svm_model::cpu::{CpuFeature, CpuSet, Platform};
 use svm_model::model;
 use svm_model::outcome::Outcome;
+use svm_model::{cases, written};
 
 use crate::{Error, Kind, Result};
 
@@ -15,9 +13,9 @@ use crate::{Error, Kind, Result};
 pub struct Entry {
     /// The case.
     pub case: Case,
-    /// Where a person has written down what must come of it: that, and the
-    /// section of APM volume 2 that says so.
-    pub written: Option<(Outcome, String)>,
+    /// Where a person has written down what must come of it: that, and what it
+    /// is about.
+    pub written: Option<(Outcome, About)>,
 }
 
 impl Entry {
@@ -33,7 +31,7 @@ impl Entry {
     /// Who says so.
     pub fn authority(&self) -> String {
         match &self.written {
-            Some((_, section)) => format!("APM vol. 2, {section}"),
+            Some((_, about)) => about.to_string(),
             None => "the model".to_owned(),
         }
     }
@@ -49,10 +47,10 @@ pub fn elsewhere() -> Vec<Entry> {
     entries(written::elsewhere())
 }
 
-fn entries(written: Vec<written::Written>) -> Vec<Entry> {
+fn entries(written: Vec<Written>) -> Vec<Entry> {
     written
         .into_iter()
-        .map(|w| Entry { case: w.case, written: Some((w.expect, w.section.to_owned())) })
+        .map(|w| Entry { case: w.case, written: Some((w.expect, w.about)) })
         .collect()
 }
 

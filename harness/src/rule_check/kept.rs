@@ -12,17 +12,17 @@ use ron::ser::PrettyConfig;
 use serde::{Deserialize, Serialize};
 use svm_model::case::Case;
 use svm_model::compare::What;
-use svm_model::model;
 use svm_model::outcome::{Exit, Obs, Outcome};
 use svm_model::snapshot::{HostReg, HostState, VmcbState};
 use svm_model::vmcb::Field;
+use svm_model::{model, rules};
 
 use super::judge::Finding;
 use super::shrink::Shrunk;
 use crate::catalogue::{self, Entry};
 use crate::host::cache;
 use crate::host::error::Context;
-use crate::{Kind, Result};
+use crate::{Error, Kind, Result};
 
 /// Where they are, in the checkout.
 pub const FOLDER: &str = "svm-model/kept";
@@ -60,8 +60,15 @@ impl Kept {
     }
 
     /// As an entry of the catalogue.
-    pub fn entry(self) -> Entry {
-        Entry { case: self.case, written: Some((self.expect, self.section)) }
+    ///
+    /// # Errors
+    /// Usage, when there is no such rule.
+    pub fn entry(self) -> Result<Entry> {
+        let (rule, _) = rules::named(&self.rule).ok_or_else(|| {
+            let what = format!("{} is about {}, which is no rule", self.case.id, self.rule);
+            Error::new(Kind::Usage, what).hint("`cargo xtask rules` lists them all")
+        })?;
+        Ok(Entry { case: self.case, written: Some((self.expect, rule.into())) })
     }
 
     /// The same, with what the model says now of what it names.
@@ -206,7 +213,6 @@ pub fn bless(repo: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use svm_model::compare;
-    use svm_model::rules;
 
     use super::*;
 

@@ -57,7 +57,9 @@ pub fn open(options: &Options) -> Result<Opened> {
     }
     let guest = guest::build(&options.checkout)?;
     let mut entries = catalogue::all();
-    entries.extend(kept::load(&options.checkout)?.into_iter().map(|(_, kept)| kept.entry()));
+    for (_, kept) in kept::load(&options.checkout)? {
+        entries.push(kept.entry()?);
+    }
     entries.sort_by_key(|e| (e.case.cpu.without, e.case.cpu.board));
     let places = entries.iter().enumerate().map(|(n, e)| (e.case.id.clone(), n)).collect();
     let version = format!("{} cases, {}", entries.len(), &digest(&guest, &entries)?[..16]);

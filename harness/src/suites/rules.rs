@@ -163,8 +163,8 @@ fn observation(test: &str, judged: &Judged, cases: &[Case], rule: rules::RuleId)
         passed: count.reached.saturating_sub(count.broken),
         failed: count.broken,
         first_failure: first.map(|f| {
-            let section = rule.rule().section;
-            format!("{}: {}; APM vol. 2, {section}", cases[f.case].id, text::line(f))
+            let citation = rule.rule().citation();
+            format!("{}: {}; {citation}", cases[f.case].id, text::line(f))
         }),
         ..Observation::bare(test, if first.is_some() { Verdict::Fail } else { Verdict::Pass }, "")
     }

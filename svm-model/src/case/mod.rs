@@ -4,17 +4,23 @@
 //! run in a fixed world ([`world`]). The model interprets it directly; the
 //! conformance guest runs it inside a QEMU through a wire format.
 
+pub(crate) mod code;
+pub mod draft;
 pub mod encode;
 pub mod insn;
 pub mod layout;
+pub mod wire;
 pub mod world;
+pub mod written;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+pub use draft::Draft;
 pub use insn::Insn;
+pub use written::{About, Written};
 
 use crate::Feature;
 use crate::cpu::CpuSet;

@@ -7,41 +7,14 @@
 //! A case's id is `family/detail`, made of what the case is about and never of
 //! its place in the family, so that it stays when cases are added around it.
 
-mod bus_lock;
-mod debug;
-mod draft;
-mod event_injection;
-mod gif;
-mod idle_hlt;
-mod instructions;
-mod io;
-mod lbr;
-mod msr;
-mod msr_map;
-mod nested;
-mod nested_walk;
-mod pause;
-mod physical;
 pub mod random;
-mod registers;
-mod shadow;
-mod spec_ctrl;
-mod tlb;
-mod tsc;
-mod virq;
-mod vmexit;
-mod vmload;
-mod vmrun;
-mod vmrun_load;
-mod vmrun_pairs;
-mod vnmi;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use crate::case::Case;
-pub use draft::Draft;
+use crate::features;
 
 /// A family: its name, which its cases' ids begin with, and what makes it.
 pub struct Family {
@@ -59,32 +32,35 @@ pub const SEED: u64 = 0x5f37_59df;
 
 /// Every family.
 pub const FAMILIES: &[Family] = &[
-    Family { name: "vmrun", build: |out, _, _| vmrun::cases(out) },
-    Family { name: "vmrun-pairs", build: |out, _, _| vmrun_pairs::cases(out) },
-    Family { name: "vmrun-load", build: |out, _, _| vmrun_load::cases(out) },
-    Family { name: "vmexit", build: |out, _, _| vmexit::cases(out) },
-    Family { name: "instructions", build: |out, _, _| instructions::cases(out) },
-    Family { name: "registers", build: |out, _, _| registers::cases(out) },
-    Family { name: "io", build: |out, _, _| io::cases(out) },
-    Family { name: "msr-map", build: |out, _, _| msr_map::cases(out) },
-    Family { name: "msr", build: |out, _, _| msr::cases(out) },
-    Family { name: "eventinj", build: |out, _, _| event_injection::cases(out) },
-    Family { name: "gif", build: |out, _, _| gif::cases(out) },
-    Family { name: "virq", build: |out, _, _| virq::cases(out) },
-    Family { name: "shadow", build: |out, _, _| shadow::cases(out) },
-    Family { name: "physical", build: |out, _, _| physical::cases(out) },
-    Family { name: "vmload", build: |out, _, _| vmload::cases(out) },
-    Family { name: "npt", build: |out, _, _| nested::cases(out) },
-    Family { name: "npt-walk", build: |out, _, _| nested_walk::cases(out) },
-    Family { name: "pause", build: |out, _, _| pause::cases(out) },
-    Family { name: "idle-hlt", build: |out, _, _| idle_hlt::cases(out) },
-    Family { name: "bus-lock", build: |out, _, _| bus_lock::cases(out) },
-    Family { name: "spec-ctrl", build: |out, _, _| spec_ctrl::cases(out) },
-    Family { name: "lbr", build: |out, _, _| lbr::cases(out) },
-    Family { name: "vnmi", build: |out, _, _| vnmi::cases(out) },
-    Family { name: "tsc", build: |out, _, _| tsc::cases(out) },
-    Family { name: "tlb", build: |out, _, _| tlb::cases(out) },
-    Family { name: "debug", build: |out, _, _| debug::cases(out) },
+    Family { name: "vmrun", build: |out, _, _| features::vmrun::cases::cases(out) },
+    Family { name: "vmrun-pairs", build: |out, _, _| features::vmrun::pair_cases::cases(out) },
+    Family { name: "vmrun-load", build: |out, _, _| features::vmrun_state::cases::cases(out) },
+    Family { name: "vmexit", build: |out, _, _| features::vmexit::cases::cases(out) },
+    Family { name: "instructions", build: |out, _, _| features::intercepts::cases::cases(out) },
+    Family {
+        name: "registers",
+        build: |out, _, _| features::intercepts::register_cases::cases(out),
+    },
+    Family { name: "io", build: |out, _, _| features::io::cases::cases(out) },
+    Family { name: "msr-map", build: |out, _, _| features::msr::map_cases::cases(out) },
+    Family { name: "msr", build: |out, _, _| features::msr::cases::cases(out) },
+    Family { name: "eventinj", build: |out, _, _| features::event_injection::cases::cases(out) },
+    Family { name: "gif", build: |out, _, _| features::vgif::cases::cases(out) },
+    Family { name: "virq", build: |out, _, _| features::virq::cases::cases(out) },
+    Family { name: "shadow", build: |out, _, _| features::virq::shadow_cases::cases(out) },
+    Family { name: "physical", build: |out, _, _| features::physical::cases::cases(out) },
+    Family { name: "vmload", build: |out, _, _| features::vmload_vmsave::cases::cases(out) },
+    Family { name: "npt", build: |out, _, _| features::npt::cases::cases(out) },
+    Family { name: "npt-walk", build: |out, _, _| features::npt::walk_cases::cases(out) },
+    Family { name: "pause", build: |out, _, _| features::pause_filter::cases::cases(out) },
+    Family { name: "idle-hlt", build: |out, _, _| features::idle_hlt::cases::cases(out) },
+    Family { name: "bus-lock", build: |out, _, _| features::bus_lock::cases::cases(out) },
+    Family { name: "spec-ctrl", build: |out, _, _| features::spec_ctrl::cases::cases(out) },
+    Family { name: "lbr", build: |out, _, _| features::lbrv::cases::cases(out) },
+    Family { name: "vnmi", build: |out, _, _| features::vnmi::cases::cases(out) },
+    Family { name: "tsc", build: |out, _, _| features::tsc_scale::cases::cases(out) },
+    Family { name: "tlb", build: |out, _, _| features::tlb_asid::cases::cases(out) },
+    Family { name: "debug", build: |out, _, _| features::debug::cases::cases(out) },
     Family { name: "random", build: random::cases },
 ];
 

@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::Cases;
-use super::draft::Draft;
 use crate::Feature;
+use crate::case::draft::{Draft, baseline};
 use crate::case::{Case, Event, Insn, Step, world};
 use crate::outcome::Obs;
 use crate::vmcb::Field;
@@ -49,7 +49,7 @@ impl Random {
     }
 }
 
-pub(super) fn cases(out: &mut Cases, seed: u64, count: usize) {
+pub(crate) fn cases(out: &mut Cases, seed: u64, count: usize) {
     let walks = (0..).map(|n| walk(seed, n)).filter(tells);
     out.extend(walks.take(count));
 }
@@ -71,7 +71,7 @@ pub fn walk(seed: u64, n: u64) -> Case {
     }
     if random.rarely(3) {
         draft = draft.clgi().raise(Event::Intr(0x51));
-        draft = draft.intercept(Field::INTERCEPT_MISC1, 1);
+        draft = also(draft, Field::INTERCEPT_MISC1, 1);
         if random.rarely(2) {
             draft = draft.step(Step::Rflags(0x202));
         }
@@ -118,21 +118,21 @@ fn insn(r: &mut Random) -> Insn {
 
 fn change(r: &mut Random, draft: Draft) -> Draft {
     match r.below(12) {
-        0 => draft.intercept(Field::INTERCEPT_MISC1, r.bits() & 0x3fff_ffef),
-        1 => draft.intercept(Field::INTERCEPT_MISC2, r.bits() & 0x3ff),
-        2 => draft.vmcb(Field::INTERCEPT_EXCEPTIONS, r.bits() & r.bits() & 0xffff_ffff),
-        3 => draft.vmcb(Field::INTERCEPT_CR_READ, r.bits() & 0xffff),
-        4 => draft.vmcb(Field::INTERCEPT_DR_READ, r.bits() & 0xffff),
+        0 => also(draft, Field::INTERCEPT_MISC1, r.bits() & 0x3fff_ffef),
+        1 => also(draft, Field::INTERCEPT_MISC2, r.bits() & 0x3ff),
+        2 => draft.set(Field::INTERCEPT_EXCEPTIONS, r.bits() & r.bits() & 0xffff_ffff),
+        3 => draft.set(Field::INTERCEPT_CR_READ, r.bits() & 0xffff),
+        4 => draft.set(Field::INTERCEPT_DR_READ, r.bits() & 0xffff),
         5 => {
             let bits = r.bits();
             let int_ctl = bits & 0x011f_010f;
-            draft.vmcb(Field::INT_CTL, int_ctl).vmcb(Field::INT_VECTOR, 0x20 + r.below(0xe0) as u64)
+            draft.set(Field::INT_CTL, int_ctl).set(Field::INT_VECTOR, 0x20 + r.below(0xe0) as u64)
         }
-        6 => draft.vmcb(Field::RFLAGS, *r.one(&[2u64, 0x202, 0x8d7, 0x3202])),
-        7 => draft.vmcb(Field::INT_STATE, r.below(2) as u64),
+        6 => draft.set(Field::RFLAGS, *r.one(&[2u64, 0x202, 0x8d7, 0x3202])),
+        7 => draft.set(Field::INT_STATE, r.below(2) as u64),
         8 => {
             let event = *r.one(&[0x31u64, 0x202, 0x306, 0xb0d, 0xb0e, 0x302, 0x320, 0x120]);
-            draft.vmcb(Field::EVENTINJ, 1 << 31 | event | (r.bits() & 0xff) << 32)
+            draft.set(Field::EVENTINJ, 1 << 31 | event | (r.bits() & 0xff) << 32)
         }
         9 => {
             let entry = world::npt::PT + r.below(8) as u64 * 8;
@@ -161,5 +161,10 @@ fn invalid(r: &mut Random, draft: Draft) -> Draft {
         (Field::RAX, 0x1234),
         (Field::CR2, 0x9876),
     ]);
-    if r.rarely(2) { draft.vmcb(field, value) } else { draft }
+    if r.rarely(2) { draft.set(field, value) } else { draft }
+}
+
+/// Sets bits of a VMCB field on top of the baseline's, whatever was written before.
+fn also(draft: Draft, field: Field, bits: u64) -> Draft {
+    draft.set(field, baseline(field) | bits)
 }

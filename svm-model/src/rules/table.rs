@@ -1,11 +1,14 @@
 //! What a rule is, and how a table of rules is written down.
 
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 
 use crate::Feature;
+use crate::machine::{Flow, Machine, Scene};
 
 /// One normative statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Stable id (`vmrun.cr0-cd-nw`).
     pub id: &'static str,
@@ -19,6 +22,38 @@ pub struct Rule {
     pub sides: Sides,
     /// What decides it.
     pub source: Source,
+    /// What a model that breaks it does.
+    pub(crate) broken: Broken,
+}
+
+/// What a model that breaks a rule on purpose does instead of what the rule says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Broken {
+    /// Takes the other side of a condition, leaves out an effect, or turns round the bits of
+    /// a value.
+    Inverted,
+    /// Has that value, whatever the rule says.
+    Is(u64),
+    /// Has those bits of the value the other way round.
+    Xor(u64),
+    /// Does that, where the rule has something left alone: see [`Machine::leaves`].
+    Instead(fn(&mut Machine<'_>, Scene<'_>) -> Flow),
+}
+
+impl Rule {
+    /// Where the manual says it, with the volume: `APM vol. 2, 15.5.1`.
+    pub fn citation(&self) -> String {
+        cited(self.section)
+    }
+}
+
+/// A rule's section with its volume: a number is one of volume 2, a name an instruction's page.
+pub fn cited(section: &str) -> String {
+    match section.as_bytes().first() {
+        Some(b'0'..=b'9') => format!("APM vol. 2, {section}"),
+        Some(b'A'..=b'Z') => format!("APM vol. 3, {section}"),
+        _ => format!("APM {section}"),
+    }
 }
 
 /// Whether a rule is a condition or an unconditional effect.
@@ -76,15 +111,15 @@ impl fmt::Display for RuleId {
 }
 
 /// Writes a table of rules: `NAME = "id", "section", sides, "statement"` with
-/// an optional `, silent("decided by", "reasoning")`. Each name becomes a
-/// [`RuleId`] constant of the module; numbers follow on from the table before.
+/// an optional `, silent("decided by", "reasoning")`, and `, broken = …` (see [`Broken`]) where
+/// turning the rule round is not what breaking it means. Each name becomes a
+/// [`RuleId`] constant of the module; where its numbers start, the list of features says.
 macro_rules! rules {
-    ($feature:ident after $start:expr; $($name:ident = $id:literal, $section:literal, $sides:ident, $statement:literal
-        $(, silent($by:literal, $why:literal))?;)*) => {
+    ($feature:ident; $($name:ident = $id:literal, $section:literal, $sides:ident, $statement:literal
+        $(, silent($by:literal, $why:literal))? $(, broken = $broken:expr)?;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-        enum Place { $($name,)* Count }
-        const START: u16 = $start;
-        pub(super) const END: u16 = START + Place::Count as u16;
+        enum Place { $($name),* }
+        const START: u16 = $crate::features::first_number(TABLE[0].id);
         $(
             // Bit ranges such as [63:32] are no links.
             #[allow(rustdoc::broken_intra_doc_links)]
@@ -99,10 +134,17 @@ macro_rules! rules {
             statement: $statement,
             sides: $crate::rules::table::rules!(@sides $sides),
             source: $crate::rules::table::rules!(@source $($by, $why)?),
+            broken: $crate::rules::table::rules!(@broken $($broken)?),
         }),*];
     };
     (@sides one) => { $crate::rules::Sides::One };
     (@sides two) => { $crate::rules::Sides::Two };
+    (@broken) => { $crate::rules::table::Broken::Inverted };
+    (@broken $broken:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::rules::table::Broken::{Instead, Is, Xor};
+        $broken
+    }};
     (@source) => { $crate::rules::Source::Manual };
     (@source $by:literal, $why:literal) => {
         $crate::rules::Source::Silent { decided_by: $by, reasoning: $why }

@@ -10,9 +10,12 @@
 #[path = "../../../../svm-model/src/case/layout.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod layout;
+#[path = "../../../../svm-model/src/arch/msr.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod msr;
 #[allow(dead_code, unreachable_pub)]
 mod protocol;
-#[path = "../../../../svm-model/src/wire.rs"]
+#[path = "../../../../svm-model/src/case/wire.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod wire;
 

@@ -92,7 +92,7 @@ fn rules(rules: &[RuleChange]) -> Vec<String> {
 fn rule(r: &RuleChange) -> String {
     let name = match r.section.is_empty() {
         true => r.rule.clone(),
-        false => format!("{} (APM vol. 2, {})", r.rule, r.section),
+        false => format!("{} ({})", r.rule, svm_model::rules::cited(&r.section)),
     };
     let (before, after, example) = (r.before, r.after, &r.example);
     let text = match (before, after) {

@@ -2,12 +2,11 @@
 //! handled when the case leaves.
 
 use svm_model::Feature::{EventInjection, Vgif, Virq, Vnmi};
-use svm_model::case::{Event, Insn, Step, world};
+use svm_model::case::{Draft, Event, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};
 
 use super::{Mark, Move, at, draft, in_handler, in_l1, mark};
-use crate::catalogue::written::Draft;
 
 const IF: u64 = 0x202;
 const V_IRQ: u64 = 1 << 8;
@@ -46,7 +45,7 @@ pub(super) fn cases() -> Vec<Move> {
 fn gif() -> Vec<Move> {
     let held = |id: &str, event: Event| {
         let case = draft(&format!("gif/{id}-held"), Vgif).program(&[Insn::Nop]).run().raise(event);
-        mark(case).l1(Insn::Stgi, 0)
+        mark(case).stgi()
     };
     vec![
         in_l1(held("nmi", Event::Nmi)),
@@ -69,7 +68,7 @@ fn physical() -> Vec<Move> {
                 .program(sti)
                 .set(Field::INT_CTL, V_INTR_MASKING)
                 .run()
-                .l1(Insn::Stgi, 0)
+                .stgi()
                 .step(Step::Window),
         ),
         at(0, interrupt("interrupt-taken-by-l2").program(sti).run()),
@@ -133,7 +132,7 @@ fn tpr() -> Vec<Move> {
 fn virtual_gif() -> Vec<Move> {
     let vgif = |id: &str, int_ctl: u64, program: &[Insn]| {
         draft(&format!("vgif/{id}"), Vgif)
-            .needs(CpuFeature::Vgif)
+            .needs(&[CpuFeature::Vgif])
             .program(program)
             .set(Field::RFLAGS, IF)
             .set(Field::INT_CTL, V_GIF_ENABLE | V_INTR_PRIO_1 | int_ctl)
@@ -150,8 +149,8 @@ fn virtual_gif() -> Vec<Move> {
 fn virtual_nmi() -> Vec<Move> {
     let vnmi = |id: &str, int_ctl: u64, program: &[Insn]| {
         draft(&format!("vnmi/{id}"), Vnmi)
-            .needs(CpuFeature::Vnmi)
-            .needs(CpuFeature::Vgif)
+            .needs(&[CpuFeature::Vnmi])
+            .needs(&[CpuFeature::Vgif])
             .program(program)
             .set(Field::INT_CTL, V_NMI_ENABLE | int_ctl)
             .intercept(exit::NMI)
@@ -161,11 +160,11 @@ fn virtual_nmi() -> Vec<Move> {
         [Insn::Nop, Insn::Iret].into_iter().chain(vec![Insn::Nop; 0x20]).collect();
     let masked = vnmi("masked-until-iret", V_NMI | V_NMI_MASK, &iret)
         .set(Field::RSP, frame)
-        .mem(frame, world::L2_CODE + 0x10)
-        .mem(frame + 8, world::L2_CS.into())
-        .mem(frame + 0x10, 2)
-        .mem(frame + 0x18, world::L2_STACK)
-        .mem(frame + 0x20, world::L2_DS.into());
+        .poke(frame, world::L2_CODE + 0x10)
+        .poke(frame + 8, world::L2_CS.into())
+        .poke(frame + 0x10, 2)
+        .poke(frame + 0x18, world::L2_STACK)
+        .poke(frame + 0x20, world::L2_DS.into());
     let stgi = &[Insn::Nop, Insn::Stgi, Insn::Nop];
     vec![
         at(0, vnmi("masked", V_NMI | V_NMI_MASK, &[Insn::Nop, Insn::Nop]).run()),
@@ -184,9 +183,9 @@ fn injected() -> Vec<Move> {
             .set(Field::EVENTINJ, event)
     };
     let again = inject("exitintinfo-injected-again", GP)
-        .needs(CpuFeature::Npt)
+        .needs(&[CpuFeature::Npt])
         .set(Field::IDTR_BASE, IDT)
-        .mem(IDT_ENTRY, 0)
+        .poke(IDT_ENTRY, 0)
         .run();
     vec![
         in_handler(13, inject("exception-being-handled", GP).run()),
@@ -195,7 +194,7 @@ fn injected() -> Vec<Move> {
         in_handler(
             0x80,
             inject("software-interrupt-being-handled", VALID | 4 << 8 | 0x80)
-                .needs(CpuFeature::NripSave)
+                .needs(&[CpuFeature::NripSave])
                 .set(Field::NRIP, world::L2_CODE + 1)
                 .run(),
         ),
@@ -205,11 +204,10 @@ fn injected() -> Vec<Move> {
 
 /// Leaves at the first instruction of the SMI handler, which has interrupted L2.
 fn management() -> Vec<Move> {
-    let interrupted =
-        |id: &str| draft(&format!("smm/{id}"), Virq).l1(Insn::Clgi, 0).raise(Event::Smi);
+    let interrupted = |id: &str| draft(&format!("smm/{id}"), Virq).clgi().raise(Event::Smi);
     let pauses = vec![Insn::Pause; 6];
     let filter = interrupted("pause-filter-of-l2")
-        .needs(CpuFeature::PauseFilter)
+        .needs(&[CpuFeature::PauseFilter])
         .program(&pauses)
         .set(Field::PAUSE_FILTER_COUNT, 4)
         .intercept(exit::PAUSE);
@@ -219,9 +217,9 @@ fn management() -> Vec<Move> {
         .raise(Event::Intr(0x60))
         .set(Field::INT_CTL, V_INTR_MASKING | 9)
         .run()
-        .l1(Insn::Stgi, 0)
+        .stgi()
         .step(Step::Window);
     [filter.run(), masked]
-        .map(|d| Move { case: d.finish().case, mark: Mark::Instruction(SMI_HANDLER) })
+        .map(|d| Move { case: d.case(), mark: Mark::Instruction(SMI_HANDLER) })
         .to_vec()
 }

@@ -27,20 +27,20 @@ pub(super) fn cases() -> Vec<Move> {
 }
 
 fn nested_paging() -> Vec<Move> {
-    let npt = |id: &str, feature| draft(&format!("npt/{id}"), feature).needs(CpuFeature::Npt);
+    let npt = |id: &str, feature| draft(&format!("npt/{id}"), feature).needs(&[CpuFeature::Npt]);
     let load = &[Insn::Nop, Insn::Load(0, PAGE)];
     vec![
         at(
             0,
             npt("moved-page", Npt)
                 .program(load)
-                .mem(PAGE + 0x1000, 0x1234)
-                .mem(ENTRY, (PAGE + 0x1000) | 0x67)
+                .poke(PAGE + 0x1000, 0x1234)
+                .poke(ENTRY, (PAGE + 0x1000) | 0x67)
                 .run(),
         ),
-        at(0, npt("fault", Npt).program(load).mem(ENTRY, 0).run()),
+        at(0, npt("fault", Npt).program(load).poke(ENTRY, 0).run()),
         // Without the host's EFER.NXE, bit 63 would be reserved.
-        at(0, npt("no-execute", Npt).program(load).mem(ENTRY, PAGE | 0x67 | 1 << 63).run()),
+        at(0, npt("no-execute", Npt).program(load).poke(ENTRY, PAGE | 0x67 | 1 << 63).run()),
         at(
             0,
             npt("pat-of-l2", Npt)
@@ -61,11 +61,11 @@ fn nested_paging() -> Vec<Move> {
         at(
             0,
             npt("gmet", Gmet)
-                .needs(CpuFeature::Gmet)
+                .needs(&[CpuFeature::Gmet])
                 .program(&[Insn::Nop, Insn::Jump(PAGE)])
                 .set(Field::NESTED_CTL, 9)
-                .mem(world::npt::PD + 4 * 8, 4 << 21 | 0xe3)
-                .mem(ENTRY, PAGE | 0x67)
+                .poke(world::npt::PD + 4 * 8, 4 << 21 | 0xe3)
+                .poke(ENTRY, PAGE | 0x67)
                 .run(),
         ),
     ]
@@ -87,7 +87,7 @@ fn tsc() -> Vec<Move> {
         at(
             0,
             tsc("ratio")
-                .needs(CpuFeature::TscScale)
+                .needs(&[CpuFeature::TscScale])
                 .step(Step::Wrmsr(TSC, 1 << 56))
                 .step(Step::Wrmsr(TSC_RATIO, 1 << 30))
                 .run()
@@ -96,7 +96,7 @@ fn tsc() -> Vec<Move> {
         at(
             0,
             tsc("ratio-and-offset")
-                .needs(CpuFeature::TscScale)
+                .needs(&[CpuFeature::TscScale])
                 .step(Step::Wrmsr(TSC, 1 << 56))
                 .step(Step::Wrmsr(TSC_RATIO, 1 << 31))
                 .set(Field::TSC_OFFSET, 0x1200 << 48)
@@ -105,7 +105,7 @@ fn tsc() -> Vec<Move> {
         at(
             0,
             tsc("adjust")
-                .needs(CpuFeature::TscScale)
+                .needs(&[CpuFeature::TscScale])
                 .step(Step::Wrmsr(TSC_ADJUST, 1 << 56))
                 .run()
                 .step(Step::Rdmsr(TSC_ADJUST)),
@@ -113,7 +113,7 @@ fn tsc() -> Vec<Move> {
         in_l1(
             mark(
                 draft("tsc/ratio-of-l1", TscScale)
-                    .needs(CpuFeature::TscScale)
+                    .needs(&[CpuFeature::TscScale])
                     .step(Step::Wrmsr(TSC_RATIO, 1 << 31)),
             )
             .step(Step::Rdmsr(TSC_RATIO)),
@@ -125,7 +125,7 @@ fn last_branch() -> Vec<Move> {
     let target = world::L2_CODE + 0x40;
     let lbr = |id: &str, first: &[Insn]| {
         let program: Vec<Insn> = first.iter().cloned().chain(vec![Insn::Nop; 0x80]).collect();
-        draft(&format!("lbr/{id}"), Lbrv).needs(CpuFeature::Lbrv).program(&program)
+        draft(&format!("lbr/{id}"), Lbrv).needs(&[CpuFeature::Lbrv]).program(&program)
     };
     let loaded = |id: &str, first: &[Insn], virtualized: u64, debugctl: u64| {
         lbr(id, first)
@@ -136,7 +136,7 @@ fn last_branch() -> Vec<Move> {
             .set(Field::LASTEXCPFROM, 0x3333)
             .set(Field::LASTEXCPTO, 0x4444)
     };
-    let host = |d: crate::catalogue::written::Draft| {
+    let host = |d: svm_model::case::Draft| {
         d.run().step(Step::Rdmsr(DEBUGCTL)).step(Step::Rdmsr(BR_FROM)).step(Step::Rdmsr(BR_TO))
     };
     // The target of the jump, some instructions into the padding.
@@ -152,7 +152,7 @@ fn last_branch() -> Vec<Move> {
         in_l1(
             mark(
                 draft("lbr/recorded-in-l1", Lbrv)
-                    .needs(CpuFeature::Lbrv)
+                    .needs(&[CpuFeature::Lbrv])
                     .step(Step::Wrmsr(DEBUGCTL, 1))
                     .step(Step::Wrmsr(DEBUGCTL, 0)),
             )
@@ -166,7 +166,7 @@ fn pause() -> Vec<Move> {
     let pauses = vec![Insn::Pause; 6];
     let pause = |id: &str, count: u64| {
         draft(&format!("pause/{id}"), PauseFilter)
-            .needs(CpuFeature::PauseFilter)
+            .needs(&[CpuFeature::PauseFilter])
             .program(&pauses)
             .set(Field::PAUSE_FILTER_COUNT, count)
             .intercept(exit::PAUSE)
@@ -184,23 +184,23 @@ fn newer() -> Vec<Move> {
     let locks = vec![Insn::LockNot(world::DATA + 0x13c); 4];
     let bus_lock = |id: &str, count: u64| {
         draft(&format!("bus-lock/{id}"), BusLock)
-            .needs(CpuFeature::BusLockThreshold)
+            .needs(&[CpuFeature::BusLockThreshold])
             .program(&locks)
             .set(Field::BUS_LOCK_THRESHOLD, count)
             .intercept(exit::BUSLOCK)
     };
     let spec_ctrl = |id: &str| {
         draft(&format!("spec-ctrl/{id}"), SpecCtrl)
-            .needs(CpuFeature::VirtSpecCtrl)
-            .needs(CpuFeature::Ibrs)
-            .needs(CpuFeature::Ssbd)
+            .needs(&[CpuFeature::VirtSpecCtrl])
+            .needs(&[CpuFeature::Ibrs])
+            .needs(&[CpuFeature::Ssbd])
             .step(Step::Wrmsr(SPEC_CTRL, 1))
     };
     vec![
         at(
             1,
             draft("idle-hlt/intercept", IdleHlt)
-                .needs(CpuFeature::IdleHlt)
+                .needs(&[CpuFeature::IdleHlt])
                 .program(&[Insn::Nop, Insn::Hlt])
                 .intercept(exit::IDLE_HLT)
                 .run(),
@@ -223,7 +223,7 @@ fn newer() -> Vec<Move> {
 /// VM_CR and its key, in L1.
 fn lock() -> Vec<Move> {
     let locked = draft("msr/svm-lock", Msr)
-        .needs(CpuFeature::SvmLock)
+        .needs(&[CpuFeature::SvmLock])
         .step(Step::Wrmsr(SVM_KEY, 0x1234))
         .step(Step::Wrmsr(VM_CR, 8));
     let tried = mark(locked)

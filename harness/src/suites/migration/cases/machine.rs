@@ -1,12 +1,11 @@
 //! Intercepts, and the state of the processor that L2 or L1 runs with.
 
 use svm_model::Feature::{Debug, DecodeAssists, Intercepts, Msr, Nrip, VmloadVmsave, VmrunChecks};
-use svm_model::case::{Insn, Step, world};
+use svm_model::case::{Draft, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};
 
 use super::{Move, at, draft, in_handler, in_l1, mark};
-use crate::catalogue::written::Draft;
 
 const EFER: u32 = 0xc000_0080;
 const FS_BASE: u32 = 0xc000_0100;
@@ -27,7 +26,7 @@ fn plain() -> Vec<Move> {
     vec![
         at(0, plain("first-instruction").run()),
         at(1, plain("second-instruction").run()),
-        at(1, plain("without-nested-paging").without(CpuFeature::Npt).run()),
+        at(1, plain("without-nested-paging").without(&[CpuFeature::Npt]).run()),
         at(1, plain("user").user().run()),
         // The CPL is a register of its own (15.5.1), whatever SS says.
         at(
@@ -59,7 +58,7 @@ fn intercepts() -> Vec<Move> {
     ];
     let intercepted = |(name, insn, code): (&str, Insn, u64)| {
         let case = draft(&format!("intercept/{name}"), Intercepts);
-        let case = if code == exit::INVPCID { case.needs(CpuFeature::Invpcid) } else { case };
+        let case = if code == exit::INVPCID { case.needs(&[CpuFeature::Invpcid]) } else { case };
         at(0, case.program(&[Insn::Nop, insn]).intercept(code).run())
     };
     let mut cases: Vec<Move> = each.into_iter().map(intercepted).collect();
@@ -78,7 +77,7 @@ fn exits() -> Vec<Move> {
         at(
             0,
             draft("exit/next-rip", Nrip)
-                .needs(CpuFeature::NripSave)
+                .needs(&[CpuFeature::NripSave])
                 .program(&[Insn::Nop, Insn::Cpuid])
                 .intercept(exit::CPUID)
                 .run(),
@@ -86,7 +85,7 @@ fn exits() -> Vec<Move> {
         at(
             0,
             draft("exit/mov-cr-register", DecodeAssists)
-                .needs(CpuFeature::DecodeAssists)
+                .needs(&[CpuFeature::DecodeAssists])
                 .program(&[Insn::Nop, Insn::ReadCr(0, 11)])
                 .intercept(exit::CR_READ)
                 .run(),
@@ -94,9 +93,9 @@ fn exits() -> Vec<Move> {
         at(
             0,
             draft("exit/instruction-bytes", DecodeAssists)
-                .needs(CpuFeature::DecodeAssists)
+                .needs(&[CpuFeature::DecodeAssists])
                 .program(&[Insn::Nop, Insn::Load(0, PAGE)])
-                .mem(world::npt::PT + 5 * 8, 0)
+                .poke(world::npt::PT + 5 * 8, 0)
                 .run(),
         ),
     ]
@@ -174,12 +173,12 @@ fn registers() -> Vec<Move> {
         at(
             0,
             vmload("virtual-vmsave")
-                .needs(CpuFeature::Npt)
-                .needs(CpuFeature::VirtVmload)
+                .needs(&[CpuFeature::Npt])
+                .needs(&[CpuFeature::VirtVmload])
                 .program(&[Insn::Mov(0, PAGE), Insn::Vmsave])
                 .step(Step::Wrmsr(FS_BASE, 0x1234_5000))
                 .set(Field::VIRT_EXT, 2)
-                .mem(world::npt::PT + 5 * 8, (PAGE + 0x1000) | 0x67)
+                .poke(world::npt::PT + 5 * 8, (PAGE + 0x1000) | 0x67)
                 .run()
                 .step(Step::Peek {
                     pa: PAGE + 0x1000 + u64::from(Field::FS_BASE.offset()),
@@ -217,7 +216,7 @@ fn monitor() -> Vec<Move> {
     let operands = [Insn::Mov(0, PAGE), Insn::Mov(1, 0), Insn::Mov(2, 0)];
     let waits = |id: &str, first: Insn| {
         let case = draft(&format!("monitor/{id}"), Intercepts)
-            .needs(CpuFeature::Monitor)
+            .needs(&[CpuFeature::Monitor])
             .program(&[&operands[..], &[first, Insn::Nop, Insn::Mwait]].concat())
             .intercept(exit::MWAIT)
             .intercept(exit::MWAIT_ARMED);

@@ -9,10 +9,9 @@ mod features;
 mod machine;
 
 use svm_model::Feature;
-use svm_model::case::{Case, Step, world};
+use svm_model::case::{Case, Draft, Step, world};
 
 use super::travel::Mark;
-use crate::catalogue::written::Draft;
 
 /// The word whose writing is the mark of cases that travel while L1 runs.
 const MARK: u64 = world::DATA + 0x1f_f000;
@@ -35,24 +34,24 @@ pub fn all() -> Vec<Move> {
 
 /// A case by that name; the section is that of the feature's rules.
 fn draft(id: &str, feature: Feature) -> Draft {
-    Draft::new(id, feature, "")
+    Draft::new(feature, id)
 }
 
 /// Leaves when L2 is about to execute the program's `n`th instruction.
 fn at(n: usize, draft: Draft) -> Move {
     let mark = Mark::Instruction(draft.rip(n));
-    Move { case: draft.finish().case, mark }
+    Move { case: draft.case(), mark }
 }
 
 /// Leaves when L2 begins to handle that vector.
 fn in_handler(vector: u8, draft: Draft) -> Move {
     let mark = Mark::Instruction(world::L2_STUBS + u64::from(vector) * STUB);
-    Move { case: draft.finish().case, mark }
+    Move { case: draft.case(), mark }
 }
 
 /// Leaves in L1, at the step [`mark`].
 fn in_l1(draft: Draft) -> Move {
-    Move { case: draft.finish().case, mark: Mark::Write(MARK) }
+    Move { case: draft.case(), mark: Mark::Write(MARK) }
 }
 
 /// The step at which a case of [`in_l1`] leaves.

@@ -1,0 +1,7 @@
+//! Debug state across the world switch (15.5, 15.12.2).
+
+pub(crate) mod cases;
+pub(crate) mod model;
+mod mutants;
+pub mod rules;
+pub(crate) mod written;

@@ -1,0 +1,23 @@
+//! Nested paging (15.25).
+
+pub(crate) mod cases;
+pub(crate) mod model;
+mod mutants;
+pub mod rules;
+pub(crate) mod walk_cases;
+pub(crate) mod written;
+
+use crate::arch::cpu::{CpuFeature, Platform};
+use crate::arch::nested_ctl;
+use crate::arch::vmcb::{Field, Image};
+use crate::rules::Trace;
+
+/// Whether CPUID offers it.
+pub(crate) fn supported(platform: &Platform) -> bool {
+    platform.features.has(CpuFeature::Npt)
+}
+
+/// Whether it is on for a guest: VMRUN has refused a VMCB that asks for what is not offered.
+pub(crate) fn active(t: &mut Trace, v: &Image) -> bool {
+    t.rule(rules::ENABLED, v.get(Field::NESTED_CTL) & nested_ctl::NP_ENABLE != 0)
+}

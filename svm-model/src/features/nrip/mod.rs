@@ -1,0 +1,12 @@
+//! Next RIP (15.7.1).
+
+pub(crate) mod model;
+pub mod rules;
+pub(crate) mod written;
+
+use crate::arch::cpu::{CpuFeature, Platform};
+
+/// Whether CPUID offers it.
+pub(crate) fn supported(platform: &Platform) -> bool {
+    platform.features.has(CpuFeature::NripSave)
+}

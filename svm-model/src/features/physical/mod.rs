@@ -1,0 +1,6 @@
+//! Physical interrupts: INTR, NMI, SMI, INIT (15.13).
+
+pub(crate) mod cases;
+pub(crate) mod model;
+pub(crate) mod smm_written;
+pub(crate) mod written;

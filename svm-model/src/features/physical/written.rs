@@ -1,0 +1,176 @@
+//! Physical interrupts, NMI, SMI and INIT while L2 runs.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::Feature::Intercepts;
+use crate::case::{About, Draft, Event, Insn, Step, world};
+use crate::outcome::Obs;
+use crate::rules as r;
+use crate::snapshot::HostReg;
+use crate::vmcb::{Field, exit};
+
+const IF: u64 = 0x202;
+const V_INTR_MASKING: u64 = 1 << 24;
+
+const VM_CR: u32 = 0xc001_0114;
+const VM_CR_R_INIT: u64 = 1 << 1;
+const SX: u64 = exit::EXCP + 30;
+
+/// The event is held by GIF until L2 runs.
+fn held(id: &str, event: Event) -> Draft {
+    Draft::new(Intercepts, format!("interrupts/{id}")).program(&[Insn::Nop]).clgi().raise(event)
+}
+
+pub(crate) fn cases() -> Vec<Draft> {
+    [maskable(), others(), redirected()].concat()
+}
+
+fn maskable() -> Vec<Draft> {
+    let intr = |id| held(id, Event::Intr(0x40));
+    vec![
+        intr("intr-intercepted")
+            .about([r::intercepts::INTR, r::intercepts::INTR_EXIT])
+            .set(Field::RFLAGS, IF)
+            .intercept(exit::INTR)
+            .run()
+            .exits(exit::INTR)
+            .at(0)
+            // It is still pending.
+            .step(Step::Rflags(IF))
+            .stgi()
+            .shows(Obs::L1Interrupt(0x40)),
+        intr("intr-if-clear").about(r::intercepts::INTR_IF).intercept(exit::INTR).run().ends(),
+        intr("intr-taken-by-l2")
+            .about(r::virq::MASKING_PHYSICAL)
+            .set(Field::RFLAGS, IF)
+            .run()
+            .takes(0x40, 0, world::L2_CODE),
+        // With V_INTR_MASKING it is L1's IF that counts.
+        intr("intr-masking-l1-if-set")
+            .about(r::virq::MASKING)
+            .set(Field::INT_CTL, V_INTR_MASKING)
+            .intercept(exit::INTR)
+            .step(Step::Rflags(IF))
+            .run()
+            .exits(exit::INTR)
+            .at(0)
+            .host(HostReg::Rflags, IF),
+        intr("intr-masking-l1-if-clear")
+            .about(r::virq::MASKING)
+            .set(Field::INT_CTL, V_INTR_MASKING)
+            .set(Field::RFLAGS, IF)
+            .intercept(exit::INTR)
+            .run()
+            .ends(),
+        // INTERRUPT_SHADOW holds it for one instruction.
+        intr("intr-in-shadow")
+            .about(r::vmrun_state::LOAD_SHADOW)
+            .set(Field::RFLAGS, IF)
+            .set(Field::INT_STATE, 1)
+            .intercept(exit::INTR)
+            .run()
+            .exits(exit::INTR)
+            .at(1)
+            .field(Field::INT_STATE, 0),
+    ]
+}
+
+fn others() -> Vec<Draft> {
+    let nmi = |id| held(id, Event::Nmi);
+    vec![
+        nmi("nmi-intercepted")
+            .about([r::intercepts::NMI, r::intercepts::NMI_PENDING])
+            .intercept(exit::NMI)
+            .run()
+            .exits(exit::NMI)
+            .at(0)
+            .stgi()
+            .shows(Obs::L1Nmi),
+        nmi("nmi-taken-by-l2").about(r::intercepts::NMI).run().takes(2, 0, world::L2_CODE),
+        nmi("nmi-before-intr")
+            .about(r::intercepts::NMI)
+            .raise(Event::Intr(0x40))
+            .set(Field::RFLAGS, IF)
+            .intercept(exit::NMI)
+            .intercept(exit::INTR)
+            .run()
+            .exits(exit::NMI)
+            .at(0)
+            .stgi()
+            .shows(Obs::L1Nmi),
+        held("smi-intercepted", Event::Smi)
+            .about(r::intercepts::SMI)
+            .intercept(exit::SMI)
+            .run()
+            .exits(exit::SMI)
+            .at(0)
+            .stgi()
+            .shows(Obs::L1Smi),
+        held("init-intercepted", Event::Init)
+            .about([r::intercepts::INIT, r::intercepts::INIT_PENDING])
+            .intercept(exit::INIT)
+            .run()
+            .exits(exit::INIT)
+            .at(0)
+            // Still pending: L1 is reset as soon as it lets it in.
+            .stgi()
+            .shows(Obs::L1Reset),
+        Draft::new(Intercepts, "interrupts/init-held-by-gif")
+            .about(r::vgif::HOLDS_INIT)
+            .clgi()
+            .raise(Event::Init)
+            .l1(Insn::Nop, 0)
+            .stgi()
+            .shows(Obs::L1Reset),
+        Draft::new(Intercepts, "interrupts/init-in-l1")
+            .about(r::vgif::HOLDS_INIT)
+            .raise(Event::Init)
+            .shows(Obs::L1Reset),
+        Draft::new(Intercepts, "interrupts/smi-in-l1")
+            .about(r::vgif::HOLDS_SMI)
+            .raise(Event::Smi)
+            .shows(Obs::L1Smi),
+    ]
+}
+
+/// VM_CR.R_INIT makes #SX of an INIT, which is then no longer pending (table 15-12).
+fn redirected() -> Vec<Draft> {
+    let init = |id: &str| {
+        Draft::new(Intercepts, format!("interrupts/init-redirected{id}"))
+            .about(About::Section("15.21.8"))
+            .program(&[Insn::Nop])
+            .step(Step::Wrmsr(VM_CR, VM_CR_R_INIT))
+            .clgi()
+            .raise(Event::Init)
+    };
+    let after = |d: Draft| d.step(Step::Wrmsr(VM_CR, 0)).stgi().l1(Insn::Nop, 0);
+    let sx = Obs::L1Exception { vector: 30, error: Some(1) };
+    vec![
+        after(init("").stgi().shows(sx.clone())),
+        after(init(",in-l2").run().takes(30, 1, world::L2_CODE)),
+        after(
+            init(",sx-intercepted").intercept(SX).run().exits(SX).at(0).field(Field::EXITINFO1, 1),
+        ),
+        // It is still pending, and what becomes of it is decided when GIF is set.
+        after(
+            init(",init-intercepted")
+                .intercept(exit::INIT)
+                .intercept(SX)
+                .run()
+                .exits(exit::INIT)
+                .at(0)
+                .stgi()
+                .shows(sx),
+        ),
+        init(",undone")
+            .intercept(exit::INIT)
+            .run()
+            .exits(exit::INIT)
+            .at(0)
+            .step(Step::Wrmsr(VM_CR, 0))
+            .stgi()
+            .shows(Obs::L1Reset),
+    ]
+}

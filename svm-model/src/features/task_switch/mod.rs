@@ -1,0 +1,3 @@
+//! Task switches (15.14.1).
+pub(crate) mod model;
+pub mod rules;

@@ -1,0 +1,24 @@
+//! The TSC ratio on a CPU without it.
+
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::Feature::TscScale;
+use crate::case::written::GP;
+use crate::case::{Draft, Step};
+use crate::cpu::CpuFeature;
+use crate::rules as r;
+
+const TSC_RATIO: u32 = 0xc000_0104;
+
+pub(crate) fn cases() -> Vec<Draft> {
+    let off = |id: &str, step| {
+        Draft::new(TscScale, format!("feature-off/tsc-scale-{id}"))
+            .about(r::tsc_scale::RATIO_SUPPORTED)
+            .without(&[CpuFeature::TscScale])
+            .step(step)
+            .shows(GP)
+    };
+    vec![off("read", Step::Rdmsr(TSC_RATIO)), off("write", Step::Wrmsr(TSC_RATIO, 1 << 32))]
+}

@@ -1,0 +1,6 @@
+//! #VMEXIT: what is written back, what is reloaded (15.6).
+
+pub(crate) mod cases;
+pub(crate) mod model;
+mod mutants;
+pub mod rules;

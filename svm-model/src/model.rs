@@ -1,0 +1,35 @@
+//! The model: what a processor that follows the manual does with a case.
+//!
+//! From VMRUN (APM vol. 2, 15.5) to #VMEXIT (15.6), and what L1 does between.
+//! Pure: `(case, platform) -> outcome`.
+
+use crate::case::Case;
+use crate::cpu::Platform;
+use crate::machine::Machine;
+use crate::outcome::{Obs, Outcome};
+use crate::rules::RuleId;
+pub use crate::rules::{RuleSet, Trace};
+
+/// What `case` must look like on a processor that offers `platform`.
+pub fn run(case: &Case, platform: &Platform) -> Outcome {
+    let mut trace = Trace::new(None);
+    run_traced(case, platform, &mut trace)
+}
+
+/// As [`run`], with one rule broken.
+pub fn run_broken(case: &Case, platform: &Platform, rule: RuleId) -> Outcome {
+    let mut trace = Trace::new(Some(rule));
+    run_traced(case, platform, &mut trace)
+}
+
+/// As [`run`], adding to the marks of `trace`.
+pub fn run_traced(case: &Case, platform: &Platform, trace: &mut Trace) -> Outcome {
+    let mut machine = Machine::new(case, platform, trace);
+    for step in &case.steps {
+        if machine.step(step).is_err() {
+            machine.obs.push(Obs::Open);
+            break;
+        }
+    }
+    Outcome { obs: machine.obs }
+}

@@ -1,0 +1,94 @@
+//! Each written case is about a rule: the model goes through it, and with the rule broken it no
+//! longer does what is written. What is about no rule is listed.
+
+use svm_model::case::{About, Written};
+use svm_model::compare;
+use svm_model::coverage::{FULL, platform_for};
+use svm_model::model::{self, Trace};
+use svm_model::written;
+
+/// Cases about what the model does not know, by how their ids begin. There are to be fewer of
+/// these, not more.
+const NO_RULE: &[(&str, usize, &str)] = &[
+    ("exceptions/mf-", 2, "the x87 has no exceptions in the model"),
+    ("exceptions/ferr-freeze", 1, "nor has it FERR#"),
+    ("interrupts/init-redirected", 5, "nor VM_CR.R_INIT"),
+    ("tlb/l2-", 16, "what L2 flushes: the model has no TLB"),
+    ("tlb/l1-mov-cr3", 1, "what L1 flushes, likewise"),
+    ("tlb/l1-invlpg", 1, "likewise"),
+    ("tlb/l1-cr4-pge", 1, "likewise"),
+    ("tlb/l1-efer-nxe", 1, "likewise"),
+    ("feature-off/vmcb-clean", 1, "clean bits allow what the model does not do"),
+    ("legacy/pae-l1,nested-paging", 1, "the model has no L1 outside long mode"),
+    ("legacy/32-bit-l1,nested-paging", 1, "likewise"),
+    ("legacy/unpaged-l1,nested-paging", 1, "likewise"),
+    ("legacy/host-pdpte-", 5, "likewise"),
+    ("legacy/16-bit-address,vm", 2, "likewise"),
+    ("legacy/vmrun-in-real-mode", 1, "likewise"),
+    ("legacy/a20-", 2, "the model has no A20 pin"),
+    ("smm/smram-", 3, "the model has no SMM"),
+];
+
+/// Cases on which the model, with their rule broken, still does what is written, likewise.
+const UNNOTICED: &[(&str, usize, &str)] = &[
+    ("gif/exit-clears-it", 1, "the NMI is seen once, whether it has waited or not"),
+    ("gif/clgi-holds-", 2, "so is what is pending here"),
+    ("gif/stgi-in-l2-does-nothing", 1, "#VMEXIT clears GIF, whatever it was"),
+    ("gif/clgi-in-l2", 1, "likewise"),
+    ("vgif/not-enabled", 1, "likewise"),
+    ("vgif/v-gif-kept", 1, "V_GIF does not change"),
+    ("registers/selective-and-unconditional", 1, "the plain intercept is asked first"),
+    ("injection/not-valid", 1, "broken, the event is checked, and nothing is wrong with it"),
+    ("injection/interrupt-not-intercepted", 1, "broken, the rule is about exceptions"),
+    ("tlb/guest-1g,", 4, "the model walks the tables again, and there is no page"),
+    ("tlb/shadow-1g,", 4, "likewise"),
+    ("tlb/nested-1g,", 4, "likewise"),
+    ("feature-off/decodeassists-", 4, "there is no decode assist to get wrong"),
+];
+
+fn all() -> Vec<Written> {
+    written::all().into_iter().chain(written::elsewhere()).collect()
+}
+
+/// That exactly these ids are listed.
+fn listed(ids: &[String], list: &[(&str, usize, &str)]) {
+    let more: Vec<_> =
+        ids.iter().filter(|id| !list.iter().any(|(p, ..)| id.starts_with(p))).collect();
+    assert!(more.is_empty(), "{} are not listed: {more:#?}", more.len());
+    for (prefix, count, _) in list {
+        let found = ids.iter().filter(|id| id.starts_with(prefix)).count();
+        assert_eq!(found, *count, "{prefix}: the list has another number");
+    }
+}
+
+#[test]
+fn what_is_about_no_rule_is_listed() {
+    let bare = all().into_iter().filter(|w| matches!(w.about, About::Section(_)));
+    listed(&bare.map(|w| w.case.id).collect::<Vec<_>>(), NO_RULE);
+}
+
+#[test]
+fn a_case_goes_through_its_rules_and_notices_when_the_first_is_broken() {
+    let (mut past, mut unnoticed, mut judged) = (Vec::new(), Vec::new(), 0);
+    for Written { case, expect, about } in all() {
+        let platform = platform_for(&case, &FULL).expect("every feature is there");
+        let mut trace = Trace::new(None);
+        let outcome = model::run_traced(&case, &platform, &mut trace);
+        // Where the model leaves open what comes, it goes through no more than the beginning.
+        if !compare(&expect, &outcome).is_empty() {
+            continue;
+        }
+        judged += 1;
+        let mut reached = trace.held;
+        reached.extend(&trace.failed);
+        let missed = about.rules().iter().filter(|r| !reached.has(**r));
+        past.extend(missed.map(|rule| format!("{} does not come to {rule}", case.id)));
+        let broken = |rule| model::run_broken(&case, &platform, rule);
+        if about.rules().first().is_some_and(|r| compare(&expect, &broken(*r)).is_empty()) {
+            unnoticed.push(case.id);
+        }
+    }
+    assert!(judged > 400, "the model agrees on only {judged}");
+    assert!(past.is_empty(), "{} of {judged}:\n{}", past.len(), past.join("\n"));
+    listed(&unnoticed, UNNOTICED);
+}
