@@ -6,10 +6,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{Intercepts, TlbAsid};
+use crate::arch::flag;
+use crate::arch::int_ctl::V_INTR_MASKING;
+use crate::arch::pte;
 use crate::case::code::{Code, cleared};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
-use crate::features::npt::written::{FULL, LARGE};
+use crate::features::npt::written::FULL;
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::snapshot::HostReg;
@@ -46,8 +49,7 @@ const ICR_HIGH: u64 = 0xfee0_0310;
 /// SMI, level asserted.
 const ICR_SMI: u32 = 0x4200;
 
-const V_INTR_MASKING: u64 = 1 << 24;
-const IF: u64 = 0x202;
+const IF: u64 = flag::FIXED | flag::IF;
 
 pub(crate) fn cases() -> Vec<Draft> {
     [memory(), controls()].concat()
@@ -213,7 +215,7 @@ fn controls() -> Vec<Draft> {
         cleanup.called(interrupt_in_handler),
         draft("nested-tables")
             .needs(&[CpuFeature::Npt])
-            .poke(world::npt::PD, nowhere | FULL | LARGE)
+            .poke(world::npt::PD, nowhere | FULL | pte::PS)
             .run()
             .shows(Obs::L1Smi)
             .ends(),

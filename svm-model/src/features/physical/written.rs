@@ -5,17 +5,17 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
+use crate::arch::int_ctl::V_INTR_MASKING;
+use crate::arch::msr::VM_CR;
+use crate::arch::{flag, vm_cr};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::snapshot::HostReg;
 use crate::vmcb::{Field, exit};
 
-const IF: u64 = 0x202;
-const V_INTR_MASKING: u64 = 1 << 24;
+const IF: u64 = flag::FIXED | flag::IF;
 
-const VM_CR: u32 = 0xc001_0114;
-const VM_CR_R_INIT: u64 = 1 << 1;
 const SX: u64 = exit::EXCP + 30;
 
 /// The event is held by GIF until L2 runs.
@@ -141,7 +141,7 @@ fn redirected() -> Vec<Draft> {
         Draft::new(Intercepts, format!("interrupts/init-redirected{id}"))
             .about(About::Section("15.21.8"))
             .program(&[Insn::Nop])
-            .step(Step::Wrmsr(VM_CR, VM_CR_R_INIT))
+            .step(Step::Wrmsr(VM_CR, vm_cr::R_INIT))
             .clgi()
             .raise(Event::Init)
     };
