@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use harness::catalogue::written;
 use svm_model::Feature;
 use svm_model::case::Case;
 use svm_model::cases::{self, SEED};
 use svm_model::cpu::CpuFeature;
+use svm_model::written;
 
 /// What cases are reported under that are about that CPU feature and nothing else.
 fn reported(cpu: CpuFeature) -> Option<Feature> {

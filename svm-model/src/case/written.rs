@@ -24,44 +24,47 @@ pub struct Written {
 /// What a written case is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
-    /// A rule.
-    Rule(RuleId),
-    /// Several rules together. The first is the one that it is about.
-    Rules(Vec<RuleId>),
+    /// A rule, and others that take part.
+    Rule(RuleId, Vec<RuleId>),
     /// Something that the model does not know and has no rule for: a section of APM volume 2.
     Section(&'static str),
 }
 
 impl About {
-    /// The rules, if any; the first is the one that it is about.
-    pub fn rules(&self) -> &[RuleId] {
-        match self {
-            About::Rule(rule) => core::slice::from_ref(rule),
-            About::Rules(rules) => rules,
-            About::Section(_) => &[],
-        }
+    /// The rule, if there is one.
+    pub fn rule(&self) -> Option<RuleId> {
+        self.rules().next()
+    }
+
+    /// That rule first, and the others.
+    pub fn rules(&self) -> impl Iterator<Item = RuleId> + '_ {
+        let (first, others) = match self {
+            About::Rule(first, others) => (Some(*first), others.as_slice()),
+            About::Section(_) => (None, &[][..]),
+        };
+        first.into_iter().chain(others.iter().copied())
     }
 }
 
 impl From<RuleId> for About {
     fn from(rule: RuleId) -> About {
-        About::Rule(rule)
+        About::Rule(rule, Vec::new())
     }
 }
 
 impl<const N: usize> From<[RuleId; N]> for About {
     fn from(rules: [RuleId; N]) -> About {
-        About::Rules(rules.into())
+        const { assert!(N > 1, "one rule needs no list") };
+        About::Rule(rules[0], rules[1..].to_vec())
     }
 }
 
 /// As a report cites it: `APM vol. 2, 15.14.4 (pause.count)`.
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, self.rules().first()) {
-            (_, Some(rule)) => write!(f, "{} ({rule})", rule.rule().citation()),
-            (About::Section(section), None) => write!(f, "APM vol. 2, {section}"),
-            _ => Ok(()),
+        match self {
+            About::Rule(rule, _) => write!(f, "{} ({rule})", rule.rule().citation()),
+            About::Section(section) => write!(f, "APM vol. 2, {section}"),
         }
     }
 }

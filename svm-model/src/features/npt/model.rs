@@ -11,9 +11,6 @@ use crate::machine::paging::Access;
 use crate::machine::{Flow, Machine, Scene};
 use crate::rules::{Trace, npt};
 
-/// EXITINFO1: the final guest-physical address faulted.
-/// EXITINFO1: an access to a guest page table faulted.
-
 /// A guest-physical access.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NestedAccess {
