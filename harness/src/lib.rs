@@ -6,8 +6,29 @@
 //! source -> tree -> +series -> build -> plan -> run -> parse -> results -> diff -> report
 //! ```
 //!
-//! `plan`, `parse`, `diff` and `report` take data and return data; I/O lives in
-//! `setup`, `source`, `build`, `run` and `store`.
+//! Each room imports from those above it in this list, never the other way; the
+//! test `rooms` holds that.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`host`] | this machine: processes, cache, git, console, errors, set-up |
+//! | [`mail`] | patches as mails |
+//! | [`qemu`] | QEMU as a program: source, build, binary, `svm.h` |
+//! | [`catalogue`] | every case that there is, and what must come of it |
+//! | [`exec`] | the trait `Executor`: model, QEMU with the guest, QEMU's C code |
+//! | [`rule_check`] | executors against the model: judge, blame, shrink, mutate, kept cases |
+//! | [`suites`] | the registry of suites, and each of them |
+//! | [`run`] | jobs of suites in parallel, each verdict kept as soon as it is known |
+//! | [`record`] | what was measured, as data: results, history, differences, shards |
+//! | [`linux`] | Linux guests |
+//! | [`mod@bench`] | what the series costs and saves |
+//! | [`report`] | what a run and the records say |
+//! | [`test_svm`] | one run from binaries to a report |
+//! | [`row`] | a row of QEMUs, each a base with some patches, built and measured |
+//! | [`series`] | the series of this repository, and what each patch must do |
+//! | [`bisect`] | which patch, commit or version changed a verdict |
+//! | [`review`] | what a reviewer does by hand |
+//! | [`ci`] | every check of this repository, and pipelines that run the suites |
 
 #![deny(missing_docs)]
 

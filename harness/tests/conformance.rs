@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use harness::catalogue;
 use harness::exec::boot::Machine;
-use harness::exec::executor::{QemuExecutor, Ran};
 use harness::exec::guest;
+use harness::exec::{Booted, End, Executor, Ran, Stuck};
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Insn, Step, world};
 use svm_model::outcome::{Obs, Outcome};
 use svm_model::vmcb::{Field, exit};
 
-fn executor(limit: Duration) -> QemuExecutor {
-    QemuExecutor::new(machine(limit))
+fn executor(limit: Duration) -> Booted<Machine> {
+    Booted::new(machine(limit))
 }
 
 fn machine(limit: Duration) -> Machine {
@@ -40,7 +40,7 @@ fn good() -> Case {
     case("good", &[], &[Step::Vmrun(world::VMCB)])
 }
 
-fn run(executor: &mut QemuExecutor, cases: &[Case]) -> Vec<Ran> {
+fn run(executor: &mut Booted<Machine>, cases: &[Case]) -> Vec<Ran> {
     let cases: Vec<&Case> = cases.iter().collect();
     let mut ran = vec![None; cases.len()];
     let done = executor.run(&cases, &mut |n, what| {
@@ -68,14 +68,14 @@ fn is_vmmcall(ran: &Ran) -> bool {
 fn a_case_that_loops_is_a_timeout_and_the_next_one_runs() {
     let forever = case("loop", &[Insn::Jump(world::L2_CODE)], &[Step::Vmrun(world::VMCB)]);
     let ran = between_good_ones(forever);
-    assert!(matches!(&ran, Ran::TimedOut(why, _) if why.contains("does not come")), "{ran:?}");
+    assert!(matches!(&ran, Ran::Broken(End::TimedOut(Stuck::Runaway), _)), "{ran:?}");
 }
 
 #[test]
 fn a_case_that_halts_for_good_is_a_timeout_and_the_next_one_runs() {
     let halted = case("halt", &[Insn::Hlt], &[Step::Vmrun(world::VMCB)]);
     let ran = between_good_ones(halted);
-    assert!(matches!(&ran, Ran::TimedOut(why, _) if why.contains("halted")), "{ran:?}");
+    assert!(matches!(&ran, Ran::Broken(End::TimedOut(Stuck::Halted), _)), "{ran:?}");
 }
 
 #[test]
@@ -83,8 +83,7 @@ fn a_shutdown_is_a_crash_that_keeps_what_was_seen_before_it() {
     // Page tables that map nothing.
     let steps = [Step::Vmrun(world::VMCB), Step::WriteCr(3, world::DATA)];
     let ran = between_good_ones(case("shutdown", &[], &steps));
-    let Ran::Crashed(why, seen) = ran else { panic!("{ran:?}") };
-    assert!(why.contains("shut down"), "{why}");
+    let Ran::Broken(End::Shutdown, seen) = ran else { panic!("{ran:?}") };
     assert_eq!(seen.obs.len(), 1);
 }
 
@@ -93,7 +92,7 @@ fn a_qemu_killed_from_outside_costs_one_case_and_says_nothing_of_it() {
     let forever = case("loop", &[Insn::Jump(world::L2_CODE)], &[Step::Vmrun(world::VMCB)]);
     // A folder of our own on its command line tells this test's QEMU from others.
     let mark = tempfile::tempdir().unwrap();
-    let mut executor = QemuExecutor::new(Machine {
+    let mut executor = Booted::new(Machine {
         firmware: vec![mark.path().to_owned()],
         ..machine(Duration::from_secs(60))
     });
@@ -102,7 +101,7 @@ fn a_qemu_killed_from_outside_costs_one_case_and_says_nothing_of_it() {
         scope.spawn(|| kill_qemu(mark.path()));
         run(&mut executor, &[forever, good()])
     });
-    assert_eq!(ran[0], Ran::Killed(9));
+    assert_eq!(ran[0], Ran::Broken(End::Killed(9), Outcome::default()));
     assert!(is_vmmcall(&ran[1]));
 }
 

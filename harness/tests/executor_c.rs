@@ -1,20 +1,20 @@
 //! QEMU's C code in process, and what becomes of it when things go wrong.
 //!
 //! `SVM_CEXEC=PATH cargo test -p harness --features c-tests`, with the program
-//! that `cargo xtask case run ID --on c:SOURCE:BUILD` builds.
+//! that `cargo xtask case run ID --on c:patched` builds.
 
 use harness::exec::c::InProcess;
-use harness::exec::executor::{LIMIT, QemuExecutor, Ran};
+use harness::exec::{Booted, End, Executor, LIMIT, Ran, Stuck};
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Insn, Step, world};
 use svm_model::cpu::{CpuFeature, CpuSet};
-use svm_model::outcome::{Exit, Obs};
+use svm_model::outcome::{Exit, Obs, Outcome};
 use svm_model::snapshot::HostReg;
 use svm_model::vmcb::{Field, exit};
 
-fn executor() -> QemuExecutor {
+fn executor() -> Booted<InProcess> {
     let program = std::env::var_os("SVM_CEXEC").expect("SVM_CEXEC must name the program");
-    QemuExecutor::in_process(InProcess { program: program.into(), limit: LIMIT })
+    Booted::new(InProcess { program: program.into(), limit: LIMIT })
 }
 
 fn run(cases: &[Case]) -> Vec<Ran> {
@@ -82,8 +82,7 @@ fn nothing_of_a_case_is_left_for_the_next() {
 #[test]
 fn what_the_shim_lacks_is_open() {
     let ran = run(&[vmrun(&[Insn::In { size: 1, port: 0x80 }]), vmrun(&[])]);
-    let Ran::Outcome(outcome) = &ran[0] else { panic!("{:?}", ran[0]) };
-    assert_eq!(outcome.obs, [Obs::Open]);
+    assert_eq!(ran[0], Ran::Open(Outcome::default()));
     only_exit(&ran[1]);
 }
 
@@ -91,8 +90,8 @@ fn what_the_shim_lacks_is_open() {
 fn a_case_that_halts_or_loops_costs_itself_alone() {
     let here = Insn::Jump(world::L2_CODE);
     let ran = run(&[vmrun(&[Insn::Hlt]), vmrun(&[]), vmrun(&[here]), vmrun(&[])]);
-    assert!(matches!(&ran[0], Ran::TimedOut(why, _) if why.contains("halted")), "{:?}", ran[0]);
-    assert!(matches!(&ran[2], Ran::TimedOut(why, _) if why.contains("runs")), "{:?}", ran[2]);
+    assert!(matches!(ran[0], Ran::Broken(End::TimedOut(Stuck::Halted), _)), "{:?}", ran[0]);
+    assert!(matches!(ran[2], Ran::Broken(End::TimedOut(Stuck::Runaway), _)), "{:?}", ran[2]);
     only_exit(&ran[1]);
     only_exit(&ran[3]);
 }
@@ -109,8 +108,7 @@ fn features_come_and_go() {
 
 #[test]
 fn a_program_that_dies_is_a_crash() {
-    let mut executor =
-        QemuExecutor::in_process(InProcess { program: "false".into(), limit: LIMIT });
+    let mut executor = Booted::new(InProcess { program: "false".into(), limit: LIMIT });
     assert!(executor.platform(CpuSet::NONE).unwrap_err().to_string().contains("does not come up"));
 }
 

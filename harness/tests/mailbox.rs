@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use harness::exec::boot::Machine;
-use harness::exec::executor::{QemuExecutor, Ran};
 use harness::exec::guest::Guest;
+use harness::exec::{Booted, Crash, End, Executor, Ran};
 use harness::{Error, Kind};
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Step, world};
 use svm_model::cpu::{CpuSet, Platform};
+use svm_model::outcome::Outcome;
 use svm_model::wire::{MAILBOX, VERSION, header, state};
 
 /// What the guest's own exit makes QEMU end with.
@@ -18,7 +19,7 @@ const BY_GUEST: &str = "exit 33";
 
 /// A shell script for QEMU: `ram` is the guest's memory, `put OFFSET BYTES`
 /// writes into the mailbox (bytes in octal, as printf takes them).
-fn executor(dir: &tempfile::TempDir, body: &str) -> QemuExecutor {
+fn executor(dir: &tempfile::TempDir, body: &str) -> Booted<Machine> {
     let qemu = dir.path().join("qemu");
     let script = format!(
         "#!/bin/sh\n\
@@ -30,7 +31,7 @@ fn executor(dir: &tempfile::TempDir, body: &str) -> QemuExecutor {
     fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
     let rom = dir.path().join("rom");
     let guest = Guest { segments: Vec::new(), rom, digest: String::new() };
-    QemuExecutor::new(Machine {
+    Booted::new(Machine {
         qemu,
         accel: "tcg".into(),
         firmware: Vec::new(),
@@ -125,19 +126,16 @@ fn claims_that_cannot_be_are_errors_of_the_harness() {
 
 #[test]
 fn how_qemu_ends_is_what_the_case_comes_to() {
-    assert_eq!(run_one("kill -KILL $$").unwrap(), Ran::Killed(9));
+    assert_eq!(run_one("kill -KILL $$").unwrap(), Ran::Broken(End::Killed(9), Outcome::default()));
     let crash = run_one("echo 'assertion failed' >&2; kill -ABRT $$").unwrap();
     assert!(
-        matches!(&crash, Ran::Crashed(why, _) if why.contains("assertion failed")),
+        matches!(&crash, Ran::Broken(End::Crashed(Crash::Qemu(why)), _) if why.contains("assertion failed")),
         "{crash:?}"
     );
     let shutdown = run_one("exit 0").unwrap();
-    assert!(matches!(&shutdown, Ran::Crashed(why, _) if why.contains("shut down")), "{shutdown:?}");
+    assert!(matches!(&shutdown, Ran::Broken(End::Shutdown, _)), "{shutdown:?}");
     let stuck = run_one("sleep 1000").unwrap();
-    assert!(matches!(&stuck, Ran::TimedOut(..)), "{stuck:?}");
+    assert!(matches!(&stuck, Ran::Broken(End::TimedOut(_), _)), "{stuck:?}");
     let panicked = run_one(&format!("{}; {BY_GUEST}", put_state(state::PANIC))).unwrap();
-    assert!(
-        matches!(&panicked, Ran::Crashed(why, _) if why.contains("the guest itself")),
-        "{panicked:?}"
-    );
+    assert!(matches!(&panicked, Ran::Broken(End::Crashed(Crash::Guest { .. }), _)), "{panicked:?}");
 }

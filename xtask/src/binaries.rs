@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use harness::qemu::build::{self, Built, Flavour, Spec, patch};
-use harness::qemu::source::{self, Source};
-use harness::qemu::{Qemu, Side};
+use harness::qemu::build::Flavour;
+use harness::qemu::{Qemu, Side, Wanted};
 use harness::{Env, Result};
 
 use crate::base::BaseArgs;
@@ -32,33 +31,13 @@ pub(crate) struct BinaryArgs {
 impl BinaryArgs {
     /// The binaries of `sides`, in that order.
     pub(crate) fn qemus(&self, env: &Env, sides: &[Side]) -> Result<Vec<Qemu>> {
-        let given = |side| match side {
-            Side::Stock => &self.stock_qemu,
-            Side::Patched => &self.qemu,
+        let wanted = Wanted {
+            source: self.base.request(),
+            flavour: self.flavour,
+            series: self.series.clone(),
+            stock: self.stock_qemu.clone(),
+            patched: self.qemu.clone(),
         };
-        // One source for both, and none where both binaries are given.
-        let all_given = sides.iter().all(|&side| given(side).is_some());
-        let source =
-            if all_given { None } else { Some(source::obtain(env, &self.base.request())?) };
-        let mut qemus = Vec::new();
-        for &side in sides {
-            qemus.push(match (given(side), &source) {
-                (Some(path), _) => Qemu::given(side, path)?,
-                (None, Some(source)) => Qemu::built(side, &self.built(env, side, source)?)?,
-                (None, None) => continue,
-            });
-        }
-        Ok(qemus)
-    }
-
-    fn built(&self, env: &Env, side: Side, source: &Source) -> Result<Built> {
-        let patches = match side {
-            Side::Stock => Vec::new(),
-            Side::Patched => {
-                let own = || env.series_dir(&source.major_minor());
-                patch::series(&self.series.clone().unwrap_or_else(own))?
-            }
-        };
-        build::build(env, &Spec { source: source.clone(), patches, flavour: self.flavour })
+        wanted.qemus(env, sides)
     }
 }

@@ -4,15 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::bisect::{self, Found};
-use harness::qemu::build::patch;
-use harness::qemu::build::{Flavour, Spec};
-use harness::qemu::source::pins::Pins;
-use harness::qemu::source::{self, Request};
 use harness::record::results::{self, KnownFailures};
+use harness::row;
 use harness::row::range::Range;
-use harness::row::{Point, along};
 use harness::series::claim::Claim;
-use harness::{Env, Error, Kind, Result};
+use harness::{Env, Kind, Result};
 
 use crate::base::BaseArgs;
 use crate::suites::{SuiteArgs, print_absent};
@@ -57,7 +53,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             lab = lab.with_range(range);
             points
         }
-        _ => points(env, args)?,
+        _ if !args.versions.is_empty() => row::versions(env, &args.versions)?,
+        _ => row::of_series(env, &args.base.request(), args.series.as_deref())?,
     };
     let found = bisect::bisect(&mut lab, &points, &claim, &mut |point, seen| {
         env.console.note(format_args!("{}: {}", point.name, bisect::describe(seen)));
@@ -78,30 +75,4 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         Found::Among { .. } | Found::Flaky { .. } => Kind::Regression.exit_code(),
         Found::Nowhere => Kind::NothingRan.exit_code(),
     }))
-}
-
-fn points(env: &Env, args: &Args) -> Result<Vec<Point>> {
-    if !args.versions.is_empty() {
-        // A slip in the list should not cost a download.
-        let pins = Pins::builtin()?;
-        for name in &args.versions {
-            if name.trim().is_empty() {
-                return Err(Error::new(Kind::Usage, "--versions has an empty entry"));
-            }
-            pins.base(Some(name.trim()))?;
-        }
-        return args.versions.iter().map(|v| version(env, v.trim())).collect();
-    }
-    let source = source::obtain(env, &args.base.request())?;
-    let own = || env.series_dir(&source.major_minor());
-    let patches = patch::series(&args.series.clone().unwrap_or_else(own))?;
-    let name = format!("stock {}", source.version);
-    Ok(along(&Spec { source, patches, flavour: Flavour::Release }, &name))
-}
-
-fn version(env: &Env, version: &str) -> Result<Point> {
-    let request = Request { base: Some(version.into()), dir: None };
-    let source = source::obtain(env, &request)?;
-    let spec = Spec { source, patches: Vec::new(), flavour: Flavour::Release };
-    Ok(Point { name: format!("stock {version}"), spec })
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::qemu::build::{self, Flavour, Spec, patch};
+use harness::qemu::Side;
+use harness::qemu::build::{self, Flavour, Spec};
 use harness::qemu::source;
 use harness::{Env, Result};
 
@@ -35,14 +36,12 @@ enum Which {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let source = source::obtain(env, &args.base.request())?;
-    let patches = match args.which {
-        Which::Stock => Vec::new(),
-        Which::Patched => {
-            let own = || env.series_dir(&source.major_minor());
-            patch::series(&args.series.clone().unwrap_or_else(own))?
-        }
+    let side = match args.which {
+        Which::Stock => Side::Stock,
+        Which::Patched => Side::Patched,
     };
-    let built = build::build(env, &Spec { source, patches, flavour: args.flavour })?;
+    let spec = Spec::of_side(env, side, source, args.series.as_deref(), args.flavour)?;
+    let built = build::build(env, &spec)?;
     if args.print_path {
         println!("{}", built.path.display());
         return Ok(ExitCode::SUCCESS);

@@ -15,6 +15,7 @@ mod ci;
 mod ci_config;
 mod conform;
 mod doctor;
+mod executor;
 mod layout;
 mod merge;
 mod mutate;

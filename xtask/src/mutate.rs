@@ -1,15 +1,8 @@
 //! `cargo xtask mutate`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ValueEnum;
-use harness::catalogue;
-use harness::exec::place;
-use harness::qemu::build;
-use harness::qemu::build::{Flavour, Spec, patch};
-use harness::qemu::source;
-use harness::qemu::{Qemu, Side};
+use harness::exec::name::Name;
 use harness::rule_check::mutate;
 use harness::{Env, Result};
 use svm_model::cases::{self, SEED};
@@ -17,7 +10,7 @@ use svm_model::coverage::Coverage;
 use svm_model::rules::RuleId;
 use svm_model::{Case, Feature};
 
-use crate::base::BaseArgs;
+use crate::executor::{ExecutorArgs, Former};
 use crate::rules::of_feature;
 
 /// Break each rule in the model in turn: some case must notice
@@ -29,15 +22,14 @@ use crate::rules::of_feature;
 /// unnoticed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What a broken model must disagree with: patched QEMU and the written
-    /// expectations, or only the whole model
-    #[arg(long, value_enum, default_value_t = Against::Qemu)]
-    against: Against,
+    /// What a broken model must disagree with: an executor, such as qemu:patched or qemu:PATH, and
+    /// the written expectations; or, with model, only the whole model
+    #[arg(long, alias = "against", value_name = "EXECUTOR", default_value = "qemu:patched")]
+    on: Name,
     #[command(flatten)]
-    base: BaseArgs,
-    /// A binary to use as patched instead of building it
-    #[arg(long, value_name = "PATH")]
-    qemu: Option<PathBuf>,
+    how: ExecutorArgs,
+    #[command(flatten)]
+    former: Former,
     /// Only the rules of this feature
     #[arg(long)]
     feature: Option<Feature>,
@@ -49,44 +41,17 @@ pub(crate) struct Args {
     seed: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Against {
-    Qemu,
-    Model,
-}
-
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    args.former.refuse()?;
     let cases = cases::all(args.seed);
-    Ok(match args.against {
-        Against::Qemu => {
-            let agreed = agreed(env, args, cases)?;
-            let witness = |rule| Some(mutate::witness(rule, &agreed)?.case());
-            report(args, &witness, &format!("{} cases that agree", agreed.len()))
-        }
-        Against::Model => {
-            let coverage = Coverage::of(&cases);
-            let witness = |rule| coverage.witness(rule, &cases);
-            report(args, &witness, &format!("{} cases in the model", cases.len()))
-        }
-    })
-}
-
-/// What patched QEMU and the written expectations agree on with the model.
-fn agreed(env: &Env, args: &Args, mut cases: Vec<Case>) -> Result<Vec<mutate::Agreed>> {
-    cases.extend(catalogue::all().into_iter().map(|entry| entry.case));
-    let mut agreed = mutate::on(&mut place::qemu(env, &patched(env, args)?, "tcg")?, &cases)?;
-    agreed.extend(mutate::written(&env.repo)?);
-    Ok(agreed)
-}
-
-fn patched(env: &Env, args: &Args) -> Result<Qemu> {
-    if let Some(path) = &args.qemu {
-        return Qemu::inspect(Side::Patched, path);
+    if args.on == Name::Model {
+        let coverage = Coverage::of(&cases);
+        let witness = |rule| coverage.witness(rule, &cases);
+        return Ok(report(args, &witness, &format!("{} cases in the model", cases.len())));
     }
-    let source = source::obtain(env, &args.base.request())?;
-    let patches = patch::series(&env.series_dir(&source.major_minor()))?;
-    let spec = Spec { source, patches, flavour: Flavour::Release };
-    Qemu::built(Side::Patched, &build::build(env, &spec)?)
+    let agreed = mutate::agreed(&mut *args.how.open(env, &args.on)?.executor, &env.repo, cases)?;
+    let witness = |rule| Some(mutate::witness(rule, &agreed)?.case());
+    Ok(report(args, &witness, &format!("{} cases that agree", agreed.len())))
 }
 
 fn report<'a>(args: &Args, witness: &dyn Fn(RuleId) -> Option<&'a Case>, among: &str) -> ExitCode {

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::host::cache;
-use harness::qemu::source::{self, Source};
 use harness::review::assemble::assemble;
 use harness::review::input::Input;
 use harness::review::{self, Request, report};
 use harness::row::mails::read_folder;
-use harness::row::range;
 use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};
 
@@ -83,7 +81,7 @@ enum On {
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let input = Input::parse(&args.input, args.checkout.as_deref())?;
     let assembled = assemble(input.read()?, args.reroll);
-    let source = source(env, args, &input)?;
+    let source = review::base(env, &input, &args.base.request())?;
     let before = match args.on_top_of {
         On::Stock => Vec::new(),
         On::Ours => read_folder(&env.series_dir(&source.major_minor()))?,
@@ -123,15 +121,4 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     }
     print!("{}", report::text(&review));
     Ok(ExitCode::from(review.outcome().exit_code()))
-}
-
-/// The base: the one that is named, or where a range begins.
-fn source(env: &Env, args: &Args, input: &Input) -> Result<Source> {
-    let named = args.base.base.is_some() || args.base.qemu_src.is_some();
-    match input {
-        Input::Range { checkout, range } if !named => {
-            Ok(range::Range::read(env, checkout, range)?.source)
-        }
-        _ => source::obtain(env, &args.base.request()),
-    }
 }

@@ -36,8 +36,7 @@ impl SuiteArgs {
             units: Vec::new(),
             stock: None,
         };
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        Lab::new(env, options, self.jobs.map_or_else(cores, usize::from))
+        Lab::new(env, options, self.jobs.map_or_else(harness::run::cores, usize::from))
     }
 }
 

@@ -126,7 +126,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             features: args.feature.clone(),
             suites: args.suite.clone(),
         },
-        jobs: args.jobs.map_or_else(cores, usize::from),
+        jobs: args.jobs.map_or_else(harness::run::cores, usize::from),
         fresh: args.fresh,
         repeat: args.repeat,
         shard: args.shard.zip(args.results.clone()),
@@ -145,10 +145,6 @@ fn sides(only: Option<OnlySide>) -> &'static [Side] {
         Some(OnlySide::Patched) => &[Side::Patched],
         None => &[Side::Stock, Side::Patched],
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The command with the flags that say what is tested, but not which tests.

@@ -13,9 +13,9 @@ use svm_model::{cases, coverage, model};
 
 use super::{Probe, Reading, Unit};
 use crate::exec::boot::Machine;
-use crate::exec::executor::{LIMIT, QemuExecutor, Ran};
 use crate::exec::guest::{self, Guest};
 use crate::exec::place;
+use crate::exec::{Booted, Boots, Executor, Ran, c};
 use crate::qemu::build::{Flavour, Spec, patch};
 use crate::qemu::source;
 use crate::qemu::{Qemu, Side};
@@ -46,13 +46,7 @@ impl InQemu {
 
 impl Probe for InQemu {
     fn round(&self, qemu: &Qemu) -> Result<Vec<Reading>> {
-        let mut executor = QemuExecutor::new(Machine {
-            qemu: qemu.path.clone(),
-            accel: "tcg".into(),
-            firmware: qemu.firmware.clone(),
-            guest: self.guest.clone(),
-            limit: LIMIT,
-        });
+        let mut executor = Booted::new(Machine::new(qemu, self.guest.clone()));
         let reading = |name, value| Reading::new(name, Unit::Nanoseconds, value);
         let booted = per_case(&mut executor, &self.cases)?;
         Ok(vec![
@@ -65,7 +59,7 @@ impl Probe for InQemu {
 /// QEMU's C code in process, of the pinned base, stock and with the series.
 #[derive(Debug)]
 pub struct InProcess {
-    executors: RefCell<Vec<(Side, QemuExecutor)>>,
+    executors: RefCell<Vec<(Side, Booted<c::InProcess>)>>,
     cases: Vec<Case>,
 }
 
@@ -100,7 +94,7 @@ impl Probe for InProcess {
 }
 
 /// Nanoseconds of a case in one boot: what many take beyond what one takes.
-fn per_case(executor: &mut QemuExecutor, cases: &[Case]) -> Result<f64> {
+fn per_case<B: Boots>(executor: &mut Booted<B>, cases: &[Case]) -> Result<f64> {
     let offered = executor.platform(CpuSet::NONE)?.features;
     let fits = |c: &&Case| {
         let cpu = c.cpu;
@@ -110,7 +104,7 @@ fn per_case(executor: &mut QemuExecutor, cases: &[Case]) -> Result<f64> {
     // A case that does not come to an end by itself costs a boot.
     let mut ended = Vec::new();
     executor.run(&all, &mut |n, ran| {
-        if matches!(ran, Ran::Outcome(_)) {
+        if matches!(ran, Ran::Outcome(_) | Ran::Open(_)) {
             ended.push(all[n]);
         }
         Ok(())
@@ -123,7 +117,7 @@ fn per_case(executor: &mut QemuExecutor, cases: &[Case]) -> Result<f64> {
     Ok(many.saturating_sub(one).as_nanos() as f64 / (ended.len() - 1).max(1) as f64)
 }
 
-fn spent(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Duration> {
+fn spent<B: Boots>(executor: &mut Booted<B>, cases: &[&Case]) -> Result<Duration> {
     let before = executor.spent();
     executor.run(cases, &mut |_, ran| {
         black_box(ran);

@@ -1,5 +1,6 @@
 //! Every case that there is, and what must come of it.
 
+use svm_model::Feature;
 use svm_model::case::{About, Case, Written};
 use svm_model::cpu::{CpuFeature, CpuSet, Platform};
 use svm_model::model;
@@ -64,6 +65,23 @@ pub fn assumed(case: &Case) -> Platform {
 /// The generated cases, which the model alone says something of.
 pub fn generated() -> impl Iterator<Item = Entry> {
     cases::all(cases::SEED).into_iter().map(|case| Entry { case, written: None })
+}
+
+/// Written cases, and generated ones where they are wanted, of a feature and
+/// with `text` in their ids.
+///
+/// # Errors
+/// Nothing ran, where there is none.
+pub fn list(feature: Option<Feature>, more: bool, text: Option<&str>) -> Result<Vec<Entry>> {
+    let wanted = |e: &Entry| {
+        feature.is_none_or(|f| e.case.feature == f) && text.is_none_or(|t| e.case.id.contains(t))
+    };
+    let more = more.then(generated).into_iter().flatten();
+    let entries: Vec<Entry> = all().into_iter().chain(more).filter(wanted).collect();
+    match entries.is_empty() {
+        true => Err(Error::new(Kind::NothingRan, "no such case")),
+        false => Ok(entries),
+    }
 }
 
 /// The case of that id, written or generated.

@@ -10,16 +10,20 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use svm_model::case::Board;
+use svm_model::cpu::CpuSet;
 use svm_model::wire::{EXIT_PORT, EXIT_VALUE, MAILBOX, header};
 use wait4::Wait4;
 
-use super::executor::SHUT_DOWN;
+use super::booted::{Boots, LIMIT};
+use super::cpu_argument;
 use super::guest::Guest;
 use super::ram::Ram;
+use super::ran::{Crash, End};
 use super::watch::Watch;
 use crate::host::error::Context;
 use crate::host::interrupt;
 use crate::host::process;
+use crate::qemu::Qemu;
 use crate::{Kind, Result};
 
 /// Its first memory BAR reads as zero, wherever it is put; it stands at device 8.
@@ -48,15 +52,23 @@ pub struct Machine {
 pub enum Ended {
     /// The guest ended it; the mailbox says why.
     ByGuest,
-    /// Stopped by us: no progress in [`Machine::limit`].
-    Stalled(&'static str),
-    /// QEMU ended by itself; why, and its last words.
-    Died(String),
-    /// QEMU was killed from outside by that signal.
-    Killed(i32),
+    /// Something else did: we, when there was no progress in [`Machine::limit`],
+    /// or QEMU itself, or somebody outside.
+    Otherwise(End),
 }
 
 impl Machine {
+    /// That QEMU under TCG, with that guest.
+    pub fn new(qemu: &Qemu, guest: Guest) -> Machine {
+        Machine {
+            qemu: qemu.path.clone(),
+            accel: "tcg".to_owned(),
+            firmware: qemu.firmware.clone(),
+            guest,
+            limit: LIMIT,
+        }
+    }
+
     /// The command line for that CPU, board and RAM.
     pub fn command(&self, cpu: &str, board: Board, ram: &Ram) -> Command {
         let mut command = Command::new(&self.qemu);
@@ -80,22 +92,19 @@ impl Machine {
         command
     }
 
-    /// Boots the guest on RAM that has its batch already, and waits for the end; how it
-    /// ended, and the processor time of a QEMU that ended by itself.
-    ///
-    /// # Errors
-    /// Harness, when QEMU cannot be started or watched; Interrupted.
-    pub fn boot(&self, cpu: &str, board: Board, ram: &Ram) -> Result<(Ended, Duration)> {
-        self.load(ram)?;
-        watched(self.command(cpu, board, ram), ram, self.limit)
-    }
-
     /// Writes the guest into RAM.
     ///
     /// # Errors
     /// Harness, on I/O failures.
     pub(crate) fn load(&self, ram: &Ram) -> Result<()> {
         self.guest.segments.iter().try_for_each(|(pa, bytes)| ram.write(*pa, bytes))
+    }
+}
+
+impl Boots for Machine {
+    fn boot(&self, without: CpuSet, board: Board, ram: &Ram) -> Result<(Ended, Duration)> {
+        self.load(ram)?;
+        watched(self.command(&cpu_argument(without), board, ram), ram, self.limit)
     }
 }
 
@@ -124,7 +133,7 @@ pub(crate) fn watched(
         interrupt::check()?;
         let done = ram.u32(MAILBOX + header::DONE)?;
         if let Some(why) = watch.stalled(done, Instant::now()) {
-            return Ok((Ended::Stalled(why), Duration::ZERO));
+            return Ok((Ended::Otherwise(End::TimedOut(why)), Duration::ZERO));
         }
     }
     let used = running.child().wait4().doing(Kind::Harness, || name)?;
@@ -134,20 +143,16 @@ pub(crate) fn watched(
 
 fn ended(status: ExitStatus, words: File) -> Ended {
     let by_guest = (EXIT_VALUE << 1 | 1) as i32;
-    match (status.code(), status.signal()) {
-        (Some(code), _) if code == by_guest => Ended::ByGuest,
+    Ended::Otherwise(match (status.code(), status.signal()) {
+        (Some(code), _) if code == by_guest => return Ended::ByGuest,
         // From outside; QEMU itself takes SIGTERM for a request to end, and exits with 0.
-        (_, Some(signal @ (1 | 2 | 9 | 15))) => Ended::Killed(signal),
+        (_, Some(signal @ (1 | 2 | 9 | 15))) => End::Killed(signal),
         (Some(0), _) => {
             let words = last_words(words);
-            if words.contains("terminating on signal") {
-                Ended::Killed(15)
-            } else {
-                Ended::Died(SHUT_DOWN.into())
-            }
+            if words.contains("terminating on signal") { End::Killed(15) } else { End::Shutdown }
         }
-        _ => Ended::Died(format!("QEMU ended with {status}{}", colon(&last_words(words)))),
-    }
+        _ => End::Crashed(Crash::Qemu(format!("{status}{}", colon(&last_words(words))))),
+    })
 }
 
 fn colon(words: &str) -> String {

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use svm_model::case::Board;
 use svm_model::cpu::CpuSet;
 
+use super::batch::register;
 use super::boot::{self, Ended};
-use super::executor::register;
+use super::booted::Boots;
 use super::ram::Ram;
 use crate::host::hash;
 use crate::host::process;
@@ -31,12 +33,9 @@ pub struct InProcess {
     pub limit: Duration,
 }
 
-impl InProcess {
-    /// Runs a batch that lies in `ram`; as [`boot::Machine::boot`].
-    ///
-    /// # Errors
-    /// Harness, when it cannot be started or watched; Interrupted.
-    pub fn boot(&self, without: CpuSet, ram: &Ram) -> Result<(Ended, Duration)> {
+impl Boots for InProcess {
+    /// Without regard to the board: a case in process has a processor and memory.
+    fn boot(&self, without: CpuSet, _board: Board, ram: &Ram) -> Result<(Ended, Duration)> {
         let mut command = Command::new(&self.program);
         command.arg(ram.path());
         for bit in without.iter().map(|f| f.cpuid()) {

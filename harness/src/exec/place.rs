@@ -1,33 +1,88 @@
-//! Where cases run: the executors by name, for one build of QEMU.
+//! Where cases run: executors by name.
 
 use std::path::{Path, PathBuf};
 
-use crate::exec::boot::Machine;
-use crate::exec::c::{self, InProcess};
-use crate::exec::executor::{LIMIT, QemuExecutor};
-use crate::exec::guest;
+use super::Executor;
+use super::boot::Machine;
+use super::booted::{Booted, LIMIT};
+use super::c::{self, InProcess};
+use super::guest;
+use super::model::Model;
+use super::name::Name;
 use crate::host::cache::io_error;
 use crate::host::git::Git;
 use crate::host::hash;
-use crate::qemu::Qemu;
 use crate::qemu::build::apply::apply;
 use crate::qemu::build::patch::Patch;
-use crate::qemu::build::{self, Spec};
+use crate::qemu::build::{self, Flavour, Spec};
+use crate::qemu::source::{self, Request};
+use crate::qemu::{Qemu, Side};
 use crate::{Env, Error, Kind, Result};
+
+/// An executor, open.
+pub struct Place {
+    /// `model`, `qemu` or `c`.
+    pub kind: &'static str,
+    /// The build, as the folder under `results/`; empty for the model.
+    pub build: String,
+    /// It.
+    pub executor: Box<dyn Executor>,
+}
+
+impl Place {
+    /// What reports call it: `qemu patched-10.2.2`.
+    pub fn title(&self) -> String {
+        format!("{} {}", self.kind, self.build).trim_end().to_owned()
+    }
+}
+
+/// How what has to be built is built, and run.
+#[derive(Clone, Debug)]
+pub struct How {
+    /// Which source.
+    pub source: Request,
+    /// QEMU's accelerator, `tcg` or `kvm`.
+    pub accel: String,
+}
+
+/// Opens an executor; what it runs is built, or found built.
+///
+/// # Errors
+/// As [`source::obtain`], [`build::build`], [`guest::build`] and [`c::build`];
+/// Usage, for a binary that is no QEMU.
+pub fn open(env: &Env, name: &Name, how: &How) -> Result<Place> {
+    let on = |qemu: Qemu| -> Result<Place> {
+        let executor = Box::new(self::qemu(env, &qemu, &how.accel)?);
+        Ok(Place { kind: "qemu", build: qemu.build.name, executor })
+    };
+    match name {
+        Name::Model => Ok(Place { kind: "model", build: String::new(), executor: Box::new(Model) }),
+        Name::Qemu(side) => on(Qemu::built(*side, &build::build(env, &spec(env, *side, how)?)?)?),
+        Name::Binary(path) => on(Qemu::named(path)?),
+        Name::C(side) => {
+            let spec = spec(env, *side, how)?;
+            let build = format!("{side}-{}", spec.source.version);
+            Ok(Place { kind: "c", build, executor: Box::new(self::c(env, &spec)?) })
+        }
+        Name::Tree { source, build } => {
+            let program = c::build(env, source, build)?;
+            let executor = Box::new(Booted::new(InProcess { program, limit: LIMIT }));
+            Ok(Place { kind: "c", build: source.display().to_string(), executor })
+        }
+    }
+}
+
+fn spec(env: &Env, side: Side, how: &How) -> Result<Spec> {
+    Spec::of_side(env, side, source::obtain(env, &how.source)?, None, Flavour::Release)
+}
 
 /// The executor `qemu` on that binary.
 ///
 /// # Errors
 /// Build, when the guest does not compile.
-pub fn qemu(env: &Env, qemu: &Qemu, accel: &str) -> Result<QemuExecutor> {
+pub fn qemu(env: &Env, qemu: &Qemu, accel: &str) -> Result<Booted<Machine>> {
     let guest = guest::build(&env.repo)?;
-    Ok(QemuExecutor::new(Machine {
-        qemu: qemu.path.clone(),
-        accel: accel.to_owned(),
-        firmware: qemu.firmware.clone(),
-        guest,
-        limit: LIMIT,
-    }))
+    Ok(Booted::new(Machine { accel: accel.to_owned(), ..Machine::new(qemu, guest) }))
 }
 
 /// The executor `c` from the sources that `spec` names.
@@ -37,7 +92,7 @@ pub fn qemu(env: &Env, qemu: &Qemu, accel: &str) -> Result<QemuExecutor> {
 ///
 /// # Errors
 /// As [`build::build`] and [`c::build`].
-pub fn c(env: &Env, spec: &Spec) -> Result<QemuExecutor> {
+pub fn c(env: &Env, spec: &Spec) -> Result<Booted<InProcess>> {
     build::build(env, spec)?;
     let build = env
         .cache
@@ -46,7 +101,7 @@ pub fn c(env: &Env, spec: &Spec) -> Result<QemuExecutor> {
         .join("build");
     let source = sources(env, spec)?;
     let program = c::build(env, &source, &build)?;
-    Ok(QemuExecutor::in_process(InProcess { program, limit: LIMIT }))
+    Ok(Booted::new(InProcess { program, limit: LIMIT }))
 }
 
 /// What `c` compiles and includes, of a QEMU tree.

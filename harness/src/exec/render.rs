@@ -8,7 +8,7 @@ use svm_model::outcome::{Exit, Obs, Outcome};
 use svm_model::snapshot::Slot;
 use svm_model::vmcb::Field;
 
-use super::executor::cpu_argument;
+use super::cpu_argument;
 
 /// A case: what it needs, L2's program, L1's steps.
 pub fn case(case: &Case) -> String {

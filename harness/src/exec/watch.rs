@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-/// What is said of a case that goes on and on.
-pub const RUNAWAY: &str = "it runs and does not come to an end";
-/// What is said of a case that has come to rest too early.
-pub const HALTED: &str = "it has halted, and nothing wakes it";
+use super::ran::Stuck;
 
 /// Awake in no more than one look of so many is at rest.
 const RARELY: u32 = 10;
@@ -35,15 +32,15 @@ impl Watch {
         Watch { proc, limit, done: 0, used: Duration::ZERO, looks: None }
     }
 
-    /// Why the guest is stuck, if it is; `done` is how many cases it has finished.
-    pub fn stalled(&mut self, done: u32, now: Instant) -> Option<&'static str> {
+    /// How the guest is stuck, if it is; `done` is how many cases it has finished.
+    pub fn stalled(&mut self, done: u32, now: Instant) -> Option<Stuck> {
         let (used, awake) = self.threads()?;
         if done != self.done {
             (self.done, self.used, self.looks) = (done, used, None);
             return None;
         }
         if used.saturating_sub(self.used) >= self.limit {
-            return Some(RUNAWAY);
+            return Some(Stuck::Runaway);
         }
         let (since, looks, awakes) = self.looks.take().unwrap_or((now, 0, 0));
         let (looks, awakes) = (looks + 1, awakes + u32::from(awake));
@@ -53,7 +50,7 @@ impl Watch {
         }
         // QEMU's own housekeeping wakes a thread now and then; one that waits for a core is
         // found awake nearly always.
-        (awakes * RARELY <= looks).then_some(HALTED)
+        (awakes * RARELY <= looks).then_some(Stuck::Halted)
     }
 
     /// CPU time used so far, and whether a thread is running or wants to; `None`

@@ -120,6 +120,16 @@ impl Qemu {
         }
     }
 
+    /// A binary of which nobody says what it is: what its record says, where a
+    /// build of ours has one beside it, else one that was changed.
+    ///
+    /// # Errors
+    /// As [`Qemu::inspect`].
+    pub fn named(path: &Path) -> Result<Self> {
+        let stock = Built::beside(path).is_some_and(|built| built.patches.is_empty());
+        Self::given(if stock { Side::Stock } else { Side::Patched }, path)
+    }
+
     /// Asks the binary at `path` for its version and hashes it.
     ///
     /// # Errors

@@ -6,8 +6,10 @@ pub mod layout;
 pub mod source;
 
 mod binary;
+mod wanted;
 
 pub use binary::{BuildIdentity, Qemu, Series, Side, digest};
+pub use wanted::Wanted;
 
 #[cfg(test)]
 pub(crate) mod testing;

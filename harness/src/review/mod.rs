@@ -23,17 +23,32 @@ use crate::mail::Mail;
 use crate::qemu::build::patch::Patch;
 use crate::qemu::build::{Flavour, Spec};
 use crate::qemu::checkpatch::{self, Complaint, Severity};
-use crate::qemu::source::Source;
+use crate::qemu::source::{self, Source};
 use crate::row::mails::{self, How};
+use crate::row::range::Range;
 use crate::row::{Bench, along};
 use crate::suites::Absent;
 use crate::suites::select::Selection;
 use crate::{Env, Result, Verdict};
 use assemble::{Assembled, Fault};
+use input::Input;
 
 pub use executed::Executed;
 pub use outcome::Outcome;
 pub use rules::RuleChange;
+
+/// The base of what is reviewed: the one that is named, or where a range begins.
+///
+/// # Errors
+/// As [`source::obtain`] and [`Range::read`].
+pub fn base(env: &Env, input: &Input, named: &source::Request) -> Result<Source> {
+    match input {
+        Input::Range { checkout, range } if named.base.is_none() && named.dir.is_none() => {
+            Ok(Range::read(env, checkout, range)?.source)
+        }
+        _ => source::obtain(env, named),
+    }
+}
 
 /// What is to be reviewed, and on what.
 pub struct Request {

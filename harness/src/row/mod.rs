@@ -14,14 +14,17 @@ pub mod range;
 pub(crate) mod fake;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use crate::qemu::Qemu;
-use crate::qemu::build::Spec;
 use crate::qemu::build::counted::Lines;
+use crate::qemu::build::{Flavour, Spec};
+use crate::qemu::source::pins::Pins;
+use crate::qemu::source::{self, Request};
+use crate::qemu::{Qemu, Side};
 use crate::record::results::{ResultSet, Row};
 use crate::suites::TestId;
 use crate::suites::select::Selection;
-use crate::{Result, Verdict};
+use crate::{Env, Error, Kind, Result, Verdict};
 
 pub use flips::{Measured, changed, flips, only, unsteady};
 pub use lab::Lab;
@@ -116,6 +119,41 @@ pub fn along(whole: &Spec, base: &str) -> Vec<Point> {
         Point { name: name.to_string_lossy().into_owned(), spec: Spec { patches, ..whole.clone() } }
     };
     std::iter::once(first).chain((1..=whole.patches.len()).map(with)).collect()
+}
+
+/// The points of a series on the source that is wanted: that of this repository,
+/// or the folder that is named.
+///
+/// # Errors
+/// As [`source::obtain`] and [`Spec::of_side`].
+pub fn of_series(env: &Env, wanted: &Request, series: Option<&Path>) -> Result<Vec<Point>> {
+    let source = source::obtain(env, wanted)?;
+    let base = format!("stock {}", source.version);
+    let whole = Spec::of_side(env, Side::Patched, source, series, Flavour::Release)?;
+    Ok(along(&whole, &base))
+}
+
+/// Released versions as points, in that order.
+///
+/// # Errors
+/// Usage, for one that is not pinned, before any is fetched; as
+/// [`source::obtain`].
+pub fn versions(env: &Env, names: &[String]) -> Result<Vec<Point>> {
+    // A slip in the list should not cost a download.
+    let pins = Pins::builtin()?;
+    for name in names {
+        if name.trim().is_empty() {
+            return Err(Error::new(Kind::Usage, "--versions has an empty entry"));
+        }
+        pins.base(Some(name.trim()))?;
+    }
+    names.iter().map(|name| version(env, name.trim())).collect()
+}
+
+fn version(env: &Env, version: &str) -> Result<Point> {
+    let source = source::obtain(env, &Request { base: Some(version.into()), dir: None })?;
+    let spec = Spec::of_side(env, Side::Stock, source, None, Flavour::Release)?;
+    Ok(Point { name: format!("stock {version}"), spec })
 }
 
 /// Every row of some sets with its identity.

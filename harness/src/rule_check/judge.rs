@@ -9,7 +9,7 @@ use svm_model::rules::{self, RuleId};
 
 use super::blame::{self, Blame};
 use crate::Result;
-use crate::exec::executor::{QemuExecutor, Ran, SHUT_DOWN};
+use crate::exec::{End, Executor, Ran, platform_of};
 
 /// A case that came out otherwise than the model says.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Finding {
     /// What was seen, up to the end that the case came to.
     pub observed: Outcome,
     /// How it ended, if not by itself.
-    pub ended: Option<String>,
+    pub ended: Option<End>,
     /// Every difference; at least one.
     pub differences: Vec<Difference>,
     /// The rule that is broken.
@@ -57,8 +57,8 @@ pub struct Judged {
 /// Runs the cases and holds what is seen against the model.
 ///
 /// # Errors
-/// As [`QemuExecutor::run`].
-pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
+/// As [`Executor::run`].
+pub fn judge(executor: &mut dyn Executor, cases: &[&Case]) -> Result<Judged> {
     let offered = executor.platform(CpuSet::NONE)?;
     let mut judged = Judged::default();
     let mut traces: Vec<(usize, Trace)> = Vec::new();
@@ -68,8 +68,7 @@ pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
             return Ok(());
         }
         judged.ran += 1;
-        let mut platform = offered;
-        platform.features = platform.features.minus(cases[n].cpu.without);
+        let platform = platform_of(&offered, cases[n]);
         let mut trace = Trace::new(None);
         let expected = model::run_traced(cases[n], &platform, &mut trace);
         traces.push((n, trace));
@@ -91,43 +90,35 @@ pub fn judge(executor: &mut QemuExecutor, cases: &[&Case]) -> Result<Judged> {
 
 /// Whether the executor leaves open what the model knows.
 fn untold(expected: &Outcome, ran: &Ran) -> bool {
-    let Ran::Outcome(Outcome { obs }) = ran else { return false };
-    obs.last() == Some(&Obs::Open) && expected.obs.get(obs.len() - 1) != Some(&Obs::Open)
+    matches!(ran, Ran::Open(seen) if expected.obs.get(seen.obs.len()) != Some(&Obs::Open))
 }
 
 /// What differs, with what was seen and how it ended; none where all agrees.
 pub(super) fn differences(
     expected: &Outcome,
     ran: Ran,
-) -> Option<(Outcome, Option<String>, Vec<Difference>)> {
-    let (observed, ended) = match ran {
-        Ran::Outcome(observed) => (observed, None),
-        Ran::Crashed(why, seen) | Ran::TimedOut(why, seen) => (seen, Some(why)),
-        Ran::Killed(signal) => {
-            (Outcome::default(), Some(format!("killed by signal {signal} from outside")))
-        }
+) -> Option<(Outcome, Option<End>, Vec<Difference>)> {
+    // An executor that cannot tell what follows has said all that it can.
+    let open = matches!(ran, Ran::Open(_));
+    let (observed, ended) = match ran.expecting(expected) {
+        Ran::Outcome(seen) | Ran::Open(seen) => (seen, None),
+        Ran::Broken(end, seen) => (seen, Some(end)),
         Ran::Skipped(_) => return None,
     };
-    // An executor that cannot tell what follows has said all that it can.
-    let open = observed.obs.last() == Some(&Obs::Open);
-    let said = observed.obs.len() - usize::from(open);
-    let seen = Outcome { obs: observed.obs[..said].to_vec() };
-    let mut found = compare(expected, &seen);
+    let said = observed.obs.len();
+    let mut found = compare(expected, &observed);
     if open {
         found.retain(|d| d.index < said);
     }
-    if let Some(why) = &ended {
+    if let Some(end) = &ended {
         found.retain(|d| d.index < said);
         let next = expected.obs.get(said);
-        // Where the manual leaves all open, a guest may shut down or never come
-        // back; that QEMU itself dies, nothing allows.
-        let allowed = next == Some(&Obs::Open) && !why.starts_with("QEMU ended");
-        if !allowed {
+        if !(next == Some(&Obs::Open) && end.may_be_where_all_is_open()) {
             found.push(Difference {
                 index: said,
                 what: What::Observation,
                 expected: next.map_or_else(|| "the end".into(), describe),
-                observed: why.clone(),
+                observed: end.to_string(),
             });
         }
     }
@@ -154,7 +145,7 @@ pub(super) fn reached(trace: &Trace) -> RuleSet {
 
 /// Whether the finding is that the executor itself died or hung.
 pub fn is_fatal(finding: &Finding) -> bool {
-    finding.ended.as_ref().is_some_and(|why| why != SHUT_DOWN)
+    finding.ended.as_ref().is_some_and(|end| *end != End::Shutdown)
 }
 
 /// The tally of a rule.

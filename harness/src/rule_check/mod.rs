@@ -17,6 +17,7 @@ pub mod markdown;
 pub mod mutate;
 pub mod shrink;
 pub mod text;
+pub mod whole;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ use svm_model::case::Case;
 use svm_model::cases::{self, random};
 use svm_model::rules::RuleId;
 
-use crate::exec::executor::QemuExecutor;
+use crate::exec::Executor;
 use crate::{Error, Kind, Result};
 use judge::{Judged, judge};
 use shrink::Shrunk;
@@ -85,11 +86,18 @@ pub struct Side {
     pub groups: Vec<Group>,
 }
 
+impl Side {
+    /// How many of its groups `known` has no reason for.
+    pub fn news(&self, known: &dyn Fn(RuleId) -> Option<String>) -> usize {
+        self.groups.iter().filter(|g| g.rule.and_then(known).is_none()).count()
+    }
+}
+
 /// Runs the cases on one executor and groups what differs.
 ///
 /// # Errors
 /// As [`judge`].
-pub fn run(name: &str, executor: &mut QemuExecutor, cases: &[Case], shrinks: bool) -> Result<Side> {
+pub fn run(name: &str, executor: &mut dyn Executor, cases: &[Case], shrinks: bool) -> Result<Side> {
     let all: Vec<&Case> = cases.iter().collect();
     let judged = judge(executor, &all)?;
     let mut groups = group(&judged, cases);

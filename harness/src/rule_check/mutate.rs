@@ -18,7 +18,7 @@ use super::judge::{differences, reached};
 use super::kept;
 use crate::Result;
 use crate::catalogue;
-use crate::exec::executor::{QemuExecutor, Ran};
+use crate::exec::{Executor, Ran, platform_of};
 
 /// A case on which the model agrees with what was seen, or is written down.
 #[derive(Clone, Debug)]
@@ -69,19 +69,35 @@ impl Agreed {
 /// Runs the cases; those that come out as the model says.
 ///
 /// # Errors
-/// As [`QemuExecutor::run`].
-pub fn on(executor: &mut QemuExecutor, cases: &[Case]) -> Result<Vec<Agreed>> {
+/// As [`Executor::run`].
+pub fn on(executor: &mut dyn Executor, cases: &[Case]) -> Result<Vec<Agreed>> {
     let offered = executor.platform(CpuSet::NONE)?;
     let mut all = Vec::new();
     executor.run(&cases.iter().collect::<Vec<_>>(), &mut |n, ran| {
-        if !matches!(ran, Ran::Skipped(_) | Ran::Killed(_)) {
-            let features = offered.features.minus(cases[n].cpu.without);
-            let platform = Platform { features, ..offered };
+        if !matches!(&ran, Ran::Skipped(_)) && !matches!(&ran, Ran::Broken(e, _) if e.is_fleeting())
+        {
+            let platform = platform_of(&offered, &cases[n]);
             all.extend(Agreed::new(&cases[n], platform, Truth::Seen(ran)));
         }
         Ok(())
     })?;
     Ok(all)
+}
+
+/// All that a broken model can be held to: what comes of the cases and of those
+/// that are written down, and the expectations themselves.
+///
+/// # Errors
+/// As [`on`] and [`written`].
+pub fn agreed(
+    executor: &mut dyn Executor,
+    repo: &Path,
+    mut cases: Vec<Case>,
+) -> Result<Vec<Agreed>> {
+    cases.extend(catalogue::all().into_iter().map(|entry| entry.case));
+    let mut agreed = on(executor, &cases)?;
+    agreed.extend(written(repo)?);
+    Ok(agreed)
 }
 
 /// What is written down of cases: by hand, for CPUs that TCG is not as well, and in the kept files

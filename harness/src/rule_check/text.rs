@@ -10,7 +10,7 @@ use svm_model::rules::{Rule, RuleId, Source};
 use super::blame::Fit;
 use super::judge::Finding;
 use super::{Group, Side};
-use crate::exec::render;
+use crate::exec::{Ran, render};
 
 /// A summary line, then every group, the largest first.
 pub fn side(side: &Side, known: &dyn Fn(RuleId) -> Option<String>) -> String {
@@ -74,23 +74,18 @@ fn indent(lines: &str, text: &mut String) {
 }
 
 /// A case in full, and what each executor made of it beside what must come of it.
-pub fn whole(
-    case: &Case,
-    expected: &Outcome,
-    rules: &[String],
-    seen: &[(String, Outcome, Option<String>)],
-) -> String {
+pub fn whole(case: &Case, expected: &Outcome, rules: &[String], seen: &[(String, Ran)]) -> String {
     let mut text = render::case(case);
     let _ = writeln!(text, "  decided by {}", rules.join(", "));
     let _ = write!(text, "  the model\n{}", render::outcome(expected));
-    for (name, outcome, ended) in seen {
-        let differences = compare(expected, outcome);
-        let verdict = match (ended, differences.len()) {
-            (Some(why), _) => why.clone(),
+    for (name, ran) in seen {
+        let outcome = ran.seen();
+        let verdict = match (ran.why(), compare(expected, &outcome).len()) {
+            (Some(why), _) => why,
             (None, 0) => "as it must be".to_owned(),
             (None, n) => format!("{n} differences"),
         };
-        let _ = write!(text, "  {name}: {verdict}\n{}", render::side_by_side(expected, outcome));
+        let _ = write!(text, "  {name}: {verdict}\n{}", render::side_by_side(expected, &outcome));
     }
     text
 }
@@ -99,7 +94,7 @@ pub fn whole(
 pub fn line(finding: &Finding) -> String {
     match (&finding.ended, finding.differences.first()) {
         (_, Some(first)) => first.to_string(),
-        (Some(why), None) => why.clone(),
+        (Some(end), None) => end.to_string(),
         (None, None) => finding.observed.obs.iter().map(describe).collect::<Vec<_>>().join(", "),
     }
 }

@@ -5,3 +5,8 @@ mod pool;
 
 pub use journal::{Attempt, Journal};
 pub use pool::{How, Measured, Set, Taken, measure};
+
+/// QEMUs at a time where nobody says how many: the number of cores.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

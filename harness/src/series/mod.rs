@@ -31,7 +31,9 @@ use svm_model::Feature;
 
 use crate::host::error::Context;
 use crate::mail::Mail;
-use crate::qemu::build::patch;
+use crate::qemu::build::{Flavour, Spec, patch};
+use crate::qemu::source::Source;
+use crate::row::{Point, along};
 use crate::{Error, Kind, Result};
 use claim::Claim;
 
@@ -117,6 +119,12 @@ impl Series {
             Ok(Patch { path, mail, entry })
         });
         Ok(Series { dir: dir.into(), patches: patches.collect::<Result<_>>()? })
+    }
+
+    /// Its points on `source`: stock, and behind each patch.
+    pub fn points(&self, source: Source) -> Vec<Point> {
+        let base = format!("stock {}", source.version);
+        along(&Spec { source, patches: self.paths(), flavour: Flavour::Release }, &base)
     }
 
     /// The paths of its patches, in order.

@@ -1,11 +1,14 @@
 //! Brings the claims of `series.toml` in line with what was measured, and leaves
-//! the rest of the file as it is. Pure.
+//! the rest of the file as it is.
+
+use std::path::PathBuf;
 
 use toml_edit::{Array, DocumentMut, Value};
 
-use super::Entry;
 use super::claim::Claim;
 use super::verify::{Fault, Verified};
+use super::{Entry, FILE, Series};
+use crate::host::cache::write_atomic;
 use crate::host::error::Context;
 use crate::{Error, Kind, Result};
 
@@ -34,6 +37,23 @@ pub fn claims(text: &str, entries: &[&Entry], verified: &[Verified]) -> Result<S
         }
     }
     Ok(file.to_string())
+}
+
+/// Puts the claims in the file of `series` right; its path, if that changed it.
+///
+/// # Errors
+/// As [`claims`]; Harness, when the file cannot be read or written.
+pub fn save(series: &Series, verified: &[Verified]) -> Result<Option<PathBuf>> {
+    let path = series.dir.join(FILE);
+    let old = std::fs::read_to_string(&path)
+        .map_err(|e| Error::new(Kind::Harness, format!("reading {}", path.display())).because(e))?;
+    let entries: Vec<_> = series.patches.iter().map(|p| &p.entry).collect();
+    let new = claims(&old, &entries, verified)?;
+    if new == old {
+        return Ok(None);
+    }
+    write_atomic(&path, new.as_bytes())?;
+    Ok(Some(path))
 }
 
 fn broken(verified: &Verified) -> bool {

@@ -4,21 +4,23 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use svm_model::case::{Event, Step};
 use svm_model::compare;
 use svm_model::cpu::CpuSet;
-use svm_model::outcome::Outcome;
+use svm_model::outcome::{Obs, Outcome};
 
 use crate::catalogue::{self, Entry};
 use crate::exec::boot::Machine;
-use crate::exec::executor::{LIMIT, QemuExecutor, Ran, cpu_argument};
 use crate::exec::guest::{self, Guest};
 use crate::exec::render;
+use crate::exec::{Booted, End, Executor, LIMIT, Ran, cpu_argument, platform_of};
 use crate::host::cache;
 use crate::host::child;
 use crate::host::error::Context;
 use crate::host::hash;
 use crate::qemu::Qemu;
 use crate::rule_check::kept;
+use crate::suites::ended::without_outcome;
 use crate::suites::{
     Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
 };
@@ -117,13 +119,8 @@ impl Suite for Conformance {
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
         let wanted = |p: &&Planned| self.places.get(&p.test).map(|&n| &self.entries[n]);
         let entries: Vec<&Entry> = work.pending.iter().filter_map(wanted).collect();
-        let mut executor = QemuExecutor::new(Machine {
-            qemu: work.qemu.path.clone(),
-            accel: "tcg".into(),
-            firmware: work.qemu.firmware.clone(),
-            guest: self.guest.clone(),
-            limit: self.limit,
-        });
+        let machine = Machine::new(work.qemu, self.guest.clone());
+        let mut executor = Booted::new(Machine { limit: self.limit, ..machine });
         let offered = executor.platform(CpuSet::NONE)?;
         let mut log = String::new();
         for group in entries.chunk_by(|a, b| !leaves_marks(a) && !leaves_marks(b)) {
@@ -131,12 +128,10 @@ impl Suite for Conformance {
             executor.run(&cases, &mut |n, ran| {
                 let entry = group[n];
                 // What the model expects depends on the CPU; what is written down does not.
-                let mut platform = offered;
-                platform.features = platform.features.minus(entry.case.cpu.without);
-                let expected = entry.expected(&platform);
+                let expected = entry.expected(&platform_of(&offered, &entry.case));
                 let ran = ran.expecting(&expected);
                 describe(entry, &expected, &ran, &mut log);
-                emit(observation(entry, &expected, ran))
+                emit(observation(entry, &expected, &ran))
             })?;
         }
         write_log(work, &log)
@@ -146,7 +141,8 @@ impl Suite for Conformance {
 /// Whether a case has a boot of its own. A stock QEMU lets #VMEXITs out of the handler of an SMI,
 /// and its CPU is in SMM from then on; what follows would depend on the cases before it.
 fn leaves_marks(entry: &Entry) -> bool {
-    entry.case.id.starts_with("smm/")
+    let shown = entry.written.as_ref().is_some_and(|(shown, _)| shown.obs.contains(&Obs::L1Smi));
+    shown || entry.case.steps.contains(&Step::Raise(Event::Smi))
 }
 
 /// Refuses a QEMU that the guest cannot end, on behalf of a suite.
@@ -163,48 +159,44 @@ pub fn check_device(qemu: &Qemu, suite: &str) -> Result<()> {
 }
 
 /// What a case came to.
-fn observation(entry: &Entry, expected: &Outcome, ran: Ran) -> Observation {
+fn observation(entry: &Entry, expected: &Outcome, ran: &Ran) -> Observation {
     let id = entry.case.id.as_str();
-    match ran {
-        Ran::Outcome(observed) => {
-            let differences = compare(expected, &observed);
-            let first = differences.first().map(|d| format!("{d}; {}", entry.authority()));
-            let verdict = if differences.is_empty() { Verdict::Pass } else { Verdict::Fail };
-            Observation {
-                passed: u32::from(differences.is_empty()),
-                failed: differences.len() as u32,
-                first_failure: first,
-                ..Observation::bare(id, verdict, "")
-            }
-        }
-        Ran::Skipped(lacking) => {
-            let names: Vec<&str> = lacking.iter().map(|f| f.name()).collect();
-            Observation::bare(id, Verdict::Skip, format!("the CPU lacks {}", names.join(", ")))
-        }
-        Ran::Crashed(why, _) => Observation::bare(id, Verdict::Crash, why),
-        Ran::TimedOut(why, _) => Observation::bare(id, Verdict::Timeout, why),
-        Ran::Killed(signal) => {
-            let why = format!("QEMU was killed by signal {signal} from outside");
-            Observation { fleeting: true, ..Observation::bare(id, Verdict::Crash, why) }
-        }
+    if let Some(seen) = without_outcome(id, ran) {
+        return seen;
+    }
+    let differences = compare(expected, &ran.seen());
+    let first = differences.first().map(|d| format!("{d}; {}", entry.authority()));
+    let verdict = if differences.is_empty() { Verdict::Pass } else { Verdict::Fail };
+    Observation {
+        passed: u32::from(differences.is_empty()),
+        failed: differences.len() as u32,
+        first_failure: first,
+        ..Observation::bare(id, verdict, "")
     }
 }
 
 /// Adds to the log what a reader wants to see of a case.
 fn describe(entry: &Entry, expected: &Outcome, ran: &Ran, log: &mut String) {
-    let (verdict, text) = match ran {
-        Ran::Outcome(observed) if compare(expected, observed).is_empty() => ("as expected", None),
-        Ran::Outcome(observed) => ("differs", Some(render::side_by_side(expected, observed))),
+    let (title, text) = match ran {
+        Ran::Outcome(_) | Ran::Open(_) => {
+            let seen = ran.seen();
+            match compare(expected, &seen).is_empty() {
+                true => ("as expected", None),
+                false => ("differs", Some(render::side_by_side(expected, &seen))),
+            }
+        }
         Ran::Skipped(_) => ("skipped", None),
-        Ran::Crashed(why, seen) => ("crash", Some(format!("{why}\n{}", render::outcome(seen)))),
-        Ran::TimedOut(why, seen) => ("timeout", Some(format!("{why}\n{}", render::outcome(seen)))),
-        Ran::Killed(_) => ("killed", None),
+        Ran::Broken(End::Killed(_), _) => ("killed", None),
+        Ran::Broken(end, seen) => {
+            let title = if matches!(end, End::TimedOut(_)) { "timeout" } else { "crash" };
+            (title, Some(format!("{end}\n{}", render::outcome(seen))))
+        }
     };
     let _ = match text {
-        None => writeln!(log, "{}: {verdict}", entry.case.id),
+        None => writeln!(log, "{}: {title}", entry.case.id),
         Some(text) => writeln!(
             log,
-            "\n{}  {verdict} ({})\n{text}",
+            "\n{}  {title} ({})\n{text}",
             render::case(&entry.case),
             entry.authority()
         ),
@@ -218,4 +210,19 @@ pub(crate) fn write_log(work: &Work<'_>, text: &str) -> Result<()> {
             .doing(Kind::Harness, || format!("creating {}", dir.display()))?;
     }
     std::fs::write(work.log, text).map_err(|e| cache::io_error("writing the log", work.log, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_about_smm_has_a_boot_of_its_own() {
+        let (about, other): (Vec<Entry>, _) =
+            catalogue::all().into_iter().partition(|e| e.case.id.starts_with("smm/"));
+        let not: Vec<&str> =
+            about.iter().filter(|e| !leaves_marks(e)).map(|e| e.case.id.as_str()).collect();
+        assert!(about.len() > 3 && not.is_empty(), "{not:?}");
+        assert!(other.iter().filter(|e| leaves_marks(e)).count() < 8, "a boot costs time");
+    }
 }

@@ -11,6 +11,8 @@ pub mod rules;
 pub mod select;
 pub mod verdict;
 
+mod ended;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -18,8 +18,8 @@ use svm_model::snapshot::Slot;
 
 use crate::catalogue;
 use crate::exec::boot::Machine;
-use crate::exec::executor::{LIMIT, QemuExecutor, cpu_argument};
 use crate::exec::guest::{self, Guest};
+use crate::exec::{Booted, LIMIT, cpu_argument};
 use crate::host::cache;
 use crate::host::error::Context;
 use crate::qemu::Qemu;
@@ -122,13 +122,8 @@ impl Suite for Rules {
     }
 
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
-        let mut executor = QemuExecutor::new(Machine {
-            qemu: work.qemu.path.clone(),
-            accel: "tcg".into(),
-            firmware: work.qemu.firmware.clone(),
-            guest: self.guest.clone(),
-            limit: self.limit,
-        });
+        let machine = Machine::new(work.qemu, self.guest.clone());
+        let mut executor = Booted::new(Machine { limit: self.limit, ..machine });
         let all: Vec<&Case> = self.cases.iter().collect();
         let judged = judge(&mut executor, &all)?;
         let groups = group(&judged, &self.cases);

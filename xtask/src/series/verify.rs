@@ -4,13 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::host::cache;
-use harness::qemu::build::{Flavour, Spec};
-use harness::qemu::source::Source;
 use harness::record::results;
-use harness::row::along;
 use harness::series::record::{self, Record};
 use harness::series::verify::{self, Coverage, Fault, Request, Verified};
-use harness::series::{self, Series, write};
+use harness::series::{Series, write};
 use harness::{Env, Error, Kind, Result};
 
 use super::Which;
@@ -68,7 +65,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let base = source.version.clone();
     let record_path = record::path(&results::folder(&env.repo), &source.major_minor());
     let mut lab = args.suites.lab(env);
-    let points = points(&series, source);
+    let points = series.points(source);
     let walk = verify::verify(&mut lab, &env.console, &series, &points, &request, print_patch)?;
     print_absent(lab.absent());
     walk.coverage.iter().for_each(print_coverage);
@@ -94,8 +91,10 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         whole.save(&record_path)?;
         env.console.note(format_args!("recorded {}", record_path.display()));
     }
-    if args.write {
-        write_claims(env, &series, &walk.patches)?;
+    if args.write
+        && let Some(path) = write::save(&series, &walk.patches)?
+    {
+        env.console.note(format_args!("wrote {}; look at the difference", path.display()));
     }
     let left = |f: &&Fault| !(args.write && f.is_of_the_claims());
     let left: Vec<&Fault> = faults.into_iter().filter(left).collect();
@@ -107,43 +106,21 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     }))
 }
 
-fn points(series: &Series, source: Source) -> Vec<harness::row::Point> {
-    let name = format!("stock {}", source.version);
-    along(&Spec { source, patches: series.paths(), flavour: Flavour::Release }, &name)
-}
-
 fn request(args: &Args, series: &Series) -> Result<Request> {
     let last = series.patches.len();
-    let to = args.to.unwrap_or(last);
-    if args.from == 0 || args.from > to || to > last {
-        let what = format!("verifying patches {} to {to} of {last}", args.from);
-        return Err(Error::new(Kind::Usage, what).hint("--from and --to count from 1"));
-    }
-    let part = args.from > 1 || to < last || !args.suite.is_empty();
-    if args.record && part {
-        return Err(Error::new(Kind::Usage, "recording a part of a verification")
-            .hint("leave out --from, --to and --suite"));
-    }
-    Ok(Request {
+    let request = Request {
         from: args.from,
-        to,
+        to: args.to.unwrap_or(last),
         suites: args.suite.clone(),
         thorough: args.thorough,
         repeat: args.repeat,
-    })
-}
-
-fn write_claims(env: &Env, series: &Series, verified: &[Verified]) -> Result<()> {
-    let path = series.dir.join(series::FILE);
-    let old = std::fs::read_to_string(&path)
-        .map_err(|e| Error::new(Kind::Harness, format!("reading {}", path.display())).because(e))?;
-    let entries: Vec<_> = series.patches.iter().map(|p| &p.entry).collect();
-    let new = write::claims(&old, &entries, verified)?;
-    if new != old {
-        cache::write_atomic(&path, new.as_bytes())?;
-        env.console.note(format_args!("wrote {}; look at the difference", path.display()));
+    };
+    request.check(last)?;
+    if args.record && !request.is_whole(last) {
+        return Err(Error::new(Kind::Usage, "recording a part of a verification")
+            .hint("leave out --from, --to and --suite"));
     }
-    Ok(())
+    Ok(request)
 }
 
 fn print_patch(verified: &Verified) {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::host::setup::{self, Compiler, Need, compiler, python::Venv};
+use crate::qemu::Side;
 use crate::qemu::source::Source;
 use crate::qemu::source::pins::{Base, Pins};
 use crate::{Env, Error, Kind, Result};
@@ -39,6 +40,27 @@ pub struct Spec {
     pub patches: Vec<PathBuf>,
     /// How it is compiled.
     pub flavour: Flavour,
+}
+
+impl Spec {
+    /// Stock, or with a series: that of this repository, or the folder that is named.
+    ///
+    /// # Errors
+    /// As [`patch::series`].
+    pub fn of_side(
+        env: &Env,
+        side: Side,
+        source: Source,
+        series: Option<&Path>,
+        flavour: Flavour,
+    ) -> Result<Spec> {
+        let own = env.series_dir(&source.major_minor());
+        let patches = match side {
+            Side::Stock => Vec::new(),
+            Side::Patched => patch::series(series.unwrap_or(&own))?,
+        };
+        Ok(Spec { source, patches, flavour })
+    }
 }
 
 /// Builds `spec`, or finds it built.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use svm_model::rules::RuleId;
 
 use crate::host::error::Context;
 use crate::host::glob::glob;
 use crate::record::results::ResultSet;
-use crate::suites::TestId;
+use crate::suites::{TestId, rules};
 use crate::{Error, Kind, Result, Verdict};
 
 /// The file's name under `results/`.
@@ -105,6 +106,15 @@ impl KnownFailures {
         let means = |t: &String| glob(t, test) || glob(t, last);
         let names = |k: &&Known| k.suite == suite && k.tests.iter().any(means);
         self.known.iter().filter(|k| k.flaky).find(names)
+    }
+
+    /// Why cases of that rule are known to differ on an executor, `qemu` or `c`,
+    /// of a build. What `qemu` shows is what the suite `rules` measures.
+    pub fn of_rule(&self, executor: &str, build: &str, rule: RuleId) -> Option<&str> {
+        let suite = rules::NAME.to_owned();
+        let config = if executor == "qemu" { suite.clone() } else { executor.to_owned() };
+        let id = TestId { suite, config, test: rule.to_string() };
+        self.find(build, &id, Verdict::Fail, None).map(|known| known.reason.as_str())
     }
 
     /// The entries, in the file's order.

@@ -50,6 +50,26 @@ pub struct Request {
     pub repeat: u32,
 }
 
+impl Request {
+    /// Refuses patches that a series of `last` has not got.
+    ///
+    /// # Errors
+    /// Usage.
+    pub fn check(&self, last: usize) -> Result<()> {
+        let (from, to) = (self.from, self.to);
+        if from == 0 || from > to || to > last {
+            let what = format!("verifying patches {from} to {to} of {last}");
+            return Err(Error::new(Kind::Usage, what).hint("--from and --to count from 1"));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left out of a series of `last` patches.
+    pub fn is_whole(&self, last: usize) -> bool {
+        self.from == 1 && self.to == last && self.suites.is_empty()
+    }
+}
+
 /// A walk along a series.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Walk {

@@ -12,9 +12,11 @@ use svm_model::outcome::Outcome;
 use super::cases::Move;
 use super::travel::{Station, Trip, travel};
 use crate::exec::boot::Machine;
-use crate::exec::executor::{QemuExecutor, Ran, alone, cpu_argument};
+use crate::exec::ran::lacks;
 use crate::exec::render;
+use crate::exec::{Booted, Executor, Ran, alone, cpu_argument, platform_of};
 use crate::suites::Observation;
+use crate::suites::ended::without_outcome;
 use crate::{Result, Verdict};
 
 /// Two QEMUs, or one twice, and the CPU that both can be.
@@ -23,20 +25,20 @@ pub(super) struct Journeys {
     to: (Machine, Platform),
     /// What one of them has and the other has not.
     apart: CpuSet,
-    still: QemuExecutor,
+    still: Booted<Machine>,
 }
 
 impl Journeys {
     /// Boots both, to see what CPUs they offer.
     ///
     /// # Errors
-    /// As [`QemuExecutor::run`].
+    /// As [`Executor::run`].
     pub(super) fn new(from: Machine, to: Machine) -> Result<Journeys> {
-        let mut still = QemuExecutor::new(from.clone());
+        let mut still = Booted::new(from.clone());
         let here = still.platform(CpuSet::NONE)?;
         let there = match from.qemu == to.qemu {
             true => here,
-            false => QemuExecutor::new(to.clone()).platform(CpuSet::NONE)?,
+            false => Booted::new(to.clone()).platform(CpuSet::NONE)?,
         };
         let (a, b) = (here.features, there.features);
         let apart = a.minus(b).union(b.minus(a));
@@ -46,7 +48,7 @@ impl Journeys {
     /// Runs each where it starts, then takes each along, and emits what is seen.
     ///
     /// # Errors
-    /// As [`QemuExecutor::run`], and what `emit` gives.
+    /// As [`Executor::run`], and what `emit` gives.
     pub(super) fn run(
         &mut self,
         moves: &[&Move],
@@ -85,9 +87,7 @@ impl Journeys {
     ) -> Result<Observation> {
         let missing = case.cpu.needs.minus(self.to.1.features.minus(case.cpu.without));
         if missing != CpuSet::NONE {
-            let names: Vec<&str> = missing.iter().map(|f| f.name()).collect();
-            let why = format!("the CPU lacks {}", names.join(", "));
-            return Ok(Observation::bare(&case.id, Verdict::Skip, why));
+            return Ok(Observation::bare(&case.id, Verdict::Skip, lacks(missing)));
         }
         let (from, to) = (station(&self.from, case), station(&self.to, case));
         let mut stayed = String::from("nothing came of it");
@@ -102,12 +102,10 @@ impl Journeys {
         })?;
         let within = self.from.0.qemu == self.to.0.qemu;
         Ok(match moved {
-            Some(moved) if within => judge(case, &[unmoved(still)], moved, log),
+            Some(moved) if within => judge(case, &[unmoved(still)], &moved, log),
             Some(moved) => {
-                let mut platform = self.to.1;
-                platform.features = platform.features.minus(case.cpu.without);
-                let said = (model::run(case, &platform), "the model");
-                judge(case, &[Some(said), unmoved(still)], moved, log)
+                let said = (model::run(case, &platform_of(&self.to.1, case)), "the model");
+                judge(case, &[Some(said), unmoved(still)], &moved, log)
             }
             None if within => {
                 Observation { failed: 1, ..Observation::bare(&case.id, Verdict::Fail, stayed) }
@@ -143,35 +141,25 @@ fn unmoved(still: Option<&Ran>) -> Option<Said> {
 /// case without the journey: what it does is for the conformance suite to judge.
 /// From an older QEMU it is the model, or that QEMU, which may have done wrong
 /// before the mark.
-fn judge(case: &Case, said: &[Option<Said>], moved: Ran, log: &mut String) -> Observation {
+fn judge(case: &Case, said: &[Option<Said>], moved: &Ran, log: &mut String) -> Observation {
     let id = case.id.as_str();
-    match moved {
-        Ran::Outcome(moved) => {
-            let said: Vec<&Said> = said.iter().flatten().collect();
-            let Some((reference, who)) = said.first() else {
-                let why = "without the journey, it does not end";
-                return Observation { failed: 1, ..Observation::bare(id, Verdict::Fail, why) };
-            };
-            let differences = common(said.iter().map(|(outcome, _)| compare(outcome, &moved)));
-            let Some(first) = differences.first() else {
-                let pass = Observation::bare(id, Verdict::Pass, "");
-                return Observation { passed: 1, first_failure: None, ..pass };
-            };
-            let _ = writeln!(log, "\n{id}:\n{}", render::side_by_side(reference, &moved));
-            let why = format!("{first}; so says {who}");
-            Observation {
-                failed: differences.len() as u32,
-                ..Observation::bare(id, Verdict::Fail, why)
-            }
-        }
-        Ran::Crashed(why, _) => Observation::bare(id, Verdict::Crash, why),
-        Ran::TimedOut(why, _) => Observation::bare(id, Verdict::Timeout, why),
-        Ran::Skipped(_) => Observation::bare(id, Verdict::Skip, "the CPU lacks what it needs"),
-        Ran::Killed(signal) => {
-            let why = format!("QEMU was killed by signal {signal} from outside");
-            Observation { fleeting: true, ..Observation::bare(id, Verdict::Crash, why) }
-        }
+    if let Some(seen) = without_outcome(id, moved) {
+        return seen;
     }
+    let moved = moved.seen();
+    let said: Vec<&Said> = said.iter().flatten().collect();
+    let Some((reference, who)) = said.first() else {
+        let why = "without the journey, it does not end";
+        return Observation { failed: 1, ..Observation::bare(id, Verdict::Fail, why) };
+    };
+    let differences = common(said.iter().map(|(outcome, _)| compare(outcome, &moved)));
+    let Some(first) = differences.first() else {
+        let pass = Observation::bare(id, Verdict::Pass, "");
+        return Observation { passed: 1, first_failure: None, ..pass };
+    };
+    let _ = writeln!(log, "\n{id}:\n{}", render::side_by_side(reference, &moved));
+    let why = format!("{first}; so says {who}");
+    Observation { failed: differences.len() as u32, ..Observation::bare(id, Verdict::Fail, why) }
 }
 
 /// Those of the first comparison that differ in every other one, too.
@@ -198,7 +186,7 @@ mod tests {
     fn verdict(said: &[&[u64]], moved: &[u64]) -> (Verdict, u32) {
         let case = &super::super::cases::all()[0].case;
         let said: Vec<_> = said.iter().map(|v| Some((outcome(v), "x"))).collect();
-        let seen = judge(case, &said, Ran::Outcome(outcome(moved)), &mut String::new());
+        let seen = judge(case, &said, &Ran::Outcome(outcome(moved)), &mut String::new());
         (seen.verdict, seen.failed)
     }
 

@@ -1,0 +1,151 @@
+//! The executors `qemu` and `c`: many cases a boot, and on behind one that broke it.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use svm_model::case::{Board, Case};
+use svm_model::cpu::{CpuSet, Platform};
+
+use super::batch::{Batch, check_header, check_state, read_back, read_platform};
+use super::boot::Ended;
+use super::ram::Ram;
+use super::{Executor, Ran, cpu_argument};
+use crate::{Error, Kind, Result};
+
+/// Without progress in a case for that long, it is stuck.
+pub const LIMIT: Duration = Duration::from_secs(2);
+
+/// What runs a batch that lies in RAM: a machine with the guest in it, or QEMU's
+/// C code in a process of its own.
+pub trait Boots {
+    /// Runs the batch on a CPU without those features; how it ended, and the
+    /// processor time of a process that ended by itself.
+    ///
+    /// # Errors
+    /// Harness, when it cannot be started or watched; Interrupted.
+    fn boot(&self, without: CpuSet, board: Board, ram: &Ram) -> Result<(Ended, Duration)>;
+}
+
+/// Runs cases on something that boots.
+#[derive(Debug)]
+pub struct Booted<B> {
+    place: B,
+    /// What each CPU that was booted offers, by what it was booted without.
+    platforms: Vec<(CpuSet, Platform)>,
+    /// Processor time of the processes that ended by themselves.
+    spent: Cell<Duration>,
+}
+
+impl<B: Boots> Booted<B> {
+    /// In that place.
+    pub fn new(place: B) -> Self {
+        Booted { place, platforms: Vec::new(), spent: Cell::default() }
+    }
+
+    /// Processor time so far of the processes in which cases ran, of those that ended by
+    /// themselves.
+    pub fn spent(&self) -> Duration {
+        self.spent.get()
+    }
+
+    /// Boots once with as many of `queue` as fit; how many it got through.
+    fn run_some(
+        &self,
+        without: CpuSet,
+        board: Board,
+        cases: &[&Case],
+        queue: &[usize],
+        emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
+    ) -> Result<usize> {
+        let mut batch = Batch::default();
+        for &n in queue {
+            if !batch.add(cases[n])? {
+                break;
+            }
+        }
+        let (ram, end) = self.boot(without, board, &batch)?;
+        read_back(&ram, end, &batch, queue, emit)
+    }
+
+    fn boot(&self, without: CpuSet, board: Board, batch: &Batch) -> Result<(Ram, Ended)> {
+        let ram = batch.ram(without)?;
+        let (end, took) = self.place.boot(without, board, &ram)?;
+        self.spent.set(self.spent.get() + took);
+        check_header(&ram)?;
+        Ok((ram, end))
+    }
+}
+
+impl<B: Boots> Executor for Booted<B> {
+    fn platform(&mut self, without: CpuSet) -> Result<Platform> {
+        if let Some((_, found)) = self.platforms.iter().find(|(w, _)| *w == without) {
+            return Ok(*found);
+        }
+        let (ram, end) = self.boot(without, Board::Small, &Batch::default())?;
+        if end != Ended::ByGuest {
+            return Err(no_start(without, &end));
+        }
+        check_state(&ram)?;
+        let platform = read_platform(&ram)?;
+        self.platforms.push((without, platform));
+        Ok(platform)
+    }
+
+    fn run(
+        &mut self,
+        cases: &[&Case],
+        emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
+    ) -> Result<()> {
+        // What no CPU of this QEMU has need not be switched off, and has no name to do it by.
+        let all = self.platform(CpuSet::NONE)?.features;
+        let without_of = |case: &Case| all.minus(all.minus(case.cpu.without));
+        let machine_of = |case: &Case| (without_of(case), case.cpu.board);
+        let mut machines: Vec<_> = cases.iter().map(|c| machine_of(c)).collect();
+        machines.sort_unstable();
+        machines.dedup();
+        for wanted in machines {
+            let (without, board) = wanted;
+            let offered = self.platform(without)?.features;
+            let mut queue = Vec::new();
+            for (n, case) in cases.iter().enumerate().filter(|(_, c)| machine_of(c) == wanted) {
+                match case.cpu.needs.minus(offered) {
+                    CpuSet::NONE => queue.push(n),
+                    lacking => emit(n, Ran::Skipped(lacking))?,
+                }
+            }
+            let mut rest = &queue[..];
+            while !rest.is_empty() {
+                rest = &rest[self.run_some(without, board, cases, rest, emit)?..];
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs one case alone, in a way of the caller's: `boot` gets the RAM that it
+/// lies in, for a CPU without those features, and gives back RAM in which it has
+/// ended, or `None`, which is handed on.
+///
+/// # Errors
+/// As [`Executor::run`], and what `boot` gives.
+pub fn alone(
+    case: &Case,
+    without: CpuSet,
+    boot: impl FnOnce(Ram) -> Result<Option<(Ram, Ended)>>,
+) -> Result<Option<Ran>> {
+    let mut batch = Batch::default();
+    batch.add(case)?;
+    let Some((ram, end)) = boot(batch.ram(without)?)? else { return Ok(None) };
+    check_header(&ram)?;
+    let mut ran = None;
+    read_back(&ram, end, &batch, &[0], &mut |_, what| {
+        ran = Some(what);
+        Ok(())
+    })?;
+    Ok(ran)
+}
+
+fn no_start(without: CpuSet, end: &Ended) -> Error {
+    let cpu = cpu_argument(without);
+    Error::new(Kind::Harness, format!("the conformance guest does not come up on {cpu}: {end:?}"))
+}
