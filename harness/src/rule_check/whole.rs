@@ -88,6 +88,7 @@ fn beside(entry: &Entry, expected: &svm_model::Outcome, ran: &Ran) -> Said {
 
 #[cfg(test)]
 mod tests {
+    use svm_model::case::About;
     use svm_model::outcome::{Obs, Outcome};
 
     use super::*;
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn another_expectation_is_a_difference_and_a_missing_feature_is_none() {
         let mut entry = catalogue::all().swap_remove(0);
-        entry.written = Some((Outcome { obs: vec![Obs::L1Nmi] }, "15.1".into()));
+        entry.written = Some((Outcome { obs: vec![Obs::L1Nmi] }, About::Section("15.1")));
         let said = held(&entry, &mut Model).unwrap();
         assert!(!said.good && said.text.contains("differences, the first"), "{}", said.text);
         let npt = CpuSet::of(&[svm_model::cpu::CpuFeature::Npt]);
