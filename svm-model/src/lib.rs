@@ -5,6 +5,37 @@
 //! emulator's code: the model judges emulators, so it shares nothing with them.
 //!
 //! Pure: no I/O, no unsafe, `no_std` with `alloc`, which the program in `no-std/` shows.
+//!
+//! # Where things are
+//!
+//! - [`arch`]: what the architecture defines, once: registers, the VMCB, exit codes.
+//! - [`case`]: an experiment, the world that it runs in, and how it is written down.
+//! - `machine`: the ordinary processor that SVM stands on.
+//! - [`features`]: SVM itself, one folder a feature: `mod.rs` says whether CPUID offers it
+//!   (`supported`) and whether it is on for a guest (`active`); `rules.rs` is what the manual
+//!   says, as a table; `model.rs` does it; `cases.rs` generates cases; `written.rs` has cases
+//!   with what they must show.
+//! - [`rules`], [`cases`]: the lists of what the features have. [`model`]: running a case.
+//!
+//! # Adding a rule
+//!
+//! 1. A line in the feature's `rules.rs`: name, id, section, whether it is a condition
+//!    (`two` sides) or an effect (`one`), and the statement. Where the manual is silent,
+//!    `silent(…)` says what decides.
+//! 2. The line of `model.rs` that decides by it asks it: `self.t.rule(RULE, condition)` for a
+//!    condition, `if self.t.does(RULE)` for an effect, `self.t.said(RULE, value)` for a value,
+//!    `self.leaves(RULE, …)?` for what is left alone. The model says what the manual says and
+//!    nothing else; `tests/tidy.rs` looks.
+//! 3. Where a model that breaks the rule should not simply do the opposite, the rule's line
+//!    says what it does: `broken = Is(…)`, `Xor(…)`, or `Instead(…)` with a function of
+//!    `mutants.rs`, which what is left alone always needs.
+//! 4. Cases that reach it, on both sides where it has two, and one that notices when it is
+//!    broken: `tests/coverage.rs` looks.
+//!
+//! # Adding a feature
+//!
+//! A folder with these files, and one line in `features/mod.rs`; a family of cases is one
+//! line in `cases/mod.rs`. Numbers of rules follow from the list.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -2,6 +2,7 @@
 
 use core::arch::{asm, x86_64};
 
+pub(crate) use crate::msr::{EFER, VM_HSAVE_PA};
 use crate::wire;
 
 macro_rules! registers {
@@ -37,7 +38,6 @@ registers! {
     read_dr7, restore_dr7, "dr7";
 }
 
-pub(crate) use crate::msr::{EFER, VM_HSAVE_PA};
 
 /// RDMSR of an MSR that exists.
 pub(crate) fn rdmsr(msr: u32) -> u64 {

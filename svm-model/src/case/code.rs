@@ -6,6 +6,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::EFER;
+use crate::arch::{cr0, efer};
+
 use super::{Draft, Insn, Step, world};
 
 /// A selector of a flat 32-bit code segment, which [`Code::placed`] adds to L1's GDT.
@@ -16,12 +19,10 @@ pub(crate) const STACK32: u64 = world::DATA + 0x4_0000;
 /// Where RSP is kept while L1 is in another mode.
 const KEPT_RSP: u64 = world::DATA + 0x3_fff0;
 
-const EFER: u32 = 0xc000_0080;
-const EFER_LME: u32 = 1 << 8;
-const EFER_NXE: u32 = 1 << 11;
-const CR0_PE: u64 = 1;
-const CR0_ET: u64 = 1 << 4;
-const PG: u8 = 31;
+const EFER_LME: u32 = efer::LME as u32;
+const EFER_NXE: u32 = efer::NXE as u32;
+/// The number of CR0.PG, for BTR and BTS.
+const PG: u8 = cr0::PG.trailing_zeros() as u8;
 
 /// Code that grows from its start on. The methods that are named after
 /// instructions are for 32-bit mode.
@@ -114,7 +115,7 @@ impl Code {
 
     /// Back from real mode to protected mode.
     pub(crate) fn return_to_protected_mode(self) -> Code {
-        self.mov_eax(CR0_ET | CR0_PE).write_cr(0)
+        self.mov_eax(cr0::ET | cr0::PE).write_cr(0)
     }
 
     /// LIDT `[address]`.
@@ -242,7 +243,7 @@ impl Code {
             .write_efer()
             .mov_eax(0)
             .write_cr(4)
-            .mov_eax(CR0_ET)
+            .mov_eax(cr0::ET)
             .write_cr(0)
     }
 

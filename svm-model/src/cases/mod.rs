@@ -30,39 +30,45 @@ pub type Cases = Vec<Case>;
 /// The seed of the default run.
 pub const SEED: u64 = 0x5f37_59df;
 
-/// Every family.
-pub const FAMILIES: &[Family] = &[
-    Family { name: "vmrun", build: |out, _, _| features::vmrun::cases::cases(out) },
-    Family { name: "vmrun-pairs", build: |out, _, _| features::vmrun::pair_cases::cases(out) },
-    Family { name: "vmrun-load", build: |out, _, _| features::vmrun_state::cases::cases(out) },
-    Family { name: "vmexit", build: |out, _, _| features::vmexit::cases::cases(out) },
-    Family { name: "instructions", build: |out, _, _| features::intercepts::cases::cases(out) },
-    Family {
-        name: "registers",
-        build: |out, _, _| features::intercepts::register_cases::cases(out),
-    },
-    Family { name: "io", build: |out, _, _| features::io::cases::cases(out) },
-    Family { name: "msr-map", build: |out, _, _| features::msr::map_cases::cases(out) },
-    Family { name: "msr", build: |out, _, _| features::msr::cases::cases(out) },
-    Family { name: "eventinj", build: |out, _, _| features::event_injection::cases::cases(out) },
-    Family { name: "gif", build: |out, _, _| features::vgif::cases::cases(out) },
-    Family { name: "virq", build: |out, _, _| features::virq::cases::cases(out) },
-    Family { name: "shadow", build: |out, _, _| features::virq::shadow_cases::cases(out) },
-    Family { name: "physical", build: |out, _, _| features::physical::cases::cases(out) },
-    Family { name: "vmload", build: |out, _, _| features::vmload_vmsave::cases::cases(out) },
-    Family { name: "npt", build: |out, _, _| features::npt::cases::cases(out) },
-    Family { name: "npt-walk", build: |out, _, _| features::npt::walk_cases::cases(out) },
-    Family { name: "pause", build: |out, _, _| features::pause_filter::cases::cases(out) },
-    Family { name: "idle-hlt", build: |out, _, _| features::idle_hlt::cases::cases(out) },
-    Family { name: "bus-lock", build: |out, _, _| features::bus_lock::cases::cases(out) },
-    Family { name: "spec-ctrl", build: |out, _, _| features::spec_ctrl::cases::cases(out) },
-    Family { name: "lbr", build: |out, _, _| features::lbrv::cases::cases(out) },
-    Family { name: "vnmi", build: |out, _, _| features::vnmi::cases::cases(out) },
-    Family { name: "tsc", build: |out, _, _| features::tsc_scale::cases::cases(out) },
-    Family { name: "tlb", build: |out, _, _| features::tlb_asid::cases::cases(out) },
-    Family { name: "debug", build: |out, _, _| features::debug::cases::cases(out) },
-    Family { name: "random", build: random::cases },
-];
+macro_rules! families {
+    ($($name:literal = $feature:ident::$module:ident;)*) => {
+        /// Every family.
+        pub const FAMILIES: &[Family] = &[
+            $(Family { name: $name, build: |out, _, _| features::$feature::$module::cases(out) },)*
+            Family { name: "random", build: random::cases },
+        ];
+    };
+}
+
+// One line registers a family. Where two cases do the same, that of the first family stays.
+families! {
+    "vmrun" = vmrun::cases;
+    "vmrun-pairs" = vmrun::pair_cases;
+    "vmrun-load" = vmrun_state::cases;
+    "vmexit" = vmexit::cases;
+    "instructions" = intercepts::cases;
+    "registers" = intercepts::register_cases;
+    "io" = io::cases;
+    "msr-map" = msr::map_cases;
+    "msr" = msr::cases;
+    "eventinj" = event_injection::cases;
+    "gif" = vgif::cases;
+    "virq" = virq::cases;
+    "shadow" = virq::shadow_cases;
+    "physical" = physical::cases;
+    "vmload" = vmload_vmsave::cases;
+    "npt" = npt::cases;
+    "npt-walk" = npt::walk_cases;
+    "pause" = pause_filter::cases;
+    "idle-hlt" = idle_hlt::cases;
+    "bus-lock" = bus_lock::cases;
+    "spec-ctrl" = spec_ctrl::cases;
+    "lbr" = lbrv::cases;
+    "vnmi" = vnmi::cases;
+    "tsc" = tsc_scale::cases;
+    "tlb" = tlb_asid::cases;
+    "debug" = debug::cases;
+}
 
 impl Family {
     /// The family's cases.

@@ -1,4 +1,5 @@
 //! SVM's features, one folder each: its rules, what the model does for them, and its cases.
+//! See the crate's documentation for what each file holds, and how to add one.
 
 use crate::rules::Rule;
 
@@ -9,14 +10,14 @@ macro_rules! features {
         /// Every table of rules, in the order of rule numbers.
         pub const TABLES: &[&[Rule]] = &[$($name::rules::TABLE),*];
 
-        /// The tables by the names of their features.
+        /// The tables by the names of their features, as the model names rules.
         pub(crate) mod tables {
             $(pub(crate) use super::$name::rules as $name;)*
         }
     };
 }
 
-// One line registers a feature's rules.
+// One line registers a feature; the order is that of rule numbers.
 features! {
     vmrun,
     vmrun_state,
@@ -24,6 +25,7 @@ features! {
     intercepts,
     io,
     task_switch,
+    physical,
     event_injection,
     vgif,
     virq,
@@ -43,8 +45,6 @@ features! {
     debug,
     msr,
 }
-
-pub(crate) mod physical;
 
 /// The number of a table's first rule, which is the given one: as many as the tables in front have.
 pub(crate) const fn first_number(rule: &str) -> u16 {

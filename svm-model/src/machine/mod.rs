@@ -1,12 +1,9 @@
-//! The model: what a processor that follows the manual does with a case.
+//! The machine: the ordinary processor that SVM stands on (fetch, paging, delivery, registers,
+//! memory), and what a case does to it. What SVM adds is in [`crate::features`], as further
+//! methods of [`Machine`].
 //!
-//! From VMRUN (APM vol. 2, 15.5) to #VMEXIT (15.6), and what L1 does between.
-//! Pure: `(case, platform) -> outcome`. One file a chapter; wherever the manual
-//! decides, the code names the rule ([`crate::rules`]) through a
+//! Wherever the manual decides, the code names the rule ([`crate::rules`]) through a
 //! [`Trace`], which is what coverage and the mutation check live on.
-//!
-//! What a processor offers is asked with `Machine::supported`; what is
-//! switched on for the running guest with the guest's own `active` questions.
 
 pub(crate) mod delivery;
 pub(crate) mod execute;

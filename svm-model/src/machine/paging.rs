@@ -180,11 +180,10 @@ impl Machine<'_> {
         for (n, level) in levels.iter().enumerate() {
             let index = linear >> level.shift & ((1 << level.bits) - 1);
             let entry_gpa = table + index * u64::from(level.size);
-            let entry_pa = if self.t.does(npt::CR3_GPA) {
-                self.translate_nested(entry_gpa, NestedAccess::table(access))?
-            } else {
-                entry_gpa
-            };
+            let mut entry_pa = entry_gpa;
+            if self.t.does(npt::CR3_GPA) {
+                entry_pa = self.translate_nested(entry_gpa, NestedAccess::table(access))?;
+            }
             let entry = self.mem.entry(entry_pa, level.size);
             if entry & pte::P == 0 {
                 return Err(self.page_fault(linear, access, user, 0));

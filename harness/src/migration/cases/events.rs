@@ -1,6 +1,8 @@
 //! Interrupts and NMIs, physical and virtual, that are pending, held or being
 //! handled when the case leaves.
 
+use svm_model::arch::{event, flag};
+use svm_model::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING, V_IRQ, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use svm_model::Feature::{EventInjection, Vgif, Virq, Vnmi};
 use svm_model::case::{Draft, Event, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
@@ -8,19 +10,11 @@ use svm_model::vmcb::{Field, exit};
 
 use super::{Mark, Move, at, draft, in_handler, in_l1, mark};
 
-const IF: u64 = 0x202;
-const V_IRQ: u64 = 1 << 8;
-const V_GIF: u64 = 1 << 9;
-const V_NMI: u64 = 1 << 11;
-const V_NMI_MASK: u64 = 1 << 12;
+const IF: u64 = flag::FIXED | flag::IF;
 const V_INTR_PRIO_1: u64 = 1 << 16;
 const V_INTR_PRIO_5: u64 = 5 << 16;
-const V_INTR_MASKING: u64 = 1 << 24;
-const V_GIF_ENABLE: u64 = 1 << 25;
-const V_NMI_ENABLE: u64 = 1 << 26;
-const VALID: u64 = 1 << 31;
 /// #GP(0x1234) in EVENTINJ.
-const GP: u64 = VALID | 3 << 8 | 1 << 11 | 13 | 0x1234 << 32;
+const GP: u64 = event::V | 3 << 8 | 1 << 11 | 13 | 0x1234 << 32;
 /// Where the guest has its SMI handler.
 const SMI_HANDLER: u64 = 0x3_8000;
 /// A page for an IDT, and its nested entry.
@@ -189,11 +183,11 @@ fn injected() -> Vec<Move> {
         .run();
     vec![
         in_handler(13, inject("exception-being-handled", GP).run()),
-        in_handler(0x40, inject("interrupt-being-handled", VALID | 0x40).run()),
-        in_handler(2, inject("nmi-being-handled", VALID | 2 << 8 | 2).run()),
+        in_handler(0x40, inject("interrupt-being-handled", event::V | 0x40).run()),
+        in_handler(2, inject("nmi-being-handled", event::V | 2 << 8 | 2).run()),
         in_handler(
             0x80,
-            inject("software-interrupt-being-handled", VALID | 4 << 8 | 0x80)
+            inject("software-interrupt-being-handled", event::V | 4 << 8 | 0x80)
                 .needs(&[CpuFeature::NripSave])
                 .set(Field::NRIP, world::L2_CODE + 1)
                 .run(),

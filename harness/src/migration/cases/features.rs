@@ -1,6 +1,7 @@
 //! What CPUID features add: nested paging and its PAT, GMET, the TSC's ratio,
 //! the branch record, the PAUSE filter, the SVM lock.
 
+use svm_model::arch::msr::{BR_FROM, BR_TO, DEBUGCTL, PAT, SPEC_CTRL, SVM_KEY, TSC, TSC_ADJUST, TSC_RATIO, VM_CR};
 use svm_model::Feature::{BusLock, Gmet, IdleHlt, Lbrv, Msr, Npt, PauseFilter, SpecCtrl, TscScale};
 use svm_model::case::{Insn, Step, world};
 use svm_model::cpu::CpuFeature;
@@ -11,16 +12,6 @@ use super::{Move, at, draft, in_l1, mark};
 /// A page of the window, and its nested entry.
 const PAGE: u64 = world::DATA + 0x5000;
 const ENTRY: u64 = world::npt::PT + 5 * 8;
-const TSC: u32 = 0x10;
-const TSC_ADJUST: u32 = 0x3b;
-const TSC_RATIO: u32 = 0xc000_0104;
-const DEBUGCTL: u32 = 0x1d9;
-const BR_FROM: u32 = 0x1db;
-const BR_TO: u32 = 0x1dc;
-const PAT: u32 = 0x277;
-const SPEC_CTRL: u32 = 0x48;
-const VM_CR: u32 = 0xc001_0114;
-const SVM_KEY: u32 = 0xc001_0118;
 
 pub(super) fn cases() -> Vec<Move> {
     [nested_paging(), tsc(), last_branch(), pause(), lock(), newer()].concat()

@@ -1,5 +1,6 @@
 //! Intercepts, and the state of the processor that L2 or L1 runs with.
 
+use svm_model::arch::msr::{EFER, FS_BASE, KERNEL_GS_BASE, VM_HSAVE_PA};
 use svm_model::Feature::{Debug, DecodeAssists, Intercepts, Msr, Nrip, VmloadVmsave, VmrunChecks};
 use svm_model::case::{Draft, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
@@ -7,10 +8,6 @@ use svm_model::vmcb::{Field, exit};
 
 use super::{Move, at, draft, in_handler, in_l1, mark};
 
-const EFER: u32 = 0xc000_0080;
-const FS_BASE: u32 = 0xc000_0100;
-const KERNEL_GS_BASE: u32 = 0xc000_0102;
-const VM_HSAVE_PA: u32 = 0xc001_0117;
 /// EFER's two bits in the map: the vector of C000_0000 begins at byte 0x800.
 const EFER_BYTE: u64 = world::MSRPM + 0x800 + 0x80 / 4;
 /// A page of the window.

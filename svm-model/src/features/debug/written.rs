@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::{dr, flag};
 use crate::Feature::Debug;
 use crate::case::written::fault;
 use crate::case::{Draft, Insn, Step, world};
@@ -11,11 +12,9 @@ use crate::rules as r;
 use crate::snapshot::HostReg;
 use crate::vmcb::{Field, exit};
 
-const TF: u64 = 0x102;
+const TF: u64 = flag::FIXED | flag::TF;
 const DB: u64 = exit::EXCP + 1;
-const DR6: u64 = 0xffff_0ff0;
-const DR6_B0: u64 = 1;
-const DR6_BS: u64 = 1 << 14;
+const DR6: u64 = dr::DR6_ONES;
 /// Breakpoint 0, on execution, enabled.
 const DR7_G0: u64 = 0x402;
 
@@ -31,7 +30,7 @@ pub(crate) fn cases() -> Vec<Draft> {
             .set(Field::RFLAGS, TF)
             .run()
             .takes(1, 0, world::L2_CODE + 1)
-            .field(Field::DR6, DR6 | DR6_BS)
+            .field(Field::DR6, DR6 | dr::DR6_BS)
             .field(Field::RFLAGS, 2),
         draft("step-intercepted").about([r::intercepts::EXCP_DB, r::debug::TF_TRAP])
             .program(nops)
@@ -47,7 +46,7 @@ pub(crate) fn cases() -> Vec<Draft> {
             .set(Field::DR7, DR7_G0)
             .run()
             .takes(1, 0, world::L2_CODE + 1)
-            .field(Field::DR6, DR6 | DR6_B0),
+            .field(Field::DR6, DR6 | dr::DR6_B0),
         draft("breakpoint-intercepted").about([r::intercepts::EXCP_DB, r::debug::EXEC_BREAKPOINT])
             .program(nops)
             .step(Step::WriteDr(0, world::L2_CODE + 1))
@@ -66,10 +65,10 @@ pub(crate) fn cases() -> Vec<Draft> {
             .host(HostReg::Dr7, 0x400),
         draft("dr6-loaded").about(r::vmrun_state::LOAD_DR6)
             .program(&[Insn::ReadDr(6, 0)])
-            .set(Field::DR6, DR6 | DR6_BS)
+            .set(Field::DR6, DR6 | dr::DR6_BS)
             .run()
             .ends()
-            .field(Field::RAX, DR6 | DR6_BS),
+            .field(Field::RAX, DR6 | dr::DR6_BS),
         draft("dr7-loaded").about(r::vmrun_state::LOAD_DR7)
             .program(&[Insn::ReadDr(7, 0)])
             .set(Field::DR7, 0x700)

@@ -1,5 +1,6 @@
 //! Guest mode execute trap (15.25.13).
 
+pub(crate) mod cases;
 pub(crate) mod model;
 pub mod rules;
 pub(crate) mod written;

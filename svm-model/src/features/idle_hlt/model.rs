@@ -19,7 +19,10 @@ impl Machine<'_> {
         // HLT ends at once if something can be taken at the next boundary.
         self.r.shadow = false;
         let wakes = self.virtual_interrupt_ready() || self.physical_interrupt_ready().is_some();
-        if wakes && self.t.does(virq::HLT_WAKES) { Ok(()) } else { Err(Stop::Open) }
+        if wakes && self.t.does(virq::HLT_WAKES) {
+            return Ok(());
+        }
+        Err(Stop::Open)
     }
 
     /// The idle HLT intercept: nothing of the guest's own is pending.

@@ -4,17 +4,18 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::{flag, int_ctl};
 use crate::Feature::IdleHlt;
 use crate::case::{Draft, Event, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::vmcb::{Field, exit};
 
-/// V_IRQ and V_IGN_TPR.
-const V_IRQ: u64 = 1 << 8 | 1 << 20;
+/// IRQ and V_IGN_TPR.
+const IRQ: u64 = int_ctl::V_IRQ | int_ctl::V_IGN_TPR;
 /// V_NMI, V_NMI_MASK and V_NMI_ENABLE.
-const V_NMI_HELD: u64 = 1 << 11 | 1 << 12 | 1 << 26;
-const RFLAGS_IF: u64 = 0x202;
+const V_NMI_HELD: u64 = int_ctl::V_NMI | int_ctl::V_NMI_MASK | int_ctl::V_NMI_ENABLE;
+const RFLAGS_IF: u64 = flag::FIXED | flag::IF;
 
 /// Where the instruction behind the HLT is.
 const BEHIND: u64 = world::L2_CODE + 1;
@@ -46,7 +47,7 @@ pub(crate) fn cases() -> Vec<Draft> {
         // HLT executes in the shadow, and ends with the interrupt that is pending.
         pending("virq-pending")
             .about(r::idle_hlt::V_IRQ)
-            .set(Field::INT_CTL, V_IRQ)
+            .set(Field::INT_CTL, IRQ)
             .set(Field::INT_VECTOR, 0x51)
             .run()
             .takes(0x51, 0, BEHIND),

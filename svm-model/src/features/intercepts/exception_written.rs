@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::cr0;
 use crate::Feature::Intercepts;
 use crate::case::{About, Draft, Insn, world};
 use crate::rules as r;
@@ -214,8 +215,6 @@ fn beyond_the_idt() -> Vec<Draft> {
 /// An x87 exception that waits for the next x87 instruction.
 fn x87() -> Vec<Draft> {
     const MF: u64 = exit::EXCP + 16;
-    /// CR0.NE: #MF, and not FERR#.
-    const NE: u64 = 1 << 5;
     let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
     // FNINIT; PUSH 37Bh; FLDCW [RSP], for #ZE; FLD1; FLDZ; FDIVP; FWAIT.
     let program = [
@@ -244,7 +243,7 @@ fn x87() -> Vec<Draft> {
                 .at(4),
         ),
         x87("ferr-freeze").about(About::Section("15.14.2"))
-            .clear(Field::CR0, NE)
+            .clear(Field::CR0, cr0::NE)
             .intercept(exit::FERR_FREEZE)
             .intercept(MF)
             .run()

@@ -1,5 +1,6 @@
 //! Intercepts: exit codes, EXITINFO, and what is checked first (15.7 to 15.14).
 
+pub(crate) mod exception_cases;
 pub(crate) mod cases;
 pub(crate) mod exception_written;
 pub(crate) mod model;

@@ -26,23 +26,3 @@ pub(crate) fn clts_selected(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {
     let info = m.cr_other_info();
     m.intercept_selective(intercepts::CR0_SEL, !0, info)
 }
-
-/// Forgets the INIT.
-pub(crate) fn init_lost(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {
-    m.pending.init = false;
-    Ok(())
-}
-
-/// Forgets the NMI.
-pub(crate) fn nmi_lost(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {
-    m.pending.nmi = false;
-    Ok(())
-}
-
-/// Forgets the interrupt.
-pub(crate) fn interrupt_lost(m: &mut Machine<'_>, _: Scene<'_>) -> Flow {
-    if let Some(vector) = m.pending.highest() {
-        m.pending.take(vector);
-    }
-    Ok(())
-}

@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::cr0;
+use crate::arch::msr::EFER;
 use crate::Feature::Intercepts;
 use crate::case::{Draft, Insn, world};
 use crate::rules::intercepts as i;
@@ -12,9 +14,6 @@ use crate::features::debug::model::dr_rule;
 
 /// CR0 of the baseline, and bits of it.
 const CR0: u64 = 0x8001_0033;
-const MP: u64 = 1 << 1;
-const TS: u64 = 1 << 3;
-const WP: u64 = 1 << 16;
 
 fn draft(id: &str) -> Draft {
     Draft::new(Intercepts, format!("registers/{id}"))
@@ -97,10 +96,10 @@ fn words() -> Vec<Draft> {
             .exits(exit::CR_WRITE)
             .at(1),
         draft("lmsw-not-intercepted").about(i::CR0_WRITE)
-            .program(&[Insn::Mov(0, TS | MP | 1), Insn::Lmsw(0)])
+            .program(&[Insn::Mov(0, cr0::TS | cr0::MP | 1), Insn::Lmsw(0)])
             .run()
             .ends()
-            .field(Field::CR0, CR0 | TS),
+            .field(Field::CR0, CR0 | cr0::TS),
         draft("smsw-cr0-read").about(i::CR_SMSW)
             .program(&[Insn::Smsw(0)])
             .intercept(exit::CR_READ)
@@ -116,7 +115,7 @@ fn words() -> Vec<Draft> {
     ]
 }
 
-/// The selective CR0 write intercept: bits other than TS and MP, and LMSW always.
+/// The selective CR0 write intercept: bits other than cr0::TS and cr0::MP, and LMSW always.
 fn selective() -> Vec<Draft> {
     let writes = |id: &str, value: u64| {
         draft(&format!("selective-{id}"))
@@ -129,20 +128,20 @@ fn selective() -> Vec<Draft> {
             .intercept(exit::CR0_SEL_WRITE)
     };
     vec![
-        writes("wp-changed", CR0 & !WP).about(i::CR0_SEL).run().exits(exit::CR0_SEL_WRITE).at(1),
-        writes("ts-and-mp-changed", CR0 ^ TS ^ MP).about(i::CR0_SEL).run().ends().field(Field::CR0, CR0 ^ TS ^ MP),
+        writes("wp-changed", CR0 & !cr0::WP).about(i::CR0_SEL).run().exits(exit::CR0_SEL_WRITE).at(1),
+        writes("ts-and-mp-changed", CR0 ^ cr0::TS ^ cr0::MP).about(i::CR0_SEL).run().ends().field(Field::CR0, CR0 ^ cr0::TS ^ cr0::MP),
         writes("nothing-changed", CR0).about(i::CR0_SEL).run().ends().field(Field::CR0, CR0),
         // The unconditional intercept comes first.
-        writes("and-unconditional", CR0 & !WP).about(i::CR0_SEL_PRIORITY)
+        writes("and-unconditional", CR0 & !cr0::WP).about(i::CR0_SEL_PRIORITY)
             .intercept(exit::CR_WRITE)
             .run()
             .exits(exit::CR_WRITE)
             .at(1),
         lmsw("lmsw-em-changed", 7).about(i::CR0_SEL_LMSW).run().exits(exit::CR0_SEL_WRITE).at(1),
-        lmsw("lmsw-ts-changed", TS | MP | 1).about(i::CR0_SEL_LMSW).run().exits(exit::CR0_SEL_WRITE).at(1),
+        lmsw("lmsw-ts-changed", cr0::TS | cr0::MP | 1).about(i::CR0_SEL_LMSW).run().exits(exit::CR0_SEL_WRITE).at(1),
         draft("selective-clts").about(i::CR0_SEL_CLTS)
             .program(&[Insn::Clts])
-            .set(Field::CR0, CR0 | TS)
+            .set(Field::CR0, CR0 | cr0::TS)
             .intercept(exit::CR0_SEL_WRITE)
             .run()
             .ends()
@@ -152,7 +151,6 @@ fn selective() -> Vec<Draft> {
 
 /// The write traps that only SEV-ES guests have, all of them set: CR0 to CR15, and EFER.
 pub(crate) fn write_traps() -> Vec<Draft> {
-    const EFER: u32 = 0xc000_0080;
     let traps = |id: &str, program: &[Insn]| {
         Draft::new(Intercepts, format!("write-trap/{id}"))
             .about(i::CR_TRAP_INERT)

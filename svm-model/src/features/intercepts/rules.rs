@@ -120,16 +120,5 @@ rules! { Intercepts;
     ICEBP_NOT_DB = "intercept.icebp-not-db", "15.9", one, "INT1 is not intercepted by the #DB intercept.";
     VMMCALL_UD = "intercept.vmmcall-ud", "15.9", one, "VMMCALL without its intercept raises #UD.";
     MWAIT_ARMED = "intercept.mwait-armed", "15.9", two, "MWAIT with the monitor armed and the armed intercept set exits with 0x8c; otherwise the plain intercept is asked.";
-    INTR_EXIT = "intercept.intr-pending", "15.13.1", one, "An intercepted INTR exits without being acknowledged: it stays pending.",
-        broken = Instead(mutants::interrupt_lost);
-    INTR = "intercept.intr", "15.13.1", two, "A pending INTR with its intercept set exits with 0x60.";
-    INTR_IF = "intercept.intr-if", "15.13.1", two, "A physical interrupt is recognised only where the governing IF is set.";
-    NMI = "intercept.nmi", "15.13.2", two, "A pending NMI with its intercept set exits with 0x61.";
-    NMI_PENDING = "intercept.nmi-pending", "15.13.2", one, "An intercepted NMI stays pending until the host sets GIF.",
-        broken = Instead(mutants::nmi_lost);
-    SMI = "intercept.smi", "15.13.3", two, "A pending SMI with its intercept set exits with 0x62.";
-    INIT = "intercept.init", "15.13.4", two, "A pending INIT with its intercept set exits with 0x63.";
-    INIT_PENDING = "intercept.init-pending", "15.13.4", one, "An intercepted INIT stays pending.",
-        broken = Instead(mutants::init_lost);
     SHUTDOWN = "intercept.shutdown", "15.14.3", one, "A shutdown with its intercept set exits with 0x7f.";
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::cr4;
 use crate::Feature::Intercepts;
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
@@ -53,8 +54,6 @@ const OPTIONAL: [(&str, Insn, u64, RuleId, CpuFeature); 6] = [
     ("skinit", Insn::Skinit, exit::SKINIT, i::SKINIT, CpuFeature::Skinit),
 ];
 
-const CR4_OSXSAVE: u64 = 1 << 18;
-
 fn draft(id: String) -> Draft {
     Draft::new(Intercepts, id)
 }
@@ -83,7 +82,7 @@ fn optional() -> Vec<Draft> {
         let ready = |id: String| {
             draft(id)
                 .program(&[Insn::Mov(1, 0), Insn::Mov(2, 0), insn.clone()])
-                .set(Field::CR4, 0x20 | if name == "xsetbv" { CR4_OSXSAVE } else { 0 })
+                .set(Field::CR4, 0x20 | if name == "xsetbv" { cr4::OSXSAVE } else { 0 })
                 .intercept(code)
         };
         cases.push(ready(format!("instructions/{name}")).about(rule).needs(&[feature]).run().exits(code).at(2));

@@ -3,14 +3,13 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::DEBUGCTL;
 use crate::Feature::Lbrv;
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::snapshot::HostReg;
 use crate::vmcb::Field;
-
-const DEBUGCTL: u32 = 0x1d9;
 
 pub(crate) fn cases() -> Vec<Draft> {
     vec![

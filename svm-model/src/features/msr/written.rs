@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
 use crate::Feature::Msr;
 use crate::case::written::GP;
 use crate::case::{Draft, Insn, Step, world};
@@ -12,12 +13,6 @@ use crate::rules as r;
 use crate::rules::RuleId;
 use crate::vmcb::{Field, exit};
 
-const EFER: u32 = 0xc000_0080;
-const SYSENTER_CS: u32 = 0x174;
-const IGNNE: u32 = 0xc001_0115;
-const SMM_CTL: u32 = 0xc001_0116;
-const VM_HSAVE_PA: u32 = 0xc001_0117;
-const SVM_KEY: u32 = 0xc001_0118;
 /// EFER's two bits in the map: the vector of C000_0000 begins at byte 0x800.
 const EFER_BYTE: u64 = world::MSRPM + 0x800 + 0x80 / 4;
 

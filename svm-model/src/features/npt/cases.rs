@@ -5,20 +5,21 @@ use alloc::format;
 
 use crate::cases::Cases;
 use crate::case::draft::{Draft, on};
-use crate::Feature::{Gmet, Npt};
+use crate::Feature::Npt;
 use crate::case::{Insn, Step, world};
 use crate::cpu::CpuFeature;
+use crate::features::gmet;
 use crate::vmcb::Field;
 
 /// The page that cases touch: entry 9 of the window's PT.
-const PAGE: u64 = world::DATA + 0x9000;
-const PT_ENTRY: u64 = world::npt::PT + 9 * 8;
+pub(crate) const PAGE: u64 = world::DATA + 0x9000;
+pub(crate) const PT_ENTRY: u64 = world::npt::PT + 9 * 8;
 const PD_ENTRY: u64 = world::npt::PD + 5 * 8;
 const PDPT_ENTRY: u64 = world::npt::PDPT;
 const PML4_ENTRY: u64 = world::npt::PML4;
 
 /// One access to the page.
-const ACCESSES: &[(&str, &[Insn])] = &[
+pub(crate) const ACCESSES: &[(&str, &[Insn])] = &[
     ("read", &[Insn::Load(0, PAGE + 0x128)]),
     ("write", &[Insn::Store(PAGE + 0x128)]),
     ("fetch", &[Insn::Jump(PAGE + 0x128)]),
@@ -35,8 +36,7 @@ pub(crate) fn cases(out: &mut Cases) {
     addresses(out);
     off(out);
     not_a_page_fault(out);
-    gmet(out);
-    gmet_user(out);
+    gmet::cases::cases(out);
 }
 
 fn draft(id: impl AsRef<str>) -> Draft {
@@ -44,7 +44,7 @@ fn draft(id: impl AsRef<str>) -> Draft {
 }
 
 /// The page holds nothing that runs; a fetch that gets through would be open.
-fn fetchable(name: &str, faults: bool) -> bool {
+pub(crate) fn fetchable(name: &str, faults: bool) -> bool {
     name != "fetch" || faults
 }
 
@@ -283,58 +283,4 @@ fn not_a_page_fault(out: &mut Cases) {
             out.push(case.poke(PT_ENTRY, PAGE | 0x67).run().case());
         }
     }
-}
-
-fn gmet(out: &mut Cases) {
-    for enable in [false, true] {
-        for offered in [false, true] {
-            for us in [false, true] {
-                for nx in [false, true] {
-                    for (name, program) in ACCESSES {
-                        let faults = nx || us == (enable && offered);
-                        if !fetchable(name, faults) {
-                            continue;
-                        }
-                        let id = format!(
-                            "npt/gmet,enable={},offered={},us={},nx={},{name}",
-                            on(enable),
-                            on(offered),
-                            on(us),
-                            on(nx)
-                        );
-                        // The code's own page must be a supervisor page under GMET.
-                        let case = Draft::new(Gmet, id).needs(&[CpuFeature::Npt]).program(program);
-                        let feature = [CpuFeature::Gmet];
-                        let case =
-                            if offered { case.needs(&feature) } else { case.without(&feature) };
-                        let entry = PAGE | 0x63 | u64::from(us) << 2 | u64::from(nx) << 63;
-                        let case = case
-                            .set(Field::NESTED_CTL, 1 | u64::from(enable) << 3)
-                            .poke(PT_ENTRY, entry);
-                        let case = if enable && offered { supervisor_code(case) } else { case };
-                        out.push(case.done());
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// User code: the fetch needs the nested user bit, GMET or not.
-fn gmet_user(out: &mut Cases) {
-    for enable in [false, true] {
-        for us in [false, true] {
-            let id = format!("npt/gmet-user,enable={},us={}", on(enable), on(us));
-            let case = Draft::new(Gmet, id).needs(&[CpuFeature::Npt, CpuFeature::Gmet]).user();
-            let case =
-                case.program(&[Insn::Nop]).set(Field::NESTED_CTL, 1 | u64::from(enable) << 3);
-            let entry = 0x80_0000 | 0xe3 | u64::from(us) << 2;
-            out.push(case.poke(world::npt::PD + 4 * 8, entry).done());
-        }
-    }
-}
-
-/// L2's code and what the processor executes for it, as nested supervisor pages.
-fn supervisor_code(draft: Draft) -> Draft {
-    draft.poke(world::npt::PD + 4 * 8, 0x80_0000 | 0xe3)
 }

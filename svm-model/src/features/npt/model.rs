@@ -99,7 +99,10 @@ impl Machine<'_> {
         if self.nested_refuses(access, &walked) {
             return self.nested_fault(gpa, access, fault::P);
         }
-        let wanted = pte::A | if access.write && self.t.does(npt::DIRTY) { pte::D } else { 0 };
+        let mut wanted = pte::A;
+        if access.write && self.t.does(npt::DIRTY) {
+            wanted |= pte::D;
+        }
         if walked.entry & wanted != wanted && self.t.does(npt::ACCESSED) {
             self.mem.write(walked.entry_pa, 1, (walked.entry | wanted) & 0xff);
         }

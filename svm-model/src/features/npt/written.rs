@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::{fault, pte};
 use crate::Feature::Npt;
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
@@ -16,23 +17,7 @@ const ENTRY: u64 = world::npt::PT + 5 * 8;
 /// L2's own entry for the same page.
 const L2_ENTRY: u64 = world::l2pt::PT + 5 * 8;
 
-const PRESENT: u64 = 1;
-pub(crate) const WRITABLE: u64 = 2;
-const USER: u64 = 4;
-const ACCESSED: u64 = 0x20;
-const DIRTY: u64 = 0x40;
-pub(crate) const LARGE: u64 = 0x80;
-pub(crate) const FULL: u64 = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
-pub(crate) const NX: u64 = 1 << 63;
-
-/// EXITINFO1: what kind of fault, as in a page-fault error code, and on what.
-const P: u64 = 1;
-const W: u64 = 2;
-pub(crate) const U: u64 = 4;
-const RSV: u64 = 8;
-const ID: u64 = 16;
-pub(crate) const FINAL: u64 = 1 << 32;
-const TABLE: u64 = 1 << 33;
+pub(crate) const FULL: u64 = pte::P | pte::W | pte::U | pte::A | pte::D;
 
 fn draft(id: &str) -> Draft {
     Draft::new(Npt, format!("npt/{id}")).needs(&[CpuFeature::Npt])
@@ -50,34 +35,34 @@ pub(crate) fn cases() -> Vec<Draft> {
 fn permissions() -> Vec<Draft> {
     let load = |id, entry, info1| {
         let d = draft(id).program(&[Insn::Load(0, PAGE)]).poke(ENTRY, entry);
-        faults(d, FINAL | info1, PAGE).at(0).field(Field::CR2, 0)
+        faults(d, fault::FINAL | info1, PAGE).at(0).field(Field::CR2, 0)
     };
     let store = |id, entry, info1| {
-        faults(draft(id).program(&[Insn::Store(PAGE)]).poke(ENTRY, entry), FINAL | info1, PAGE)
+        faults(draft(id).program(&[Insn::Store(PAGE)]).poke(ENTRY, entry), fault::FINAL | info1, PAGE)
             .at(0)
     };
     let fetch = |id, entry, info1| {
         let d = draft(id).program(&[Insn::Jump(PAGE)]).poke(ENTRY, entry);
-        faults(d, FINAL | info1, PAGE).field(Field::RIP, PAGE)
+        faults(d, fault::FINAL | info1, PAGE).field(Field::RIP, PAGE)
     };
     vec![
-        load("read-not-present", 0, U).about(r::npt::PRESENT),
-        store("write-not-present", 0, U | W).about(r::npt::PRESENT),
-        fetch("fetch-not-present", 0, U | ID).about([r::npt::PRESENT, r::npt::FETCH]),
-        store("write-read-only", PAGE | FULL & !WRITABLE, P | U | W).about(r::npt::WRITE),
-        fetch("fetch-no-execute", PAGE | FULL | NX, P | U | ID).about(r::npt::NX),
+        load("read-not-present", 0, fault::U).about(r::npt::PRESENT),
+        store("write-not-present", 0, fault::U | fault::W).about(r::npt::PRESENT),
+        fetch("fetch-not-present", 0, fault::U | fault::I).about([r::npt::PRESENT, r::npt::FETCH]),
+        store("write-read-only", PAGE | FULL & !pte::W, fault::P | fault::U | fault::W).about(r::npt::WRITE),
+        fetch("fetch-no-execute", PAGE | FULL | pte::NX, fault::P | fault::U | fault::I).about(r::npt::NX),
         // Every access of L2 is a user's to the nested tables.
-        load("read-supervisor-page", PAGE | FULL & !USER, P | U).about(r::npt::USER),
-        store("write-supervisor-page", PAGE | FULL & !USER, P | U | W).about(r::npt::USER),
-        fetch("fetch-supervisor-page", PAGE | FULL & !USER, P | U | ID).about(r::npt::USER),
+        load("read-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U).about(r::npt::USER),
+        store("write-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U | fault::W).about(r::npt::USER),
+        fetch("fetch-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U | fault::I).about(r::npt::USER),
         draft("read-read-only").about(r::npt::WRITE)
             .program(&[Insn::Load(0, PAGE)])
-            .poke(ENTRY, PAGE | FULL & !WRITABLE)
+            .poke(ENTRY, PAGE | FULL & !pte::W)
             .run()
             .ends(),
         draft("read-no-execute").about(r::npt::NX)
             .program(&[Insn::Load(0, PAGE)])
-            .poke(ENTRY, PAGE | FULL | NX)
+            .poke(ENTRY, PAGE | FULL | pte::NX)
             .run()
             .ends(),
         draft("another-page").about(r::npt::ENABLED)
@@ -106,13 +91,13 @@ fn reserved() -> Vec<Draft> {
             .program(&[Insn::Load(0, PAGE)])
             .poke(L2_ENTRY, gpa | FULL)
             .poke(entry_at, entry);
-        faults(d, FINAL | P | U | RSV, gpa).at(0)
+        faults(d, fault::FINAL | fault::P | fault::U | fault::RSV, gpa).at(0)
     };
     vec![
         level(
             "reserved-pml4e-bit-7",
             world::npt::PML4 + 8,
-            world::npt::PDPT | FULL | LARGE,
+            world::npt::PDPT | FULL | pte::PS,
             1 << 39,
         ).about(r::npt::RESERVED_ROOT),
         level(
@@ -136,7 +121,7 @@ fn reserved() -> Vec<Draft> {
         level(
             "reserved-pdpe-1g-bit-13",
             world::npt::PDPT + 8,
-            1 << 30 | FULL | LARGE | 1 << 13,
+            1 << 30 | FULL | pte::PS | 1 << 13,
             1 << 30,
         ).about(r::npt::RESERVED_LARGE)
         .needs(&[CpuFeature::Pdpe1gb]),
@@ -149,7 +134,7 @@ fn reserved() -> Vec<Draft> {
         level(
             "reserved-pde-2m-bit-13",
             world::npt::PD + 511 * 8,
-            511 << 21 | FULL | LARGE | 1 << 13,
+            511 << 21 | FULL | pte::PS | 1 << 13,
             511 << 21,
         ).about(r::npt::RESERVED_LARGE),
         level("reserved-pte-bit-51", ENTRY, PAGE | FULL | 1 << 51, PAGE).about(r::npt::RESERVED_PHYS),
@@ -157,8 +142,8 @@ fn reserved() -> Vec<Draft> {
         faults(
             draft("reserved-and-write").about([r::npt::RESERVED_PHYS, r::npt::WRITE])
                 .program(&[Insn::Store(PAGE)])
-                .poke(ENTRY, PAGE | FULL & !WRITABLE | 1 << 51),
-            FINAL | P | U | W | RSV,
+                .poke(ENTRY, PAGE | FULL & !pte::W | 1 << 51),
+            fault::FINAL | fault::P | fault::U | fault::W | fault::RSV,
             PAGE,
         )
         .at(0),
@@ -177,19 +162,19 @@ fn tables() -> Vec<Draft> {
             .poke(world::l2pt::PD + (BEHIND >> 21) * 8, L2_PT | FULL)
             .poke(L2_PT + 3 * 8, PAGE | FULL)
             .poke(NESTED_ENTRY, nested);
-        (d, TABLE | info1, L2_PT + 3 * 8)
+        (d, fault::TABLE | info1, L2_PT + 3 * 8)
     };
     let fault = |(d, info1, gpa): (Draft, u64, u64)| faults(d, info1, gpa).at(0);
     vec![
-        fault(walk("table-not-present", 0, U | W)).about([r::npt::TABLE_WRITE, r::npt::TABLE_WALK]),
-        fault(walk("table-read-only", L2_PT | FULL & !WRITABLE, P | U | W)).about(r::npt::TABLE_WRITE),
-        fault(walk("table-supervisor", L2_PT | FULL & !USER, P | U | W)).about([r::npt::USER, r::npt::TABLE_WALK]),
-        fault(walk("table-reserved-bit", L2_PT | FULL | 1 << 51, P | U | W | RSV)).about([r::npt::RESERVED_PHYS, r::npt::TABLE_WALK]),
-        walk("table-no-execute", L2_PT | FULL | NX, 0).0.about(r::npt::NX).run().ends(),
+        fault(walk("table-not-present", 0, fault::U | fault::W)).about([r::npt::TABLE_WRITE, r::npt::TABLE_WALK]),
+        fault(walk("table-read-only", L2_PT | FULL & !pte::W, fault::P | fault::U | fault::W)).about(r::npt::TABLE_WRITE),
+        fault(walk("table-supervisor", L2_PT | FULL & !pte::U, fault::P | fault::U | fault::W)).about([r::npt::USER, r::npt::TABLE_WALK]),
+        fault(walk("table-reserved-bit", L2_PT | FULL | 1 << 51, fault::P | fault::U | fault::W | fault::RSV)).about([r::npt::RESERVED_PHYS, r::npt::TABLE_WALK]),
+        walk("table-no-execute", L2_PT | FULL | pte::NX, 0).0.about(r::npt::NX).run().ends(),
         // The first thing that L2 does is to look for its own PML4.
         faults(
             draft("top-table-not-present").about([r::npt::CR3_GPA, r::npt::TABLE_WALK]).poke(world::npt::PML4, 0),
-            TABLE | U | W,
+            fault::TABLE | fault::U | fault::W,
             world::L2PT,
         )
         .at(0),
@@ -198,7 +183,7 @@ fn tables() -> Vec<Draft> {
 
 /// The walk sets A in what it used, and D where it wrote.
 fn accessed_and_dirty() -> Vec<Draft> {
-    let clean = PAGE | PRESENT | WRITABLE | USER;
+    let clean = PAGE | pte::P | pte::W | pte::U;
     vec![
         draft("accessed-by-read").about(r::npt::ACCESSED)
             .program(&[Insn::Load(0, PAGE)])
@@ -206,21 +191,21 @@ fn accessed_and_dirty() -> Vec<Draft> {
             .run()
             .ends()
             .peek(ENTRY)
-            .value(clean | ACCESSED),
+            .value(clean | pte::A),
         draft("dirty-by-write").about(r::npt::DIRTY)
             .program(&[Insn::Store(PAGE)])
             .poke(ENTRY, clean)
             .run()
             .ends()
             .peek(ENTRY)
-            .value(clean | ACCESSED | DIRTY),
+            .value(clean | pte::A | pte::D),
         draft("own-table-accessed").about(r::npt::GUEST_ACCESSED)
             .program(&[Insn::Load(0, PAGE)])
             .poke(L2_ENTRY, clean)
             .run()
             .ends()
             .peek(L2_ENTRY)
-            .value(clean | ACCESSED),
+            .value(clean | pte::A),
     ]
 }
 

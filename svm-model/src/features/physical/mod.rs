@@ -4,3 +4,5 @@ pub(crate) mod cases;
 pub(crate) mod model;
 pub(crate) mod smm_written;
 pub(crate) mod written;
+mod mutants;
+pub mod rules;

@@ -7,7 +7,7 @@ use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::outcome::Obs;
-use crate::rules::{intercepts, vgif, virq};
+use crate::rules::{vgif, virq, physical};
 
 /// Physical events that wait, and what holds them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +69,7 @@ impl Machine<'_> {
         let gif = self.gif;
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
             let wanted = self.wants(intercept::SMI);
-            if self.t.rule(intercepts::SMI, wanted) {
+            if self.t.rule(physical::SMI, wanted) {
                 return self.exit(Reason::new(exit::SMI, NextRip::None));
             }
             self.pending.smi = false;
@@ -77,8 +77,8 @@ impl Machine<'_> {
         }
         if self.pending.init && self.t.rule(vgif::HOLDS_INIT, gif) {
             let wanted = self.wants(intercept::INIT);
-            if self.t.rule(intercepts::INIT, wanted) {
-                self.leaves(intercepts::INIT_PENDING, Scene::Here)?;
+            if self.t.rule(physical::INIT, wanted) {
+                self.leaves(physical::INIT_PENDING, Scene::Here)?;
                 return self.exit(Reason::new(exit::INIT, NextRip::None));
             }
             self.obs.push(Obs::L1Reset);
@@ -92,8 +92,8 @@ impl Machine<'_> {
 
     fn nmi_in_guest(&mut self) -> Flow {
         let wanted = self.wants(intercept::NMI);
-        if self.t.rule(intercepts::NMI, wanted) {
-            self.leaves(intercepts::NMI_PENDING, Scene::Here)?;
+        if self.t.rule(physical::NMI, wanted) {
+            self.leaves(physical::NMI_PENDING, Scene::Here)?;
             return self.exit(Reason::new(exit::NMI, NextRip::None));
         }
         self.pending.nmi = false;
@@ -113,7 +113,7 @@ impl Machine<'_> {
         let in_service = self.pending.in_service.map_or(0, |v| u64::from(v >> 4));
         let priority = self.t.rule(virq::TPR_PHYSICAL, class > self.r.tpr) && class > in_service;
         let taken = self.t.rule(vgif::HOLDS_INTR, gif)
-            && self.t.rule(intercepts::INTR_IF, governing)
+            && self.t.rule(physical::INTR_IF, governing)
             && priority;
         taken.then_some(vector)
     }
@@ -127,8 +127,8 @@ impl Machine<'_> {
             // Whether a shadow holds an exit for INTR, the manual does not say.
             return if wanted || masking { Err(Stop::Open) } else { Ok(()) };
         }
-        if self.t.rule(intercepts::INTR, wanted) {
-            self.leaves(intercepts::INTR_EXIT, Scene::Here)?;
+        if self.t.rule(physical::INTR, wanted) {
+            self.leaves(physical::INTR_EXIT, Scene::Here)?;
             return self.exit(Reason::new(exit::INTR, NextRip::None));
         }
         self.pending.take(vector);

@@ -6,10 +6,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{Intercepts, TlbAsid};
+use crate::arch::flag;
+use crate::arch::int_ctl::V_INTR_MASKING;
+use crate::arch::pte;
 use crate::case::code::{Code, cleared};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
-use crate::features::npt::written::{FULL, LARGE};
+use crate::features::npt::written::FULL;
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::snapshot::HostReg;
@@ -46,8 +49,7 @@ const ICR_HIGH: u64 = 0xfee0_0310;
 /// SMI, level asserted.
 const ICR_SMI: u32 = 0x4200;
 
-const V_INTR_MASKING: u64 = 1 << 24;
-const IF: u64 = 0x202;
+const IF: u64 = flag::FIXED | flag::IF;
 
 pub(crate) fn cases() -> Vec<Draft> {
     [memory(), controls()].concat()
@@ -169,7 +171,7 @@ fn interrupted(draft: Draft) -> Draft {
 fn controls() -> Vec<Draft> {
     let draft = |id: &str| {
         Draft::new(Intercepts, format!("smm/{id}"))
-            .about(r::intercepts::SMI)
+            .about(r::physical::SMI)
             .program(&[Insn::Nop])
             .clgi()
             .raise(Event::Smi)
@@ -178,7 +180,7 @@ fn controls() -> Vec<Draft> {
     let setup = handler(Code::at(SETUP).leave_long_mode(), &[0x0f, 0xa2]).return_to_long_mode();
     let cleanup = clean_up(Code::at(CLEANUP).leave_long_mode()).return_to_long_mode();
     let cpuid = Draft::new(Intercepts, "smm/intercepts-of-others")
-        .about(r::intercepts::SMI)
+        .about(r::physical::SMI)
         .program(&[Insn::Nop]);
     let cpuid = setup.called(cleanup.placed(setup.placed(cpuid)));
     let cpuid =
@@ -189,12 +191,12 @@ fn controls() -> Vec<Draft> {
     let setup = handler(Code::at(SETUP).leave_long_mode(), &tpr).return_to_long_mode();
     let tpr = |id: &str, program: &[Insn]| {
         let d =
-            Draft::new(Intercepts, format!("smm/{id}")).about(r::intercepts::SMI).program(program);
+            Draft::new(Intercepts, format!("smm/{id}")).about(r::physical::SMI).program(program);
         setup.called(cleanup.placed(setup.placed(d))).clgi().raise(Event::Smi)
     };
     // MOV RAX, CR8.
     let tpr_of_l2 = tpr("tpr-of-l2", &[Insn::Raw(vec![0x44, 0x0f, 0x20, 0xc0])])
-        .about([r::virq::CR8_READ, r::intercepts::SMI])
+        .about([r::virq::CR8_READ, r::physical::SMI])
         .set(Field::INT_CTL, V_INTR_MASKING | 3)
         .run()
         .shows(Obs::L1Smi)
@@ -202,7 +204,7 @@ fn controls() -> Vec<Draft> {
         .field(Field::RAX, 3);
     // The write of CR8 gives the interrupt an occasion, which L1's IF would take.
     let interrupt_in_handler = interrupted(tpr("interrupt-in-handler", &[Insn::Nop]))
-        .about([r::virq::MASKING, r::intercepts::SMI]);
+        .about([r::virq::MASKING, r::physical::SMI]);
     // The first 2 MiB lead to where nothing is.
     let nowhere = world::DATA + 0x20_0000;
     vec![
@@ -213,10 +215,10 @@ fn controls() -> Vec<Draft> {
         cleanup.called(interrupt_in_handler),
         draft("nested-tables")
             .needs(&[CpuFeature::Npt])
-            .poke(world::npt::PD, nowhere | FULL | LARGE)
+            .poke(world::npt::PD, nowhere | FULL | pte::PS)
             .run()
             .shows(Obs::L1Smi)
             .ends(),
-        interrupted(draft("interrupt-behind")).about([r::intercepts::INTR, r::intercepts::SMI]),
+        interrupted(draft("interrupt-behind")).about([r::physical::INTR, r::physical::SMI]),
     ]
 }

@@ -5,17 +5,17 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
+use crate::arch::int_ctl::V_INTR_MASKING;
+use crate::arch::msr::VM_CR;
+use crate::arch::{flag, vm_cr};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::snapshot::HostReg;
 use crate::vmcb::{Field, exit};
 
-const IF: u64 = 0x202;
-const V_INTR_MASKING: u64 = 1 << 24;
+const IF: u64 = flag::FIXED | flag::IF;
 
-const VM_CR: u32 = 0xc001_0114;
-const VM_CR_R_INIT: u64 = 1 << 1;
 const SX: u64 = exit::EXCP + 30;
 
 /// The event is held by GIF until L2 runs.
@@ -31,7 +31,7 @@ fn maskable() -> Vec<Draft> {
     let intr = |id| held(id, Event::Intr(0x40));
     vec![
         intr("intr-intercepted")
-            .about([r::intercepts::INTR, r::intercepts::INTR_EXIT])
+            .about([r::physical::INTR, r::physical::INTR_EXIT])
             .set(Field::RFLAGS, IF)
             .intercept(exit::INTR)
             .run()
@@ -41,7 +41,7 @@ fn maskable() -> Vec<Draft> {
             .step(Step::Rflags(IF))
             .stgi()
             .shows(Obs::L1Interrupt(0x40)),
-        intr("intr-if-clear").about(r::intercepts::INTR_IF).intercept(exit::INTR).run().ends(),
+        intr("intr-if-clear").about(r::physical::INTR_IF).intercept(exit::INTR).run().ends(),
         intr("intr-taken-by-l2")
             .about(r::virq::MASKING_PHYSICAL)
             .set(Field::RFLAGS, IF)
@@ -81,16 +81,16 @@ fn others() -> Vec<Draft> {
     let nmi = |id| held(id, Event::Nmi);
     vec![
         nmi("nmi-intercepted")
-            .about([r::intercepts::NMI, r::intercepts::NMI_PENDING])
+            .about([r::physical::NMI, r::physical::NMI_PENDING])
             .intercept(exit::NMI)
             .run()
             .exits(exit::NMI)
             .at(0)
             .stgi()
             .shows(Obs::L1Nmi),
-        nmi("nmi-taken-by-l2").about(r::intercepts::NMI).run().takes(2, 0, world::L2_CODE),
+        nmi("nmi-taken-by-l2").about(r::physical::NMI).run().takes(2, 0, world::L2_CODE),
         nmi("nmi-before-intr")
-            .about(r::intercepts::NMI)
+            .about(r::physical::NMI)
             .raise(Event::Intr(0x40))
             .set(Field::RFLAGS, IF)
             .intercept(exit::NMI)
@@ -101,7 +101,7 @@ fn others() -> Vec<Draft> {
             .stgi()
             .shows(Obs::L1Nmi),
         held("smi-intercepted", Event::Smi)
-            .about(r::intercepts::SMI)
+            .about(r::physical::SMI)
             .intercept(exit::SMI)
             .run()
             .exits(exit::SMI)
@@ -109,7 +109,7 @@ fn others() -> Vec<Draft> {
             .stgi()
             .shows(Obs::L1Smi),
         held("init-intercepted", Event::Init)
-            .about([r::intercepts::INIT, r::intercepts::INIT_PENDING])
+            .about([r::physical::INIT, r::physical::INIT_PENDING])
             .intercept(exit::INIT)
             .run()
             .exits(exit::INIT)
@@ -141,7 +141,7 @@ fn redirected() -> Vec<Draft> {
         Draft::new(Intercepts, format!("interrupts/init-redirected{id}"))
             .about(About::Section("15.21.8"))
             .program(&[Insn::Nop])
-            .step(Step::Wrmsr(VM_CR, VM_CR_R_INIT))
+            .step(Step::Wrmsr(VM_CR, vm_cr::R_INIT))
             .clgi()
             .raise(Event::Init)
     };

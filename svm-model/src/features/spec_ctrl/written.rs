@@ -4,14 +4,13 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::SPEC_CTRL;
 use crate::Feature::SpecCtrl;
 use crate::case::written::GP;
 use crate::case::{Draft, Insn, Step};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::vmcb::Field;
-
-const SPEC_CTRL: u32 = 0x48;
 
 pub(crate) fn cases() -> Vec<Draft> {
     let own = |id: &str| {

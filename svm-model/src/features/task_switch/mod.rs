@@ -1,3 +1,4 @@
 //! Task switches (15.14.1).
+pub(crate) mod cases;
 pub(crate) mod model;
 pub mod rules;

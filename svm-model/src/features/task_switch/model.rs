@@ -21,15 +21,15 @@ impl Machine<'_> {
         // The descriptor is checked before the intercept; what its #GP leads to is open.
         let privilege = descriptor >> 45 & 3 >= u64::from(selector & 3).max(self.r.cpl.into());
         let wanted = self.wants(intercept::TASK_SWITCH);
-        if !(available && privilege && wanted && self.t.does(task_switch::TASK_SWITCH)) {
-            return Err(Stop::Open);
+        if available && privilege && wanted && self.t.does(task_switch::TASK_SWITCH) {
+            let resume = (self.r.rflags & flag::RF) << 32;
+            let info2 = self.t.said(task_switch::TASK_SWITCH_INFO, TASK_BY_JUMP | resume);
+            return self.exit(Reason {
+                info1: Some(selector.into()),
+                info2: Some(info2),
+                ..Reason::new(exit::TASK_SWITCH, NextRip::None)
+            });
         }
-        let resume = (self.r.rflags & flag::RF) << 32;
-        let info2 = self.t.said(task_switch::TASK_SWITCH_INFO, TASK_BY_JUMP | resume);
-        self.exit(Reason {
-            info1: Some(selector.into()),
-            info2: Some(info2),
-            ..Reason::new(exit::TASK_SWITCH, NextRip::None)
-        })
+        Err(Stop::Open)
     }
 }

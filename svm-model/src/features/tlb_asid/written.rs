@@ -5,10 +5,13 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::{fault, pte};
+use crate::arch::{cr0, cr4, efer};
+use crate::arch::msr::EFER;
 use crate::Feature::TlbAsid;
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
-use crate::features::npt::written::{FINAL, FULL, LARGE, NX, PAGE, U, WRITABLE};
+use crate::features::npt::written::{FULL, PAGE};
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::vmcb::{Field, exit};
@@ -23,13 +26,6 @@ const GIB: u64 = 1 << 30;
 const OLD: u64 = 0x1111;
 const NEW: u64 = 0x2222;
 
-const EFER: u32 = 0xc000_0080;
-const EFER_NXE: u64 = 1 << 11;
-const CR0_WP: u64 = 1 << 16;
-const CR4_PGE: u64 = 1 << 7;
-const CR4_PSE: u64 = 1 << 4;
-const CR4_SMEP: u64 = 1 << 20;
-const CR4_PKE: u64 = 1 << 22;
 /// L2's CR0, CR4 and EFER in the baseline.
 const CR0: u64 = 0x8001_0033;
 const CR4: u64 = 0x20;
@@ -62,7 +58,7 @@ enum Then {
 
 fn maps() -> [Map; 9] {
     use world::{l2pt, npt};
-    let large = FULL | LARGE;
+    let large = FULL | pte::PS;
     let map = |name, nested_paging, va, (at, before, after), then| Map {
         name,
         nested_paging,
@@ -131,7 +127,7 @@ impl Map {
             }
             Then::Exits => d
                 .exits(exit::NPF)
-                .field(Field::EXITINFO1, FINAL | U)
+                .field(Field::EXITINFO1, fault::FINAL | fault::U)
                 .field(Field::EXITINFO2, GIB | PAGE),
         }
     }
@@ -194,8 +190,8 @@ fn asids() -> Vec<Draft> {
         .program(&[Insn::Load(0, PAGE)])
         .poke(NPT2, (NPT2 + 0x1000) | FULL)
         .poke(NPT2 + 0x1000, (NPT2 + 0x2000) | FULL)
-        .poke(NPT2 + 0x2000 + 4 * 8, world::VMCB | FULL | LARGE)
-        .poke(NPT2 + 0x2000 + 5 * 8, BIG | FULL | LARGE)
+        .poke(NPT2 + 0x2000 + 4 * 8, world::VMCB | FULL | pte::PS)
+        .poke(NPT2 + 0x2000 + 5 * 8, BIG | FULL | pte::PS)
         .run()
         .ends()
         .field(Field::RAX, OLD);
@@ -219,7 +215,7 @@ fn asids() -> Vec<Draft> {
 fn guest() -> Vec<Draft> {
     use world::l2pt;
     let small = (l2pt::PT + 5 * 8, OTHER | FULL);
-    let middle = (l2pt::PD + 5 * 8, BIG | FULL | LARGE);
+    let middle = (l2pt::PD + 5 * 8, BIG | FULL | pte::PS);
     let case = |id: &str, (at, entry), flush: &[Insn]| {
         let change = [Insn::Load(0, PAGE), Insn::Mov(0, entry), Insn::Store(at)];
         let program = [&change[..], flush, &[Insn::Load(0, PAGE)]].concat();
@@ -231,7 +227,7 @@ fn guest() -> Vec<Draft> {
             } else {
                 d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0)
             };
-            let d = if at == middle.0 { d.poke(at, world::DATA | FULL | LARGE) } else { d };
+            let d = if at == middle.0 { d.poke(at, world::DATA | FULL | pte::PS) } else { d };
             d.run().ends().field(Field::RAX, NEW)
         })
     };
@@ -241,8 +237,8 @@ fn guest() -> Vec<Draft> {
         case("mov-cr3-2m", middle, &[Insn::ReadCr(3, 0), Insn::WriteCr(3, 0)]),
         case("invlpg", small, &[Insn::Invlpg(PAGE)]),
         case("invlpg-2m", middle, &[Insn::Invlpg(PAGE)]),
-        case("cr4-pge", small, &cr4(CR4_PGE)),
-        case("cr4-pse", small, &cr4(CR4_PSE)),
+        case("cr4-pge", small, &cr4(cr4::PGE)),
+        case("cr4-pse", small, &cr4(cr4::PSE)),
     ]
     .concat()
 }
@@ -252,21 +248,21 @@ fn guest_permissions() -> Vec<Draft> {
     let entry = world::l2pt::PT + 5 * 8;
     let page_fault = exit::EXCP + 14;
     let wp = [
-        Insn::Mov(0, CR0 & !CR0_WP),
+        Insn::Mov(0, CR0 & !cr0::WP),
         Insn::WriteCr(0, 0),
         Insn::Store(PAGE),
         Insn::Mov(0, CR0),
         Insn::WriteCr(0, 0),
         Insn::Store(PAGE),
     ];
-    let wp = draft("l2-cr0-wp").about(FLUSHED).program(&wp).poke(entry, PAGE | FULL & !WRITABLE);
+    let wp = draft("l2-cr0-wp").about(FLUSHED).program(&wp).poke(entry, PAGE | FULL & !pte::W);
     let at = wp.rip(5);
     let wp = wp.run().takes(14, 3, at);
 
     // All of L2's pages are a user's, so the next instruction is not there.
     let smep = draft("l2-cr4-smep").about(FLUSHED)
         .needs(&[CpuFeature::Smep])
-        .program(&[Insn::Mov(0, CR4 | CR4_SMEP), Insn::WriteCr(4, 0), Insn::Nop])
+        .program(&[Insn::Mov(0, CR4 | cr4::SMEP), Insn::WriteCr(4, 0), Insn::Nop])
         .intercept(page_fault)
         .run()
         .exits(page_fault)
@@ -278,7 +274,7 @@ fn guest_permissions() -> Vec<Draft> {
         .intercept(page_fault)
         .run()
         .ends();
-    let smep_vmcb = again(smep_vmcb.set(Field::CR4, CR4 | CR4_SMEP))
+    let smep_vmcb = again(smep_vmcb.set(Field::CR4, CR4 | cr4::SMEP))
         .run()
         .exits(page_fault)
         .at(0)
@@ -289,19 +285,19 @@ fn guest_permissions() -> Vec<Draft> {
     let pke = [
         &key[..],
         &[Insn::Mov(0, CR4), Insn::WriteCr(4, 0), Insn::Load(0, PAGE)],
-        &[Insn::Mov(0, CR4 | CR4_PKE), Insn::WriteCr(4, 0), Insn::Load(0, PAGE)],
+        &[Insn::Mov(0, CR4 | cr4::PKE), Insn::WriteCr(4, 0), Insn::Load(0, PAGE)],
     ];
     let pke = draft("l2-cr4-pke").about(FLUSHED).needs(&[CpuFeature::Pku]).program(&pke.concat());
     let at = pke.rip(9);
     let pke = pke
-        .set(Field::CR4, CR4 | CR4_PKE)
+        .set(Field::CR4, CR4 | cr4::PKE)
         .poke(entry, PAGE | FULL | 1 << 59)
         .run()
         .takes(14, 0x21, at);
 
     // Without EFER.NXE the bit is reserved.
-    let no_execute = PAGE | FULL | NX;
-    let off = Insn::Wrmsr(EFER, L2_EFER & !EFER_NXE);
+    let no_execute = PAGE | FULL | pte::NX;
+    let off = Insn::Wrmsr(EFER, L2_EFER & !efer::NXE);
     let nxe = draft("l2-efer-nxe").about(FLUSHED)
         .program(&[Insn::Load(0, PAGE), off, Insn::Load(0, PAGE)])
         .poke(entry, no_execute);
@@ -323,14 +319,14 @@ fn host() -> Vec<Draft> {
         let d = d.l1(read(), 0).poke(ENTRY, entry);
         flush(d).l1(read(), 0).shows(gone(error))
     };
-    let pge = world::L1_CR4 | CR4_PGE;
+    let pge = world::L1_CR4 | cr4::PGE;
     let all = |d: Draft| d.run().ends();
     let nx = draft("l1-efer-nxe").about(FLUSHED)
         .needs(&[CpuFeature::Pdpe1gb])
-        .poke(ENTRY, GIB | FULL | LARGE | NX)
+        .poke(ENTRY, GIB | FULL | pte::PS | pte::NX)
         .l1(Insn::Invlpg(VA), 0)
         .l1(read(), 0)
-        .step(Step::Wrmsr(EFER, world::L1_EFER & !EFER_NXE))
+        .step(Step::Wrmsr(EFER, world::L1_EFER & !efer::NXE))
         .l1(read(), 0)
         .shows(gone(9));
     vec![

@@ -4,13 +4,12 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::TSC_RATIO;
 use crate::Feature::TscScale;
 use crate::case::written::GP;
 use crate::case::{Draft, Step};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
-
-const TSC_RATIO: u32 = 0xc000_0104;
 
 pub(crate) fn cases() -> Vec<Draft> {
     let off = |id: &str, step| {

@@ -3,6 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::flag;
+use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_IRQ};
 use crate::Feature::Vgif;
 use crate::case::written::fault;
 use crate::case::{Draft, Event, Insn, Step, world};
@@ -11,11 +13,8 @@ use crate::outcome::Obs;
 use crate::rules as r;
 use crate::vmcb::{Field, exit};
 
-const V_IRQ: u64 = 1 << 8;
-const V_GIF: u64 = 1 << 9;
 const V_INTR_PRIO_1: u64 = 1 << 16;
-const V_GIF_ENABLE: u64 = 1 << 25;
-const IF: u64 = 0x202;
+const IF: u64 = flag::FIXED | flag::IF;
 
 fn draft(id: &str) -> Draft {
     Draft::new(Vgif, id)

@@ -4,16 +4,15 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::flag;
+use crate::arch::int_ctl::{V_IGN_TPR, V_INTR_MASKING, V_IRQ};
 use crate::Feature::Virq;
 use crate::case::{Draft, Insn, world};
 use crate::rules as r;
 use crate::snapshot::HostReg;
 use crate::vmcb::{Field, exit};
 
-const IF: u64 = 0x202;
-const V_IRQ: u64 = 1 << 8;
-const V_IGN_TPR: u64 = 1 << 20;
-const V_INTR_MASKING: u64 = 1 << 24;
+const IF: u64 = flag::FIXED | flag::IF;
 
 /// V_INTR_PRIO.
 const fn prio(n: u64) -> u64 {

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::{msr, virt_ext};
 use crate::Feature::VmloadVmsave;
 use crate::case::written::{GP, fault};
 use crate::case::{Draft, Insn, Step, world};
@@ -17,12 +18,9 @@ const SAVED: u64 = world::DATA + 0x9000;
 const MOVED: u64 = world::DATA + 0xa000;
 /// Nested entry of [`SAVED`].
 const SAVED_ENTRY: u64 = world::npt::PT + 9 * 8;
-/// VMLOAD and VMSAVE virtualisation.
-const VIRTUAL: u64 = 2;
 /// Pages that are no RAM: a device's, and the one with the reset vector.
 const IO_APIC: u64 = 0xfec0_0000;
 const ROM: u64 = 0xffff_f000;
-const FS_BASE_MSR: u32 = 0xc000_0100;
 const FS_BASE: u64 = 0x0000_1234_5678_9000;
 
 /// The registers that are loaded and saved, and values that any CPU takes.
@@ -89,13 +87,13 @@ fn in_l1() -> Vec<Draft> {
             .fold(round_trip, |d, &(f, value)| d.peek_field(SAVED, f).value(value)),
         device,
         rom,
-        msr(FS_BASE_MSR, "fs-base", r::vmload_vmsave::LOADS_FS_GS, FS_BASE),
+        msr(msr::FS_BASE, "fs-base", r::vmload_vmsave::LOADS_FS_GS, FS_BASE),
         msr(0xc000_0101, "gs-base", r::vmload_vmsave::LOADS_FS_GS, 0xffff_8000_0000_1000),
         msr(0xc000_0102, "kernel-gs-base", r::vmload_vmsave::LOADS_KERNEL_GS, 0x0000_7000_0000_4000),
         msr(0xc000_0081, "star", r::vmload_vmsave::LOADS_STAR, 0x0023_0010_0000_0000),
         msr(0x176, "sysenter-eip", r::vmload_vmsave::LOADS_SYSENTER, 0xffff_8000_0000_6000),
         draft("l1-saves-fs-base").about([r::vmload_vmsave::SAVES_FS_GS, r::vmload_vmsave::SAVES_NOTHING_ELSE])
-            .step(Step::Wrmsr(FS_BASE_MSR, FS_BASE))
+            .step(Step::Wrmsr(msr::FS_BASE, FS_BASE))
             .l1(Insn::Vmsave, SAVED)
             .peek_field(SAVED, Field::FS_BASE)
             .value(FS_BASE)
@@ -120,10 +118,10 @@ fn in_l2() -> Vec<Draft> {
     };
     let saves = |id: &str| {
         draft(id)
-            .step(Step::Wrmsr(FS_BASE_MSR, FS_BASE))
+            .step(Step::Wrmsr(msr::FS_BASE, FS_BASE))
             .program(&[Insn::Mov(0, world::VMCB2), Insn::Vmsave])
     };
-    let loaded = |d: Draft| d.run().ends().step(Step::Rdmsr(FS_BASE_MSR)).value(FS_BASE);
+    let loaded = |d: Draft| d.run().ends().step(Step::Rdmsr(msr::FS_BASE)).value(FS_BASE);
     let saved = |d: Draft| d.run().ends().peek_field(world::VMCB2, Field::FS_BASE).value(FS_BASE);
     vec![
         loads("l2-vmload-intercepted").about(r::intercepts::VMLOAD).intercept(exit::VMLOAD).run().exits(exit::VMLOAD).at(1),
@@ -151,16 +149,16 @@ fn virtualised() -> Vec<Draft> {
             .needs(&[CpuFeature::Npt])
             .program(&[Insn::Mov(0, SAVED), insn])
             .poke(SAVED_ENTRY, MOVED | 0x67)
-            .set(Field::VIRT_EXT, VIRTUAL)
+            .set(Field::VIRT_EXT, virt_ext::VMLOAD_VMSAVE)
     };
     let loads = |id: &str| fill(moved(id, Insn::Vmload).needs(&[CpuFeature::VirtVmload]), MOVED);
     let saves = |id: &str| {
         moved(id, Insn::Vmsave)
             .needs(&[CpuFeature::VirtVmload])
-            .step(Step::Wrmsr(FS_BASE_MSR, FS_BASE))
+            .step(Step::Wrmsr(msr::FS_BASE, FS_BASE))
     };
     vec![
-        loads("virtual-vmload").about(r::vmload_vmsave::VLS_TRANSLATES).run().ends().step(Step::Rdmsr(FS_BASE_MSR)).value(FS_BASE),
+        loads("virtual-vmload").about(r::vmload_vmsave::VLS_TRANSLATES).run().ends().step(Step::Rdmsr(msr::FS_BASE)).value(FS_BASE),
         saves("virtual-vmsave").about(r::vmload_vmsave::VLS_TRANSLATES)
             .run()
             .ends()
@@ -191,7 +189,7 @@ fn virtualised() -> Vec<Draft> {
             .program(&[Insn::Mov(0, world::VMCB2), Insn::Vmload])
             .set(Field::NESTED_CTL, 0)
             .set(Field::N_CR3, 0)
-            .set(Field::VIRT_EXT, VIRTUAL)
+            .set(Field::VIRT_EXT, virt_ext::VMLOAD_VMSAVE)
             .run()
             .exits(exit::VMLOAD)
             .at(1),
@@ -201,7 +199,7 @@ fn virtualised() -> Vec<Draft> {
             .without(&[CpuFeature::VirtVmload])
             .run()
             .ends()
-            .step(Step::Rdmsr(FS_BASE_MSR))
+            .step(Step::Rdmsr(msr::FS_BASE))
             .value(FS_BASE),
     ]
 }

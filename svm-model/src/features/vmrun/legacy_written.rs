@@ -5,11 +5,13 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::pte;
+use crate::arch::{cr4, vm_cr};
 use crate::Feature::{Msr, Npt, VmrunChecks};
 use crate::case::code::{CS32, Code, STACK32, cleared};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
-use crate::features::npt::written::{FULL, LARGE};
+use crate::features::npt::written::FULL;
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::rules::RuleId;
@@ -31,8 +33,6 @@ const WINDOW: u64 = GIB + 5 * 0x20_0000;
 /// The world ends there.
 const END: u64 = 0x100_0000;
 
-const CR4_PSE: u64 = 1 << 4;
-const CR4_PAE: u64 = 1 << 5;
 /// OSFXSR, as in 64-bit mode, so that a #VMEXIT that forgets CR4 shows.
 const CR4: u64 = 1 << 9;
 const EFER: u64 = world::L1_EFER & !0x500;
@@ -77,8 +77,8 @@ impl Paging {
 
     fn cr4(self) -> u64 {
         match self {
-            Paging::Pae => CR4 | CR4_PAE,
-            Paging::Legacy => CR4 | CR4_PSE,
+            Paging::Pae => CR4 | cr4::PAE,
+            Paging::Legacy => CR4 | cr4::PSE,
             Paging::None => world::L1_CR4,
         }
     }
@@ -106,13 +106,13 @@ impl Paging {
 /// A PDPT and a page directory that map the world one to one, as L1's or nested ones.
 fn pae(draft: Draft, pdpt: u64, pd: u64) -> Draft {
     let pages = (0..END).step_by(2 << 20).zip((pd..).step_by(8));
-    pages.fold(draft.poke(pdpt, pd | 1), |d, (page, at)| d.poke(at, page | FULL | LARGE))
+    pages.fold(draft.poke(pdpt, pd | 1), |d, (page, at)| d.poke(at, page | FULL | pte::PS))
 }
 
 fn legacy(draft: Draft, pd: u64) -> Draft {
     let pages = (0..END).step_by(4 << 20).zip((pd..).step_by(4));
     pages.fold(draft, |d, (page, at)| {
-        d.step(Step::Mem { pa: at, width: 4, value: page | FULL | LARGE })
+        d.step(Step::Mem { pa: at, width: 4, value: page | FULL | pte::PS })
     })
 }
 
@@ -199,7 +199,7 @@ fn round_trips() -> Vec<Draft> {
         let legacy_l2 = guest("32-bit")
             .set(Field::EFER, 0x1000)
             .set(Field::CS_ATTRIB, 0xc9b)
-            .set(Field::CR4, CR4_PSE)
+            .set(Field::CR4, cr4::PSE)
             .set(Field::CR3, world::DATA + 0x6_0000);
         let real_l2 = guest("real-mode")
             .set(Field::EFER, 0x1000)
@@ -242,11 +242,11 @@ fn nested() -> Vec<Draft> {
         // What is behind the window leads to the page of the VMCB.
         let moved = match paging {
             Paging::Pae => pae(nested("nested-paging", OTHER + 0x5000), TABLES, TABLES + 0x1000)
-                .poke(TABLES + 0x1000 + 6 * 8, world::VMCB | FULL | LARGE),
+                .poke(TABLES + 0x1000 + 6 * 8, world::VMCB | FULL | pte::PS),
             Paging::Legacy => legacy(nested("nested-paging", OTHER + 0x5000), TABLES).step(Step::Mem {
                 pa: TABLES + 3 * 4,
                 width: 4,
-                value: world::VMCB | FULL | LARGE,
+                value: world::VMCB | FULL | pte::PS,
             }),
             Paging::None => {
                 let refused = code.called(nested("nested-paging", OTHER + 0x5000));
@@ -265,7 +265,7 @@ fn nested() -> Vec<Draft> {
             _ => legacy(gone, TABLES),
         };
         let gone =
-            gone.poke(world::l2pt::PDPT + 8, GIB | FULL | LARGE);
+            gone.poke(world::l2pt::PDPT + 8, GIB | FULL | pte::PS);
         let gone = exited(code.called(gone), exit::NPF)
             .peek_field(world::VMCB, Field::EXITINFO1)
             .value(0x1_0000_0004)
@@ -287,7 +287,7 @@ fn pdptes() -> Vec<Draft> {
             .about(About::Section("15.6"))
             .program(&[Insn::Mov(0, value), Insn::Store(PDPT + 8 * entry)])
             .poke(OTHER, 0x2222)
-            .poke(PD_OTHER + 5 * 8, OTHER | FULL | LARGE);
+            .poke(PD_OTHER + 5 * 8, OTHER | FULL | pte::PS);
         code.called(code.placed(Paging::Pae.tables(d)))
     };
     let goes_on = |d: Draft| found(exited(d, exit::VMMCALL), Paging::Pae);
@@ -383,7 +383,6 @@ fn a20() -> Vec<Draft> {
     /// In an even MiB, as is the code, and what is there without its bit 20 masked.
     const EVEN: u64 = world::DATA + 0x7_0000;
     const ODD: u64 = EVEN | 1 << 20;
-    const DIS_A20M: u8 = 1 << 2;
     // MOV ECX, VM_CR; MOV EAX, imm32; XOR EDX, EDX; WRMSR.
     let vm_cr = |code: Code, value: u8| {
         code.op(&[0xb9], 0xc001_0114).mov_eax(value.into()).put(&[0x31, 0xd2, 0x0f, 0x30])
@@ -398,7 +397,7 @@ fn a20() -> Vec<Draft> {
         let d = cleared(d, FOUND, 8).poke(EVEN, 0x1111).poke(ODD, 0x2222);
         code.called(code.placed(d)).step(Step::Peek { pa: FOUND, width: 4 }).value(found)
     };
-    vec![case("masked", 0, 0x1111), case("not-masked", DIS_A20M, 0x2222)]
+    vec![case("masked", 0, 0x1111), case("not-masked", vm_cr::DIS_A20M as u8, 0x2222)]
 }
 
 fn others() -> Vec<Draft> {

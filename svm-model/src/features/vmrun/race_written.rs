@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::EFER;
 use crate::Feature::VmrunChecks;
 use crate::case::code::{Code, cleared};
 use crate::case::{Draft, Insn, Step, world};
@@ -40,8 +41,6 @@ const ICR_LOW: u64 = 0xfee0_0300;
 /// INIT, and start-up at [`START`], for all but the sender.
 const INIT: u32 = 0xc_4500;
 const STARTUP: u32 = 0xc_4600 | (START >> 12) as u32;
-
-const EFER: u32 = 0xc000_0080;
 
 /// A field of the state-save area, its legal and its illegal value, how L2 sees which it is, and
 /// the rules that load and refuse it.

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr::EFER;
 use crate::Feature::{self, VmrunChecks};
 use crate::case::written::{GP, fault};
 use crate::case::{Draft, Insn, Step, world};
@@ -11,7 +12,6 @@ use crate::rules as r;
 use crate::snapshot::HostReg;
 use crate::vmcb::{Field, exit};
 
-const EFER: u32 = 0xc000_0080;
 const VALUE: u64 = 0x1122_3344_5566_7788;
 
 fn draft(id: &str) -> Draft {
