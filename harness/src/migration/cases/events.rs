@@ -1,9 +1,11 @@
 //! Interrupts and NMIs, physical and virtual, that are pending, held or being
 //! handled when the case leaves.
 
-use svm_model::arch::{event, flag};
-use svm_model::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING, V_IRQ, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use svm_model::Feature::{EventInjection, Vgif, Virq, Vnmi};
+use svm_model::arch::int_ctl::{
+    V_GIF, V_GIF_ENABLE, V_INTR_MASKING, V_IRQ, V_NMI, V_NMI_ENABLE, V_NMI_MASK,
+};
+use svm_model::arch::{event, flag};
 use svm_model::case::{Draft, Event, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};

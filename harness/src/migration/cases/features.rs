@@ -1,8 +1,10 @@
 //! What CPUID features add: nested paging and its PAT, GMET, the TSC's ratio,
 //! the branch record, the PAUSE filter, the SVM lock.
 
-use svm_model::arch::msr::{BR_FROM, BR_TO, DEBUGCTL, PAT, SPEC_CTRL, SVM_KEY, TSC, TSC_ADJUST, TSC_RATIO, VM_CR};
 use svm_model::Feature::{BusLock, Gmet, IdleHlt, Lbrv, Msr, Npt, PauseFilter, SpecCtrl, TscScale};
+use svm_model::arch::msr::{
+    BR_FROM, BR_TO, DEBUGCTL, PAT, SPEC_CTRL, SVM_KEY, TSC, TSC_ADJUST, TSC_RATIO, VM_CR,
+};
 use svm_model::case::{Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};

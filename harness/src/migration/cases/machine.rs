@@ -1,7 +1,7 @@
 //! Intercepts, and the state of the processor that L2 or L1 runs with.
 
-use svm_model::arch::msr::{EFER, FS_BASE, KERNEL_GS_BASE, VM_HSAVE_PA};
 use svm_model::Feature::{Debug, DecodeAssists, Intercepts, Msr, Nrip, VmloadVmsave, VmrunChecks};
+use svm_model::arch::msr::{EFER, FS_BASE, KERNEL_GS_BASE, VM_HSAVE_PA};
 use svm_model::case::{Draft, Insn, Step, world};
 use svm_model::cpu::CpuFeature;
 use svm_model::vmcb::{Field, exit};
