@@ -62,6 +62,7 @@ const NOT_SVM: &[(&str, usize, &str)] = &[
     ("machine/tables::ltr", 2, "null selectors, a busy TSS: vol. 3, LTR"),
     ("machine/paging::page_fault", 1, "makes the exception: who calls it is looked at"),
     ("machine/paging::permit", 1, "page protection: vol. 2, chapter 5"),
+    ("machine/paging::walk", 2, "entries not present, or with reserved bits: vol. 2, chapter 5"),
 ];
 
 /// The functions of the model, each with the file that it is in.
