@@ -65,7 +65,18 @@ pub fn check(tree: &Path, patch: &[u8], signed: bool) -> Result<Vec<Complaint>> 
     if !matches!(out.status.code(), Some(0 | 1)) {
         return Err(process::failed(Kind::Harness, &c, &out));
     }
-    Ok(parse(&String::from_utf8_lossy(&out.stdout)))
+    let mut complaints = parse(&String::from_utf8_lossy(&out.stdout));
+    complaints.retain(|c| !of_the_opcode_tables(c));
+    Ok(complaints)
+}
+
+/// Whether it is about the form that all lines of the opcode tables have in QEMU, `V,x, W,x` in
+/// one long line each: a new line has it, too.
+fn of_the_opcode_tables(complaint: &Complaint) -> bool {
+    let at = complaint.at.as_deref().unwrap_or_default();
+    let form = ["space required after that ','", "line over 80 characters"];
+    at.starts_with("target/i386/tcg/decode-new.c.inc:")
+        && form.iter().any(|what| complaint.what.starts_with(what))
 }
 
 fn parse(text: &str) -> Vec<Complaint> {
@@ -105,6 +116,18 @@ mod tests {
             (Severity::Error, "Missing Signed-off-by: line(s)".into(), None),
         ];
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn lines_of_the_opcode_tables_look_like_those_that_are_there() {
+        let text = "ERROR: space required after that ',' (ctx:VxV)\n\
+                    #1: FILE: target/i386/tcg/decode-new.c.inc:490:\n\
+                    ERROR: space required after that ',' (ctx:VxV)\n\
+                    #2: FILE: target/i386/tcg/translate.c:3:\n\
+                    ERROR: trailing whitespace\n#3: FILE: target/i386/tcg/decode-new.c.inc:1:\n";
+        let left: Vec<_> = parse(text).into_iter().filter(|c| !of_the_opcode_tables(c)).collect();
+        assert_eq!(left.len(), 2);
+        assert!(left[0].at.as_deref().unwrap().starts_with("target/i386/tcg/translate.c"));
     }
 
     #[test]
