@@ -17,6 +17,8 @@ mod legacy;
 mod maps;
 mod newer;
 mod npt;
+mod ordinary;
+mod pae;
 mod race;
 mod registers;
 mod round_trip;
@@ -25,6 +27,7 @@ mod tlb;
 mod virq;
 mod vmload;
 mod vmrun_checks;
+mod xstate;
 
 use svm_model::case::Case;
 use svm_model::outcome::Outcome;
@@ -44,7 +47,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 19] = [
+    let files: [fn() -> Vec<Draft>; 22] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -64,6 +67,9 @@ pub fn all() -> Vec<Written> {
         legacy::cases,
         smm::cases,
         race::cases,
+        ordinary::cases,
+        pae::cases,
+        xstate::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
 }
