@@ -27,6 +27,9 @@ const NO_RULE: &[(&str, usize, &str)] = &[
     ("legacy/vmrun-in-real-mode", 1, "likewise"),
     ("legacy/a20-", 2, "the model has no A20 pin"),
     ("smm/smram-", 3, "the model has no SMM"),
+    ("ordinary/", 225, "the model does not decode ordinary instructions"),
+    ("pae/", 62, "nor does it load PDPTEs with a guest's MOV CR3"),
+    ("xstate/", 880, "it has neither x87 nor SSE nor AVX"),
 ];
 
 /// Cases on which the model, with their rule broken, still does what is written, likewise.
