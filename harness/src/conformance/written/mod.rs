@@ -3,6 +3,7 @@
 //! One file a feature. A new case is one [`Draft`] in one of them; a new file
 //! is one line in [`all`].
 
+mod aborts;
 mod code;
 mod debug;
 mod draft;
@@ -18,6 +19,7 @@ mod maps;
 mod newer;
 mod npt;
 mod race;
+mod race_flags;
 mod registers;
 mod round_trip;
 mod smm;
@@ -44,7 +46,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 19] = [
+    let files: [fn() -> Vec<Draft>; 21] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -64,6 +66,8 @@ pub fn all() -> Vec<Written> {
         legacy::cases,
         smm::cases,
         race::cases,
+        race_flags::cases,
+        aborts::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
 }
