@@ -297,7 +297,7 @@ fn watched_stack() -> Vec<Draft> {
             .run()
             .takes(1, 0, stub(6))
             .field(Field::DR6, DR6 | 1)
-            .field(Field::RSP, world::L2_STACK - 80),
+            .field(Field::RSP, world::L2_STACK - 88),
         // It goes with the guest: L1 does not get a trap of L2's.
         watched("and-nested-fault", Insn::Ud2)
             .needs(CpuFeature::Npt)
