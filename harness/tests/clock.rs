@@ -1,0 +1,176 @@
+//! Cases on machines whose clock is counted in instructions, or that are watched
+//! by a debugger: what no suite runs on.
+//!
+//! `SVM_QEMU=PATH cargo test -p harness --features qemu-tests --test clock`
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness::conformance::boot::Machine;
+use harness::conformance::executor::{QemuExecutor, Ran, alone, cpu_argument};
+use harness::conformance::{catalogue, guest};
+use harness::migration::gdb::Stop;
+use harness::migration::travel::{Station, Trip, travel};
+use svm_model::Feature;
+use svm_model::case::{Case, Cpu, Insn, Step, world};
+use svm_model::compare;
+use svm_model::cpu::CpuSet;
+use svm_model::outcome::{Obs, Outcome};
+use svm_model::vmcb::{Field, exit};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(20);
+const TSC: u32 = 0x10;
+/// The local APIC's page, where the count of its timer is read, too.
+const APIC: u64 = 0xfee0_0000;
+
+fn machine(qemu: PathBuf) -> Machine {
+    let repo = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let guest = guest::build(repo).unwrap_or_else(|e| panic!("{e}"));
+    Machine { qemu, accel: "tcg".into(), firmware: Vec::new(), guest, limit: LIMIT }
+}
+
+fn qemu() -> PathBuf {
+    std::env::var_os("SVM_QEMU").expect("SVM_QEMU must name a QEMU").into()
+}
+
+/// The QEMU with one more option, as a program in a folder of its own.
+fn counting(more: &str) -> (Machine, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("qemu");
+    let options = more.replace("{}", &folder.path().display().to_string());
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\" -icount '{options}'\n", qemu().display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    (machine(program), folder)
+}
+
+fn case(id: &str, program: &[Insn], steps: &[Step]) -> Case {
+    Case {
+        id: id.into(),
+        feature: Feature::Npt,
+        cpu: Cpu::default(),
+        program: program.to_vec(),
+        steps: steps.to_vec(),
+    }
+}
+
+fn run(machine: Machine, case: &Case) -> Outcome {
+    let mut ran = None;
+    let done = QemuExecutor::new(machine).run(&[case], &mut |_, what| {
+        ran = Some(what);
+        Ok(())
+    });
+    done.unwrap_or_else(|e| panic!("{e}"));
+    match ran.expect("the case has come to something") {
+        Ran::Outcome(outcome) => outcome,
+        other => panic!("{}: {other:x?}", case.id),
+    }
+}
+
+fn exit_code(obs: &Obs) -> Option<u64> {
+    match obs {
+        Obs::Exit(e) => e.vmcb.get(Field::EXITCODE),
+        _ => None,
+    }
+}
+
+/// L2 writes the time down, and then meets a fault at the start of a long block;
+/// L1 reads the time.
+fn faulting(id: &str, fault: &Insn, steps: &[Step]) -> Case {
+    const TIME: u64 = world::DATA + 0x9000;
+    // RDTSC; SHL RDX, 32; OR RAX, RDX; MOV RBX, TIME; MOV [RBX], RAX.
+    let mut now = vec![0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0x48, 0xbb];
+    now.extend(TIME.to_le_bytes());
+    now.extend([0x48, 0x89, 0x03]);
+    let program = [Insn::Raw(now), fault.clone(), Insn::Raw(vec![0x90; 400])];
+    let read = [
+        Step::Vmrun(world::VMCB),
+        Step::Peek { pa: TIME, width: 8 },
+        Step::Rdmsr(TSC),
+    ];
+    case(id, &program, &[steps, &read].concat())
+}
+
+fn cases_that_fault() -> [(Case, u64); 3] {
+    const PAGE: u64 = world::DATA + 0x5000;
+    let intercept = |vector: u64| Step::Vmcb(Field::INTERCEPT_EXCEPTIONS, 1 << vector);
+    let entry = |pa| Step::Mem { pa: pa + 5 * 8, width: 8, value: 0 };
+    let load = Insn::Load(0, PAGE);
+    // MOV RAX, [RSP].
+    let pop = Insn::Raw(vec![0x48, 0x8b, 0x04, 0x24]);
+    let stack = [intercept(12), Step::Vmcb(Field::RSP, 1 << 50)];
+    let own = [intercept(14), entry(world::l2pt::PT)];
+    [
+        (faulting("nested-fault", &load, &[entry(world::npt::PT)]), exit::NPF),
+        (faulting("page-fault", &load, &own), exit::EXCP + 14),
+        (faulting("stack-fault", &pop, &stack), exit::EXCP + 12),
+    ]
+}
+
+#[test]
+fn the_clock_never_runs_backwards() {
+    let (machine, _folder) = counting("shift=0,sleep=off");
+    for (case, code) in cases_that_fault() {
+        let seen = run(machine.clone(), &case);
+        let [exited, Obs::Value(before), Obs::Value(after)] = seen.obs.as_slice() else {
+            panic!("{}: {seen:x?}", case.id)
+        };
+        assert_eq!(exit_code(exited), Some(code), "{}", case.id);
+        assert!(before < after, "{}: {before:#x} and then {after:#x}", case.id);
+    }
+}
+
+#[test]
+fn a_machine_can_be_recorded() {
+    let (machine, _folder) = counting("shift=0,sleep=off,rr=record,rrfile={}/replay");
+    for (case, code) in cases_that_fault() {
+        let seen = run(machine.clone(), &case);
+        assert_eq!(seen.obs.first().and_then(exit_code), Some(code), "{}", case.id);
+    }
+}
+
+#[test]
+fn vmload_of_a_device_can_read_the_clock() {
+    let (machine, _folder) = counting("shift=0,sleep=off");
+    let steps = [Step::L1(Insn::Vmload, APIC), Step::Vmrun(world::VMCB)];
+    let seen = run(machine, &case("vmload-of-a-device", &[], &steps));
+    assert_eq!(seen.obs.last().and_then(exit_code), Some(exit::VMMCALL));
+}
+
+#[test]
+fn what_no_guest_may_do_it_may_not_do_with_a_counted_clock_either() {
+    let (machine, _folder) = counting("shift=0,sleep=off");
+    for entry in catalogue::all().iter().filter(|e| e.case.id.starts_with("aborts/")) {
+        let (expected, _) = entry.written.as_ref().expect("all of them are written");
+        let seen = run(machine.clone(), &entry.case);
+        let differences = compare(expected, &seen);
+        assert!(differences.is_empty(), "{}: {differences:?}", entry.case.id);
+    }
+}
+
+#[test]
+fn a_debugger_can_watch_the_stack_of_a_guest() {
+    let station = Station { machine: machine(qemu()), cpu: cpu_argument(CpuSet::NONE) };
+    let steps = [Step::Vmrun(world::VMCB)];
+    let taken = case("watched", &[Insn::Ud2], &steps);
+    let mark = Stop::Write(world::L2_STACK - 8);
+    let mut stayed = None;
+    let moved = alone(&taken, CpuSet::NONE, |ram| {
+        Ok(match travel(&station, &station, mark, ram)? {
+            Trip::Through(ram, ended) => Some((ram, ended)),
+            Trip::Stayed(why) => {
+                stayed = Some(why);
+                None
+            }
+        })
+    });
+    let moved = moved.unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(stayed, None);
+    let Some(Ran::Outcome(outcome)) = moved else { panic!("{moved:x?}") };
+    let [Obs::Exit(e)] = outcome.obs.as_slice() else { panic!("{outcome:x?}") };
+    let vectors: Vec<u8> = e.l2_log.iter().map(|event| event.vector).collect();
+    assert_eq!(vectors, [6]);
+}
