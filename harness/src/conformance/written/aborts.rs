@@ -169,10 +169,7 @@ fn straddling() -> Vec<Draft> {
             .mem(BOTH, BOTH | FULL)
     };
     let ends = |d: Draft| {
-        d.run()
-            .exits(exit::VMMCALL)
-            .field(Field::RIP, RIP_BEHIND)
-            .field(Field::RAX, 0x1122_3344)
+        d.run().exits(exit::VMMCALL).field(Field::RIP, RIP_BEHIND).field(Field::RAX, 0x1122_3344)
     };
     let no_npt = |d: Draft| d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0);
     let faults = |d: Draft, entry| d.mem(BOTH + 8, entry).intercept(PF).run().exits(PF);
@@ -284,7 +281,10 @@ fn watched_stack() -> Vec<Draft> {
     vec![
         hit(watched("exception", Insn::Ud2), stub(6)),
         hit(watched("interrupt", Insn::Int(0x80)), stub(0x80)),
-        hit(watched("error-code", raw(&[0x0f, 0x22, 0xe4])).set(Field::RSP, world::L2_STACK), stub(13)),
+        hit(
+            watched("error-code", raw(&[0x0f, 0x22, 0xe4])).set(Field::RSP, world::L2_STACK),
+            stub(13),
+        ),
         hit(
             watched("v-irq", Insn::Nop)
                 .set(Field::RFLAGS, RFLAGS_IF)
