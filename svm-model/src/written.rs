@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::case::{Draft, Written};
 use crate::features::*;
-use crate::processor::{ordinary, pae, xstate};
+use crate::processor::{aborts, ordinary, pae, xstate};
 
 /// What makes cases.
 type Family = fn() -> Vec<Draft>;
@@ -54,6 +54,8 @@ const FAMILIES: &[Family] = &[
     ordinary::cases,
     pae::cases,
     xstate::cases,
+    vgif::race_written::cases,
+    aborts::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

@@ -29,6 +29,9 @@ const NO_RULE: &[(&str, usize, &str)] = &[
     ("smm/smram-", 3, "the model has no SMM"),
     ("ordinary/", 225, "the model does not decode ordinary instructions"),
     ("pae/", 62, "nor does it load PDPTEs with a guest's MOV CR3"),
+    ("aborts/straddles-", 6, "nor code in a page that the walk for it writes to"),
+    ("aborts/watched-stack-", 6, "nor data breakpoints"),
+    ("race/x87-of-another-cpu", 1, "the model has one CPU"),
     ("xstate/", 880, "it has neither x87 nor SSE nor AVX"),
 ];
 
