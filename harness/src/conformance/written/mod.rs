@@ -3,6 +3,7 @@
 //! One file a feature. A new case is one [`Draft`] in one of them; a new file
 //! is one line in [`all`].
 
+mod breakpoints;
 mod code;
 mod debug;
 mod draft;
@@ -13,15 +14,19 @@ mod gif;
 mod injection;
 mod instructions;
 mod interrupts;
+mod latched;
 mod legacy;
 mod maps;
 mod newer;
 mod npt;
+mod priority;
 mod race;
 mod registers;
 mod round_trip;
 mod smm;
 mod tlb;
+mod undone;
+mod unstated;
 mod virq;
 mod vmload;
 mod vmrun_checks;
@@ -44,7 +49,7 @@ pub struct Written {
 
 /// Every case, by file.
 pub fn all() -> Vec<Written> {
-    let files: [fn() -> Vec<Draft>; 19] = [
+    let files: [fn() -> Vec<Draft>; 24] = [
         round_trip::cases,
         vmrun_checks::cases,
         gif::cases,
@@ -64,6 +69,11 @@ pub fn all() -> Vec<Written> {
         legacy::cases,
         smm::cases,
         race::cases,
+        breakpoints::cases,
+        latched::cases,
+        undone::cases,
+        priority::cases,
+        unstated::cases,
     ];
     files.iter().flat_map(|file| file()).map(Draft::finish).collect()
 }
