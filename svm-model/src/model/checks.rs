@@ -5,7 +5,7 @@ use super::Machine;
 use super::guest::int_ctl;
 use super::regs::{cr0, cr4, efer, flag};
 use crate::cpu::CpuFeature;
-use crate::rules::{event_injection as inj, tlb_asid, vmrun as r, vnmi};
+use crate::rules::{event_injection as inj, vmrun as r, vnmi};
 use crate::vmcb::{Field, Image};
 
 /// Bytes of the MSR permission map.
@@ -31,8 +31,6 @@ impl Machine<'_> {
         let t = &mut *self.t;
         let limit = 1 << self.platform.phys_bits.min(63);
         let beyond = |base: u64, size: u64| (base & !0xfff).saturating_add(size) > limit;
-        let tlb = v.get(Field::TLB_CONTROL);
-        let by_asid = self.platform.features.has(CpuFeature::FlushByAsid);
         let vnmi_on = self.platform.features.has(CpuFeature::Vnmi)
             && v.get(Field::INT_CTL) & int_ctl::V_NMI_ENABLE != 0;
         let vnmi_alone = vnmi_on && v.get(Field::INTERCEPT_MISC1) & 2 == 0;
@@ -40,8 +38,6 @@ impl Machine<'_> {
             | t.rule(r::ASID_ZERO, v.get(Field::GUEST_ASID) == 0)
             | t.rule(r::MSRPM_PHYS, beyond(v.get(Field::MSRPM_BASE_PA), MSRPM_SIZE + 1))
             | t.rule(r::IOPM_PHYS, beyond(v.get(Field::IOPM_BASE_PA), IOPM_SIZE))
-            | t.rule(r::TLB_CONTROL_RESERVED, !matches!(tlb, 0 | 1 | 3 | 7))
-            | (matches!(tlb, 3 | 7) && t.rule(tlb_asid::FLUSH_UNSUPPORTED, !by_asid))
             | (vnmi_on && t.rule(vnmi::NEEDS_INTERCEPT, vnmi_alone))
     }
 
@@ -86,12 +82,10 @@ impl Machine<'_> {
         if v.get(Field::NESTED_CTL) & 1 == 0 {
             return self.bad_pdptes(v);
         }
-        let offered = self.supported(CpuFeature::Npt);
         let n_cr3 = v.get(Field::N_CR3);
         let outside = !self.physical(n_cr3);
         let pat = v.get(Field::G_PAT);
-        self.t.rule(r::NP_UNSUPPORTED, !offered)
-            || self.t.rule(r::NCR3_MBZ, outside) | self.t.rule(r::GPAT_TYPE, !pat_valid(pat))
+        self.t.rule(r::NCR3_MBZ, outside) | self.t.rule(r::GPAT_TYPE, !pat_valid(pat))
     }
 
     /// PAE without nested paging: VMRUN loads the PDPTEs as a write of CR3 does.

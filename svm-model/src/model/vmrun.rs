@@ -108,7 +108,11 @@ impl Machine<'_> {
     fn flush(&mut self) {
         let Some(guest) = &self.guest else { return };
         let asid = guest.ctl.get(Field::GUEST_ASID);
-        match guest.ctl.get(Field::TLB_CONTROL) {
+        let control = guest.ctl.get(Field::TLB_CONTROL);
+        let by_asid = self.platform.features.has(CpuFeature::FlushByAsid);
+        let known = matches!(control, 0 | 1) || by_asid && matches!(control, 3 | 7);
+        match control {
+            _ if self.t.rule(r::TLB_CONTROL_RESERVED, !known) => self.used.clear(),
             1 if self.t.does(tlb_asid::FLUSH_ALL) => self.used.clear(),
             3 | 7 if self.t.does(tlb_asid::FLUSH_ASID) => self.used.retain(|(a, ..)| *a != asid),
             0 if self.t.does(tlb_asid::NEW_ASID) => {}
@@ -130,7 +134,9 @@ impl Machine<'_> {
         let nested_ctl = v.get(Field::NESTED_CTL);
         let virt_ext = v.get(Field::VIRT_EXT);
         let misc3 = |bit: u8| v.get(Field::INTERCEPT_MISC3) >> bit & 1 == 1;
-        let nested = self.t.rule(npt::ENABLED, nested_ctl & 1 == 1);
+        let offered = self.supported(CpuFeature::Npt);
+        let wanted = self.t.rule(npt::ENABLED, nested_ctl & 1 == 1);
+        let nested = wanted && (self.t.rule(r::NP_UNSUPPORTED, !offered) || offered);
         let counts = self.t.rule(bus_lock::ENABLED, misc3(5));
         let mut ask = |wanted: bool, rule, feature| {
             let offered = self.platform.features.has(feature);
