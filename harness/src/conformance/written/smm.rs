@@ -181,6 +181,19 @@ fn controls() -> Vec<Draft> {
         .run()
         .shows(Obs::L1Smi)
         .ends();
+    // MOV EAX, CR0; XOR EAX, NE; MOV CR0, EAX.
+    let write = [0x0f, 0x20, 0xc0, 0x66, 0x83, 0xf0, 0x20, 0x0f, 0x22, 0xc0];
+    let setup = handler(Code::at(SETUP).leave_long_mode(), &write).return_to_long_mode();
+    let cr0 = Draft::new("smm/selective-cr0-write", Intercepts, "15.22.3").program(&[Insn::Nop]);
+    let cr0 = setup.called(cleanup.placed(setup.placed(cr0)));
+    let cr0 = cr0
+        .l1(Insn::Clgi, 0)
+        .raise(Event::Smi)
+        .intercept(exit::CR0_SEL_WRITE)
+        .run()
+        .shows(Obs::L1Smi)
+        .ends()
+        .field(Field::CR0, world::L1_CR0);
     // MOV EAX, 5; LOCK MOV CR0, EAX, which is CR8 (vol. 3, MOV CRn); and 0 again.
     let tpr =
         [0x66, 0xb8, 5, 0, 0, 0, 0xf0, 0x0f, 0x22, 0xc0, 0x66, 0x31, 0xc0, 0xf0, 0x0f, 0x22, 0xc0];
@@ -204,6 +217,7 @@ fn controls() -> Vec<Draft> {
         draft("not-intercepted").run().shows(Obs::L1Smi).ends(),
         draft("rsm-intercept").intercept(exit::RSM).run().shows(Obs::L1Smi).ends(),
         cleanup.called(cpuid),
+        cleanup.called(cr0),
         cleanup.called(tpr_of_l2),
         cleanup.called(interrupt_in_handler),
         draft("nested-tables")
