@@ -8,12 +8,11 @@ use svm_model::vmcb::{Field, exit};
 use super::Draft;
 
 /// What is intercepted wherever there is SVM.
-const INTERCEPTED: [(&str, Insn, u64); 27] = [
+const INTERCEPTED: [(&str, Insn, u64); 26] = [
     ("cpuid", Insn::Cpuid, exit::CPUID),
     ("hlt", Insn::Hlt, exit::HLT),
     ("pause", Insn::Pause, exit::PAUSE),
     ("rdtsc", Insn::Rdtsc, exit::RDTSC),
-    ("rdpmc", Insn::Rdpmc, exit::RDPMC),
     ("pushf", Insn::Pushf, exit::PUSHF),
     ("popf", Insn::Popf, exit::POPF),
     ("iret", Insn::Iret, exit::IRET),
@@ -124,6 +123,7 @@ fn counters() -> Vec<Draft> {
     let missing = rdpmc("rdpmc-no-such-counter", 0x1000);
     let rip = missing.rip(2);
     vec![
+        rdpmc("rdpmc", 0).intercept(exit::RDPMC).run().exits(exit::RDPMC).at(2),
         rdpmc("rdpmc-not-intercepted", 0).run().ends().field(Field::RAX, 0),
         missing.run().takes(13, 0, rip),
     ]

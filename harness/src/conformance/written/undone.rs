@@ -143,6 +143,7 @@ fn repeated() -> Vec<Draft> {
                 .exits(exit::NPF)
                 .at(0)
                 .mem(nested(6), page(6) | 0x67)
+                .set(Field::RIP, world::L2_CODE)
                 .run();
             if threshold == 0 {
                 d.exits(exit::BUSLOCK).at(0)
