@@ -56,6 +56,11 @@ const FAMILIES: &[Family] = &[
     xstate::cases,
     vgif::race_written::cases,
     aborts::cases,
+    debug::breakpoint_written::cases,
+    vmrun_state::latched_written::cases,
+    vmexit::undone_written::cases,
+    intercepts::priority_written::cases,
+    vmrun::unstated_written::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

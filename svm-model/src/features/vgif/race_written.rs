@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 
 use crate::Feature::Vgif;
 use crate::arch::flag;
+use crate::case::code::{Code, cleared};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::outcome::Obs;
 use crate::vmcb::{Field, exit};
-use crate::case::code::{Code, cleared};
 
 const CODE: u64 = world::DATA + 0x2_0000;
 /// How often VMRUN came back for the interrupt, and how often for something else.
@@ -39,7 +39,8 @@ const VECTOR: u8 = 0x60;
 
 pub(crate) fn cases() -> Vec<Draft> {
     let code = l1();
-    let d = Draft::new(Vgif, "race/x87-of-another-cpu").about(About::Section("15.17"))
+    let d = Draft::new(Vgif, "race/x87-of-another-cpu")
+        .about(About::Section("15.17"))
         .on_large_board()
         .program(&[Insn::Nop])
         .set(Field::NESTED_CTL, 0)
