@@ -15,6 +15,7 @@
 //!   (`supported`) and whether it is on for a guest (`active`); `rules.rs` is what the manual
 //!   says, as a table; `model.rs` does it; `cases.rs` generates cases; `written.rs` has cases
 //!   with what they must show.
+//! - `processor`: written cases of the processor around SVM, which the model does not do.
 //! - [`rules`], [`cases`]: the lists of what the features have. [`model`]: running a case.
 //!
 //! # Adding a rule
@@ -53,6 +54,7 @@ pub mod features;
 pub(crate) mod machine;
 pub mod model;
 pub mod outcome;
+pub(crate) mod processor;
 pub mod rules;
 pub mod snapshot;
 pub mod written;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::case::{Draft, Written};
 use crate::features::*;
+use crate::processor::{aborts, ordinary, pae, xstate};
 
 /// What makes cases.
 type Family = fn() -> Vec<Draft>;
@@ -50,6 +51,16 @@ const FAMILIES: &[Family] = &[
     vmrun::legacy_written::cases,
     physical::smm_written::cases,
     vmrun::race_written::cases,
+    ordinary::cases,
+    pae::cases,
+    xstate::cases,
+    vgif::race_written::cases,
+    aborts::cases,
+    debug::breakpoint_written::cases,
+    vmrun_state::latched_written::cases,
+    vmexit::undone_written::cases,
+    intercepts::priority_written::cases,
+    vmrun::unstated_written::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

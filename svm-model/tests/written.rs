@@ -27,6 +27,23 @@ const NO_RULE: &[(&str, usize, &str)] = &[
     ("legacy/vmrun-in-real-mode", 1, "likewise"),
     ("legacy/a20-", 2, "the model has no A20 pin"),
     ("smm/smram-", 3, "the model has no SMM"),
+    ("ordinary/", 225, "the model does not decode ordinary instructions"),
+    ("pae/", 62, "nor does it load PDPTEs with a guest's MOV CR3"),
+    ("aborts/straddles-", 6, "nor has it code in a page that the walk for it writes to"),
+    ("aborts/watched-stack-", 6, "nor data breakpoints"),
+    ("breakpoints/l1,", 6, "nor breakpoints in L1"),
+    ("breakpoints/l2,", 2, "that GIF holds breakpoints is no rule yet"),
+    ("breakpoints/btf,", 9, "nor is DEBUGCTL.BTF"),
+    ("breakpoints/rf,", 12, "nor is what becomes of RF in the flags that an event pushes"),
+    ("latched/virtual-interrupt", 1, "that VMRUN reads a field once is no rule yet"),
+    ("latched/nested-cr3", 1, "likewise"),
+    ("latched/asid", 1, "likewise"),
+    ("latched/virtual-vmload-turned-on", 1, "likewise"),
+    ("priority/rdpmc,", 10, "nor is how many counters there are"),
+    ("priority/monitor,", 6, "nor is the byte that MONITOR loads"),
+    ("unstated/save-area-at-zero", 1, "that nothing is refused is no rule"),
+    ("race/x87-of-another-cpu", 1, "the model has one CPU"),
+    ("xstate/", 880, "it has neither x87 nor SSE nor AVX"),
 ];
 
 /// Cases on which the model, with their rule broken, still does what is written, likewise.
@@ -43,6 +60,15 @@ const UNNOTICED: &[(&str, usize, &str)] = &[
     ("tlb/guest-1g,", 4, "the model walks the tables again, and there is no page"),
     ("tlb/shadow-1g,", 4, "likewise"),
     ("tlb/nested-1g,", 4, "likewise"),
+    ("vmrun-checks/tlb-control-0", 1, "no mapping changes, so that a flush does not show"),
+    ("feature-off/flushbyasid-", 2, "likewise"),
+    (
+        "unstated/tlb-control,3",
+        1,
+        "broken, it flushes the guest's entries, which are all there are",
+    ),
+    ("unstated/tlb-control,7", 1, "likewise"),
+    ("unstated/npt-not-offered", 1, "the nested tables map each page to itself"),
     ("feature-off/decodeassists-", 4, "there is no decode assist to get wrong"),
 ];
 

@@ -141,7 +141,8 @@ pub(crate) fn watched(
     Ok((ended(used.status, words), used.rusage.utime + used.rusage.stime))
 }
 
-fn ended(status: ExitStatus, words: File) -> Ended {
+/// How a QEMU has ended, from its status and what it wrote to stderr.
+pub(crate) fn ended(status: ExitStatus, words: File) -> Ended {
     let by_guest = (EXIT_VALUE << 1 | 1) as i32;
     Ended::Otherwise(match (status.code(), status.signal()) {
         (Some(code), _) if code == by_guest => return Ended::ByGuest,

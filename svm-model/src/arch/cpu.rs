@@ -150,6 +150,10 @@ cpu_features! {
     Ssbd = "amd-ssbd", at(0x8000_0008, 0, Ebx, 24);
     /// Automatic IBRS (EFER bit 21).
     AutoIbrs = "auto-ibrs", at(0x8000_0021, 0, Eax, 8);
+    /// XSAVEC.
+    Xsavec = "xsavec", at(0xd, 1, Eax, 1);
+    /// XSAVES and XRSTORS.
+    Xsaves = "xsaves", at(0xd, 1, Eax, 3);
 }
 
 impl Serialize for CpuFeature {

@@ -40,6 +40,8 @@ pub mod cr4 {
     pub const PSE: u64 = 1 << 4;
     /// Physical-address extensions.
     pub const PAE: u64 = 1 << 5;
+    /// Machine-check exceptions.
+    pub const MCE: u64 = 1 << 6;
     /// Page-global enable.
     pub const PGE: u64 = 1 << 7;
     /// Performance-counter enable.

@@ -84,6 +84,18 @@ impl Gdb {
         Err(io::Error::other(format!("gdbstub says {reason:?} to a request to pause")))
     }
 
+    /// Lets a guest that has stopped go on, and leaves it to itself.
+    ///
+    /// # Errors
+    /// When QEMU is gone.
+    pub fn release(&mut self) -> io::Result<()> {
+        self.send("D", &[])?;
+        match self.answer() {
+            Err(e) if !gone(&e) => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     fn send(&mut self, packet: &str, behind: &[u8]) -> io::Result<()> {
         let sum = packet.bytes().fold(0u8, u8::wrapping_add);
         let mut bytes = format!("${packet}#{sum:02x}").into_bytes();

@@ -12,6 +12,7 @@
 pub mod cases;
 pub mod gdb;
 mod journey;
+pub mod machine_check;
 pub mod qmp;
 pub mod suite;
 pub mod travel;

@@ -53,6 +53,17 @@ impl Qmp {
         Err(io::Error::other(format!("the migration failed: {why}")))
     }
 
+    /// Injects a machine check into the first CPU: an error that is not
+    /// corrected, in bank 9.
+    ///
+    /// # Errors
+    /// What QEMU says against it.
+    pub fn machine_check(&mut self) -> io::Result<()> {
+        let line = "mce 0 9 0xbd00000000000000 0x5 0x1 0x1";
+        let command = "human-monitor-command";
+        self.execute(command, json!({ "command-line": line })).map(|_| ())
+    }
+
     fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         self.output.write_all(format!("{request}\n").as_bytes())?;

@@ -1,5 +1,6 @@
 //! Debug state across the world switch (15.5, 15.12.2).
 
+pub(crate) mod breakpoint_written;
 pub(crate) mod cases;
 pub(crate) mod model;
 mod mutants;

@@ -7,8 +7,7 @@ rules! { EventInjection;
     VALID = "eventinj.valid", "15.20", two, "EVENTINJ with V clear injects nothing and is not checked.";
     TYPE_RESERVED = "eventinj.type-reserved", "15.20", two, "Injecting a reserved TYPE (1, 5, 6, 7) is refused with VMEXIT_INVALID.";
     VECTOR_NOT_EXCEPTION = "eventinj.vector-not-exception", "15.20", two, "Injecting TYPE 3 with a vector that is no exception (2, above 31) is refused.";
-    VECTOR_RESERVED = "eventinj.vector-reserved", "15.20", two, "Injecting TYPE 3 with a reserved vector is refused.",
-        silent("Linux KVM, \"Add missing consistency check for EVENTINJ\"", "its message says that reserved vectors are invalid too and that this matches hardware");
+    VECTOR_RESERVED = "eventinj.vector-reserved", "15.20", two, "Injecting TYPE 3 with a vector that table 8-1 reserves, which is no exception either, is refused.";
     IMPOSSIBLE = "eventinj.impossible-for-mode", "15.20", two, "Injecting #OF or #BR as an exception into a guest in 64-bit mode is refused.";
     DELIVERED = "eventinj.delivered", "15.20", one, "The event is delivered through the guest's IDT before the first guest instruction.";
     RIP_PUSHED = "eventinj.rip-pushed", "15.20", one, "The RIP pushed for an injected INTR, NMI or exception is the guest RIP.",

@@ -4,6 +4,7 @@ pub(crate) mod exception_cases;
 pub(crate) mod cases;
 pub(crate) mod exception_written;
 pub(crate) mod model;
+pub(crate) mod priority_written;
 mod mutants;
 pub(crate) mod register_cases;
 pub(crate) mod register_written;

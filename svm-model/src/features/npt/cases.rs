@@ -3,10 +3,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Npt;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::features::gmet;
 use crate::vmcb::Field;

@@ -10,14 +10,16 @@ pub(crate) mod written;
 use crate::arch::cpu::{CpuFeature, Platform};
 use crate::arch::nested_ctl;
 use crate::arch::vmcb::{Field, Image};
-use crate::rules::Trace;
+use crate::rules::{Trace, vmrun};
 
 /// Whether CPUID offers it.
 pub(crate) fn supported(platform: &Platform) -> bool {
     platform.features.has(CpuFeature::Npt)
 }
 
-/// Whether it is on for a guest: VMRUN has refused a VMCB that asks for what is not offered.
-pub(crate) fn active(t: &mut Trace, v: &Image) -> bool {
-    t.rule(rules::ENABLED, v.get(Field::NESTED_CTL) & nested_ctl::NP_ENABLE != 0)
+/// Whether it is on for a guest, which it is where CPUID does not offer it, too.
+pub(crate) fn active(t: &mut Trace, platform: &Platform, v: &Image) -> bool {
+    let wanted = t.rule(rules::ENABLED, v.get(Field::NESTED_CTL) & nested_ctl::NP_ENABLE != 0);
+    let offered = supported(platform);
+    wanted && (t.rule(vmrun::NP_UNSUPPORTED, !offered) || offered)
 }

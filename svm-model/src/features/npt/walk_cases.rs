@@ -3,10 +3,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Npt;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
@@ -110,7 +110,8 @@ fn both(out: &mut Cases) {
                             .program(program)
                             .poke(world::l2pt::PT + 0xb * 8, PAGE | guest);
                         let case = case.poke(world::npt::PT + 0xb * 8, PAGE | nested);
-                        let case = case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(intercepted) << 14);
+                        let case =
+                            case.also(Field::INTERCEPT_EXCEPTIONS, u64::from(intercepted) << 14);
                         out.push(if user { case.user().done() } else { case.done() });
                     }
                 }

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::{fault, pte};
 use crate::Feature::Npt;
+use crate::arch::{fault, pte};
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
@@ -38,8 +38,12 @@ fn permissions() -> Vec<Draft> {
         faults(d, fault::FINAL | info1, PAGE).at(0).field(Field::CR2, 0)
     };
     let store = |id, entry, info1| {
-        faults(draft(id).program(&[Insn::Store(PAGE)]).poke(ENTRY, entry), fault::FINAL | info1, PAGE)
-            .at(0)
+        faults(
+            draft(id).program(&[Insn::Store(PAGE)]).poke(ENTRY, entry),
+            fault::FINAL | info1,
+            PAGE,
+        )
+        .at(0)
     };
     let fetch = |id, entry, info1| {
         let d = draft(id).program(&[Insn::Jump(PAGE)]).poke(ENTRY, entry);
@@ -49,23 +53,31 @@ fn permissions() -> Vec<Draft> {
         load("read-not-present", 0, fault::U).about(r::npt::PRESENT),
         store("write-not-present", 0, fault::U | fault::W).about(r::npt::PRESENT),
         fetch("fetch-not-present", 0, fault::U | fault::I).about([r::npt::PRESENT, r::npt::FETCH]),
-        store("write-read-only", PAGE | FULL & !pte::W, fault::P | fault::U | fault::W).about(r::npt::WRITE),
-        fetch("fetch-no-execute", PAGE | FULL | pte::NX, fault::P | fault::U | fault::I).about(r::npt::NX),
+        store("write-read-only", PAGE | FULL & !pte::W, fault::P | fault::U | fault::W)
+            .about(r::npt::WRITE),
+        fetch("fetch-no-execute", PAGE | FULL | pte::NX, fault::P | fault::U | fault::I)
+            .about(r::npt::NX),
         // Every access of L2 is a user's to the nested tables.
-        load("read-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U).about(r::npt::USER),
-        store("write-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U | fault::W).about(r::npt::USER),
-        fetch("fetch-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U | fault::I).about(r::npt::USER),
-        draft("read-read-only").about(r::npt::WRITE)
+        load("read-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U)
+            .about(r::npt::USER),
+        store("write-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U | fault::W)
+            .about(r::npt::USER),
+        fetch("fetch-supervisor-page", PAGE | FULL & !pte::U, fault::P | fault::U | fault::I)
+            .about(r::npt::USER),
+        draft("read-read-only")
+            .about(r::npt::WRITE)
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, PAGE | FULL & !pte::W)
             .run()
             .ends(),
-        draft("read-no-execute").about(r::npt::NX)
+        draft("read-no-execute")
+            .about(r::npt::NX)
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, PAGE | FULL | pte::NX)
             .run()
             .ends(),
-        draft("another-page").about(r::npt::ENABLED)
+        draft("another-page")
+            .about(r::npt::ENABLED)
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, (world::DATA + 0x6000) | FULL)
             .poke(world::DATA + 0x6000, 0x1234)
@@ -73,7 +85,8 @@ fn permissions() -> Vec<Draft> {
             .ends()
             .field(Field::RAX, 0x1234),
         // L2's own page fault comes first.
-        draft("own-fault-first").about(r::intercepts::EXCP_PF)
+        draft("own-fault-first")
+            .about(r::intercepts::EXCP_PF)
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, 0)
             .poke(L2_ENTRY, 0)
@@ -99,48 +112,57 @@ fn reserved() -> Vec<Draft> {
             world::npt::PML4 + 8,
             world::npt::PDPT | FULL | pte::PS,
             1 << 39,
-        ).about(r::npt::RESERVED_ROOT),
+        )
+        .about(r::npt::RESERVED_ROOT),
         level(
             "reserved-pml4e-bit-8",
             world::npt::PML4 + 8,
             world::npt::PDPT | FULL | 1 << 8,
             1 << 39,
-        ).about(r::npt::RESERVED_ROOT),
+        )
+        .about(r::npt::RESERVED_ROOT),
         level(
             "reserved-pml4e-bit-51",
             world::npt::PML4 + 8,
             world::npt::PDPT | FULL | 1 << 51,
             1 << 39,
-        ).about(r::npt::RESERVED_PHYS),
+        )
+        .about(r::npt::RESERVED_PHYS),
         level(
             "reserved-pdpe-bit-51",
             world::npt::PDPT + 8,
             world::npt::PD | FULL | 1 << 51,
             1 << 30,
-        ).about(r::npt::RESERVED_PHYS),
+        )
+        .about(r::npt::RESERVED_PHYS),
         level(
             "reserved-pdpe-1g-bit-13",
             world::npt::PDPT + 8,
             1 << 30 | FULL | pte::PS | 1 << 13,
             1 << 30,
-        ).about(r::npt::RESERVED_LARGE)
+        )
+        .about(r::npt::RESERVED_LARGE)
         .needs(&[CpuFeature::Pdpe1gb]),
         level(
             "reserved-pde-bit-51",
             world::npt::PD + 511 * 8,
             world::npt::PT | FULL | 1 << 51,
             511 << 21,
-        ).about(r::npt::RESERVED_PHYS),
+        )
+        .about(r::npt::RESERVED_PHYS),
         level(
             "reserved-pde-2m-bit-13",
             world::npt::PD + 511 * 8,
             511 << 21 | FULL | pte::PS | 1 << 13,
             511 << 21,
-        ).about(r::npt::RESERVED_LARGE),
-        level("reserved-pte-bit-51", ENTRY, PAGE | FULL | 1 << 51, PAGE).about(r::npt::RESERVED_PHYS),
+        )
+        .about(r::npt::RESERVED_LARGE),
+        level("reserved-pte-bit-51", ENTRY, PAGE | FULL | 1 << 51, PAGE)
+            .about(r::npt::RESERVED_PHYS),
         // Reserved and forbidden at once: both are told.
         faults(
-            draft("reserved-and-write").about([r::npt::RESERVED_PHYS, r::npt::WRITE])
+            draft("reserved-and-write")
+                .about([r::npt::RESERVED_PHYS, r::npt::WRITE])
                 .program(&[Insn::Store(PAGE)])
                 .poke(ENTRY, PAGE | FULL & !pte::W | 1 << 51),
             fault::FINAL | fault::P | fault::U | fault::W | fault::RSV,
@@ -166,14 +188,24 @@ fn tables() -> Vec<Draft> {
     };
     let fault = |(d, info1, gpa): (Draft, u64, u64)| faults(d, info1, gpa).at(0);
     vec![
-        fault(walk("table-not-present", 0, fault::U | fault::W)).about([r::npt::TABLE_WRITE, r::npt::TABLE_WALK]),
-        fault(walk("table-read-only", L2_PT | FULL & !pte::W, fault::P | fault::U | fault::W)).about(r::npt::TABLE_WRITE),
-        fault(walk("table-supervisor", L2_PT | FULL & !pte::U, fault::P | fault::U | fault::W)).about([r::npt::USER, r::npt::TABLE_WALK]),
-        fault(walk("table-reserved-bit", L2_PT | FULL | 1 << 51, fault::P | fault::U | fault::W | fault::RSV)).about([r::npt::RESERVED_PHYS, r::npt::TABLE_WALK]),
+        fault(walk("table-not-present", 0, fault::U | fault::W))
+            .about([r::npt::TABLE_WRITE, r::npt::TABLE_WALK]),
+        fault(walk("table-read-only", L2_PT | FULL & !pte::W, fault::P | fault::U | fault::W))
+            .about(r::npt::TABLE_WRITE),
+        fault(walk("table-supervisor", L2_PT | FULL & !pte::U, fault::P | fault::U | fault::W))
+            .about([r::npt::USER, r::npt::TABLE_WALK]),
+        fault(walk(
+            "table-reserved-bit",
+            L2_PT | FULL | 1 << 51,
+            fault::P | fault::U | fault::W | fault::RSV,
+        ))
+        .about([r::npt::RESERVED_PHYS, r::npt::TABLE_WALK]),
         walk("table-no-execute", L2_PT | FULL | pte::NX, 0).0.about(r::npt::NX).run().ends(),
         // The first thing that L2 does is to look for its own PML4.
         faults(
-            draft("top-table-not-present").about([r::npt::CR3_GPA, r::npt::TABLE_WALK]).poke(world::npt::PML4, 0),
+            draft("top-table-not-present")
+                .about([r::npt::CR3_GPA, r::npt::TABLE_WALK])
+                .poke(world::npt::PML4, 0),
             fault::TABLE | fault::U | fault::W,
             world::L2PT,
         )
@@ -185,21 +217,24 @@ fn tables() -> Vec<Draft> {
 fn accessed_and_dirty() -> Vec<Draft> {
     let clean = PAGE | pte::P | pte::W | pte::U;
     vec![
-        draft("accessed-by-read").about(r::npt::ACCESSED)
+        draft("accessed-by-read")
+            .about(r::npt::ACCESSED)
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, clean)
             .run()
             .ends()
             .peek(ENTRY)
             .value(clean | pte::A),
-        draft("dirty-by-write").about(r::npt::DIRTY)
+        draft("dirty-by-write")
+            .about(r::npt::DIRTY)
             .program(&[Insn::Store(PAGE)])
             .poke(ENTRY, clean)
             .run()
             .ends()
             .peek(ENTRY)
             .value(clean | pte::A | pte::D),
-        draft("own-table-accessed").about(r::npt::GUEST_ACCESSED)
+        draft("own-table-accessed")
+            .about(r::npt::GUEST_ACCESSED)
             .program(&[Insn::Load(0, PAGE)])
             .poke(L2_ENTRY, clean)
             .run()
@@ -212,13 +247,15 @@ fn accessed_and_dirty() -> Vec<Draft> {
 /// Without nested paging the nested tables mean nothing.
 fn off() -> Vec<Draft> {
     vec![
-        draft("not-enabled").about(r::npt::ENABLED)
+        draft("not-enabled")
+            .about(r::npt::ENABLED)
             .program(&[Insn::Load(0, PAGE)])
             .set(Field::NESTED_CTL, 0)
             .set(Field::N_CR3, 0)
             .run()
             .ends(),
-        Draft::new(Npt, "npt/feature-off").about(r::npt::ENABLED)
+        Draft::new(Npt, "npt/feature-off")
+            .about(r::npt::ENABLED)
             .without(&[CpuFeature::Npt])
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, 0)

@@ -185,6 +185,21 @@ fn controls() -> Vec<Draft> {
     let cpuid = setup.called(cleanup.placed(setup.placed(cpuid)));
     let cpuid =
         cpuid.clgi().raise(Event::Smi).intercept(exit::CPUID).run().shows(Obs::L1Smi).ends();
+    // MOV EAX, CR0; XOR EAX, NE; MOV CR0, EAX.
+    let write = [0x0f, 0x20, 0xc0, 0x66, 0x83, 0xf0, 0x20, 0x0f, 0x22, 0xc0];
+    let setup = handler(Code::at(SETUP).leave_long_mode(), &write).return_to_long_mode();
+    let cr0 = Draft::new(Intercepts, "smm/selective-cr0-write")
+        .about(r::physical::SMI)
+        .program(&[Insn::Nop]);
+    let cr0 = setup
+        .called(cleanup.placed(setup.placed(cr0)))
+        .clgi()
+        .raise(Event::Smi)
+        .intercept(exit::CR0_SEL_WRITE)
+        .run()
+        .shows(Obs::L1Smi)
+        .ends()
+        .field(Field::CR0, world::L1_CR0);
     // MOV EAX, 5; LOCK MOV CR0, EAX, which is CR8 (vol. 3, MOV CRn); and 0 again.
     let tpr =
         [0x66, 0xb8, 5, 0, 0, 0, 0xf0, 0x0f, 0x22, 0xc0, 0x66, 0x31, 0xc0, 0xf0, 0x0f, 0x22, 0xc0];
@@ -211,6 +226,7 @@ fn controls() -> Vec<Draft> {
         draft("not-intercepted").run().shows(Obs::L1Smi).ends(),
         draft("rsm-intercept").intercept(exit::RSM).run().shows(Obs::L1Smi).ends(),
         cleanup.called(cpuid),
+        cleanup.called(cr0),
         cleanup.called(tpr_of_l2),
         cleanup.called(interrupt_in_handler),
         draft("nested-tables")

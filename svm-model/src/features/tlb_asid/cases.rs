@@ -31,9 +31,10 @@ fn remapped(draft: Draft, at: u64, between: impl Fn(Draft) -> Draft) -> Draft {
 
 fn flushes(out: &mut Cases) {
     for (name, at) in [("nested", world::npt::PT + 0xf * 8), ("guest", world::l2pt::PT + 0xf * 8)] {
-        for tlb in [1u64, 3, 7] {
+        // All, a reserved encoding, the guest's, and the guest's that are not global.
+        for tlb in [1u64, 2, 3, 7] {
             let case = draft(format!("{name},control={tlb}")).needs(&[CpuFeature::Npt]);
-            let case = if tlb == 1 { case } else { case.needs(&[CpuFeature::FlushByAsid]) };
+            let case = if tlb < 3 { case } else { case.needs(&[CpuFeature::FlushByAsid]) };
             out.push(remapped(case, at, |c| c.set(Field::TLB_CONTROL, tlb)).case());
         }
         // Another ASID, no flush asked for.

@@ -1,16 +1,21 @@
 //! Which translations are kept, dropped and shared (15.15, 15.16).
 
+use crate::arch::cpu::CpuFeature;
 use crate::arch::vmcb::Field;
 use crate::features::intercepts::table;
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::rules::tlb_asid;
+use crate::rules::{tlb_asid, vmrun};
 
 impl Machine<'_> {
     /// Drops the translations that TLB_CONTROL names.
     pub(crate) fn flush(&mut self) -> Flow {
         let Some(guest) = &self.guest else { return Ok(()) };
         let asid = guest.ctl.get(Field::GUEST_ASID);
-        match guest.ctl.get(Field::TLB_CONTROL) {
+        let control = guest.ctl.get(Field::TLB_CONTROL);
+        let by_asid = self.platform.features.has(CpuFeature::FlushByAsid);
+        let known = matches!(control, 0 | 1) || by_asid && matches!(control, 3 | 7);
+        match control {
+            _ if self.t.rule(vmrun::TLB_CONTROL_RESERVED, !known) => self.used.clear(),
             1 if self.t.does(tlb_asid::FLUSH_ALL) => self.used.clear(),
             3 | 7 if self.t.does(tlb_asid::FLUSH_ASID) => self.used.retain(|(a, ..)| *a != asid),
             0 => self.leaves(tlb_asid::NEW_ASID, Scene::Here)?,

@@ -6,7 +6,6 @@ use crate::rules::table::rules;
 rules! { TlbAsid;
     FLUSH_ALL = "tlb.flush-all", "15.16.1", one, "TLB_CONTROL 1 drops every translation before the guest runs.";
     FLUSH_ASID = "tlb.flush-asid", "15.16.1", one, "TLB_CONTROL 3 drops the translations of the guest's ASID.";
-    FLUSH_UNSUPPORTED = "tlb.flushbyasid-unsupported", "15.16.1", two, "TLB_CONTROL 3 and 7 are reserved where CPUID offers no flush by ASID.";
     KEPT = "tlb.field-kept", "15.16.1", one, "The processor does not write TLB_CONTROL back.",
         broken = Instead(mutants::control_cleared);
     NEW_ASID = "tlb.new-asid", "15.16", one, "A guest ASID not used before starts without translations.",

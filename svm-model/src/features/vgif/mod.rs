@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
+pub(crate) mod race_written;
 pub mod rules;
 pub(crate) mod written;
 

@@ -5,9 +5,8 @@ use crate::arch::control::{IOPM_SIZE, MSRPM_SIZE};
 use crate::arch::cpu::CpuFeature;
 use crate::arch::vmcb::{Field, Image};
 use crate::arch::{cr0, cr4, efer, int_ctl};
-use crate::features::npt;
 use crate::machine::Machine;
-use crate::rules::{tlb_asid, vmrun, vnmi};
+use crate::rules::{vmrun, vnmi};
 
 /// EFER bits that every processor with SVM has.
 const EFER_ALWAYS: u64 = efer::SCE | 0xfe | efer::LME | efer::LMA | efer::SVME | efer::LMSLE;
@@ -28,8 +27,6 @@ impl Machine<'_> {
         let t = &mut *self.t;
         let limit = 1 << self.platform.phys_bits.min(63);
         let beyond = |base: u64, size: u64| (base & !0xfff).saturating_add(size) > limit;
-        let tlb = v.get(Field::TLB_CONTROL);
-        let by_asid = self.platform.features.has(CpuFeature::FlushByAsid);
         let vnmi_on = self.platform.features.has(CpuFeature::Vnmi)
             && v.get(Field::INT_CTL) & int_ctl::V_NMI_ENABLE != 0;
         let vnmi_alone = vnmi_on && v.get(Field::INTERCEPT_MISC1) & 2 == 0;
@@ -37,8 +34,6 @@ impl Machine<'_> {
             | t.rule(vmrun::ASID_ZERO, v.get(Field::GUEST_ASID) == 0)
             | t.rule(vmrun::MSRPM_PHYS, beyond(v.get(Field::MSRPM_BASE_PA), MSRPM_SIZE + 1))
             | t.rule(vmrun::IOPM_PHYS, beyond(v.get(Field::IOPM_BASE_PA), IOPM_SIZE))
-            | t.rule(vmrun::TLB_CONTROL_RESERVED, !matches!(tlb, 0 | 1 | 3 | 7))
-            | (matches!(tlb, 3 | 7) && t.rule(tlb_asid::FLUSH_UNSUPPORTED, !by_asid))
             | (vnmi_on && t.rule(vnmi::NEEDS_INTERCEPT, vnmi_alone))
     }
 
@@ -83,12 +78,10 @@ impl Machine<'_> {
         if v.get(Field::NESTED_CTL) & 1 == 0 {
             return self.bad_pdptes(v);
         }
-        let offered = npt::supported(&self.platform);
         let n_cr3 = v.get(Field::N_CR3);
         let outside = !self.physical(n_cr3);
         let pat = v.get(Field::G_PAT);
-        self.t.rule(vmrun::NP_UNSUPPORTED, !offered)
-            || self.t.rule(vmrun::NCR3_MBZ, outside) | self.t.rule(vmrun::GPAT_TYPE, !pat_valid(pat))
+        self.t.rule(vmrun::NCR3_MBZ, outside) | self.t.rule(vmrun::GPAT_TYPE, !pat_valid(pat))
     }
 
     /// PAE without nested paging: VMRUN loads the PDPTEs as a write of CR3 does.

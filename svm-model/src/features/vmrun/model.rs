@@ -118,7 +118,7 @@ impl Machine<'_> {
             idle_hlt: features::idle_hlt::active(t, platform, &v),
             bus_lock: features::bus_lock::active(t, platform, &v),
             spec_ctrl: features::spec_ctrl::active(t, platform),
-            nested: features::npt::active(t, &v),
+            nested: features::npt::active(t, platform, &v),
             int_ctl: v.get(Field::INT_CTL),
             pauses: v.get(Field::PAUSE_FILTER_COUNT),
             bus_locks: v.get(Field::BUS_LOCK_THRESHOLD),

@@ -1,0 +1,7 @@
+//! Written cases of the processor around SVM, of which the model knows little or nothing: what
+//! a hypervisor, or its guest, meets in the manual's other chapters.
+
+pub(crate) mod aborts;
+pub(crate) mod ordinary;
+pub(crate) mod pae;
+pub(crate) mod xstate;
