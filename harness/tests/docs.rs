@@ -59,22 +59,19 @@ fn parted(text: &str) -> (String, String) {
     (prose, blocks)
 }
 
-/// Whether a path exists, of which a part in capitals (`FEATURE`, `X.Y`) stands for any name.
+/// Whether a path exists in which a word in capitals (`FEATURE`, `NAME.rs`, `qemu-X.Y`) stands
+/// for any name.
 fn exists(at: &Path, parts: &[&str]) -> bool {
     let Some((part, rest)) = parts.split_first() else { return true };
-    let any = part.chars().any(|c| c.is_ascii_uppercase())
-        && !part.contains(|c: char| c.is_ascii_lowercase());
-    let dash = part.split_once('-').filter(|(_, version)| *version == "X.Y").map(|(name, _)| name);
-    if !any && dash.is_none() {
-        let next = at.join(part);
-        return next.exists() && exists(&next, rest);
+    let next = at.join(part);
+    if next.exists() {
+        return exists(&next, rest);
     }
-    let fits = |name: &str| dash.is_none_or(|dash| name.starts_with(dash));
-    fs::read_dir(at)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| fits(&entry.file_name().to_string_lossy()) && exists(&entry.path(), rest))
+    let any = regex(r"[A-Z]{2,}|X\.Y").replace_all(part, "\u{1}");
+    let name = regex(&format!("^{}$", regex::escape(&any).replace('\u{1}', ".+")));
+    let entries = fs::read_dir(at).into_iter().flatten().flatten();
+    let mut fitting = entries.filter(|e| name.is_match(&e.file_name().to_string_lossy()));
+    *any != **part && fitting.any(|entry| exists(&entry.path(), rest))
 }
 
 /// What stands between backticks and is a path: it begins in the repository's root, or ends as
