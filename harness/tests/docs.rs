@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use harness::record::results::{self, KnownFailures};
 use harness::report;
@@ -16,6 +17,9 @@ use svm_model::{rules, written};
 
 /// What is read first, and names every place that matters.
 const MAPS: [&str; 2] = ["docs/ARCHITECTURE.md", "CONTRIBUTING.md"];
+
+/// A measurement, which `cargo xtask conform --markdown` wrote: it counts what ran that day.
+const WRITTEN_BY_CONFORM: &str = "docs/stock-defects.md";
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_path_buf()
@@ -218,8 +222,8 @@ fn sources(src: &Path, room: &str) -> Vec<String> {
         }
     }
     let mut all = Vec::new();
-    below(&src.join(room), &mut all);
-    below(&src.join(format!("{room}.rs")), &mut all);
+    let both = [src.join(room), src.join(format!("{room}.rs"))];
+    both.iter().filter(|path| path.exists()).for_each(|path| below(path, &mut all));
     all
 }
 
@@ -269,15 +273,18 @@ fn commands_in_documents_exist() {
         }
     }
     assert!(seen > 30, "only {seen} commands are seen");
-    assert_eq!(unknown("conform --executor qemu").as_deref(), Some("executor"));
+    assert_eq!(unknown("conform --against qemu").as_deref(), Some("against"));
     assert_eq!(unknown("confirm").as_deref(), Some("confirm"));
 }
+
+/// How many cases are generated.
+static GENERATED: LazyLock<usize> = LazyLock::new(|| cases::all(SEED).len());
 
 /// What a text counts that the data counts otherwise. A series may be one that was measured.
 fn miscounted(text: &str) -> Vec<String> {
     let exact = [
         (r"([\d,]+) (?:hand-)?written cases", written::all().len()),
-        (r"([\d,]+) generated cases", cases::all(SEED).len()),
+        (r"([\d,]+) generated cases", *GENERATED),
         (r"([\d,]+) rules\b", rules::COUNT),
     ];
     let number = |text: &str| text.replace(',', "").parse::<usize>().expect("a number");
@@ -312,8 +319,8 @@ fn measured_series() -> BTreeSet<usize> {
 
 #[test]
 fn numbers_are_those_of_the_data() {
-    for document in documents() {
-        assert_eq!(miscounted(&read(&document)), [""; 0], "in {document}");
+    for document in documents().iter().filter(|document| *document != WRITTEN_BY_CONFORM) {
+        assert_eq!(miscounted(&read(document)), [""; 0], "in {document}");
     }
     let wrong =
         miscounted("1,000 written cases, 3 generated cases, 4 rules, series of 999 patches");
@@ -335,7 +342,7 @@ fn matrix(head: &str) -> String {
         set
     });
     let sets: Vec<_> = sets.collect();
-    let sets: Vec<_> = sets.iter().map(|set| &**set).collect();
+    let sets: Vec<_> = sets.iter().collect();
     let rows: Vec<&str> = rows.split(',').map(str::trim).filter(|r| !r.is_empty()).collect();
     let wanted = |n: usize, line: &str| {
         let name = line.split('|').next().unwrap_or_default().trim();
