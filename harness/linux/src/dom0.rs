@@ -12,19 +12,20 @@ use std::time::Duration;
 
 use rustix::mount::MountFlags;
 
-use crate::stress::KINDS;
-use crate::{Context, Result, report};
+use crate::{Context, Result, beside, report};
 
 /// What is mounted: what, where, as what.
-const MOUNTS: [(&str, &str); 5] =
-    [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("devpts", "/dev/pts"), ("tmpfs", "/run")];
+const MOUNTS: [(&str, &str); 5] = [
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("devpts", "/dev/pts"),
+    ("tmpfs", "/run"),
+];
 /// What Xen's tools expect to be there.
-const FOLDERS: [&str; 5] =
-    ["/run/xen", "/run/xenstored", "/var/lib/xen", "/var/log/xen/console", "/var/run/xen"];
+const FOLDERS: [&str; 4] = ["/run/xen", "/run/xenstored", "/var/lib/xen", "/var/log/xen/console"];
 /// What the kernel must have, in the order of loading; the host puts them there.
 const MODULES: &str = "/modules";
-/// Processes under stress at a time: more than one makes the kernel switch.
-const COPIES: usize = 2;
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -35,7 +36,7 @@ pub(crate) fn run() -> Result<()> {
     let word = |name: &str| std::env::var(name).doing(name);
     let (guests, rounds) = (word("guests")?, word("rounds")?);
     let tools = word("tools")?;
-    stress("alone", &rounds)?;
+    beside::stress("alone", &rounds)?;
     for kind in guests.split(',') {
         let guest = Guest { kind, tools: &tools };
         match guest.start() {
@@ -47,9 +48,12 @@ pub(crate) fn run() -> Result<()> {
             }
         }
         let before = guest.progress();
-        stress(kind, &rounds)?;
+        beside::stress(kind, &rounds)?;
         guest.judge(before);
-        let ended = guest.xl(&["destroy", kind]).err().map_or_else(String::new, |why| " ".to_owned() + &why);
+        let ended = guest
+            .xl(&["destroy", kind])
+            .err()
+            .map_or_else(String::new, |why| " ".to_owned() + &why);
         report::line(format_args!("seen {kind}/ends 1 {}{ended}", u8::from(!ended.is_empty())));
     }
     Ok(())
@@ -64,7 +68,9 @@ fn prepare() -> Result<()> {
     for folder in FOLDERS {
         fs::create_dir_all(folder).doing(folder)?;
     }
-    let mut modules = fs::read_dir(MODULES).doing(MODULES)?.collect::<io::Result<Vec<_>>>().doing(MODULES)?;
+    std::os::unix::fs::symlink("/run", "/var/run").doing("/var/run")?;
+    let mut modules =
+        fs::read_dir(MODULES).doing(MODULES)?.collect::<io::Result<Vec<_>>>().doing(MODULES)?;
     modules.sort_by_key(fs::DirEntry::file_name);
     for module in modules {
         let path = module.path();
@@ -92,40 +98,6 @@ fn call(tools: &str, name: &str, args: &[&str]) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
     Err(format!("{name} {}: {}: {last}", args.join(" "), output.status))
-}
-
-/// Puts processes of this domain under stress, and tells each kind's failures.
-fn stress(place: &str, rounds: &str) -> Result<()> {
-    let copies = (0..COPIES).map(|_| {
-        let mut command = Command::new("/init");
-        command.env("role", "stress").env("rounds", rounds).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).spawn().doing("starting a process")
-    });
-    let copies = copies.collect::<Result<Vec<_>>>()?;
-    let (mut runs, mut failures) = ([0_u64; KINDS.len()], [0_u64; KINDS.len()]);
-    let mut ended = Vec::new();
-    for copy in copies {
-        let output = copy.wait_with_output().doing("waiting for a process")?;
-        if !output.status.success() {
-            ended.push(output.status.to_string());
-        }
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let mut words = line.split(' ');
-            let at = words.next().and_then(|name| KINDS.iter().position(|k| k.name == name));
-            let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
-            if let (Some(at), Some(ran), Some(failed)) = (at, number(), number()) {
-                runs[at] += ran;
-                failures[at] += failed;
-            }
-        }
-    }
-    for (at, kind) in KINDS.iter().enumerate() {
-        let (name, runs, failures) = (kind.name, runs[at], failures[at]);
-        report::line(format_args!("seen {place}/dom0-{name} {runs} {failures}"));
-    }
-    let died = ended.len();
-    report::line(format_args!("seen {place}/dom0-processes {COPIES} {died} {}", ended.join(", ")));
-    Ok(())
 }
 
 /// A guest of that kind; it is called like its kind.
