@@ -90,7 +90,11 @@ fn call(tools: &str, name: &str, args: &[&str]) -> Result<()> {
     let program = Path::new(tools).join(name);
     let mut command = Command::new(&program);
     command.args(args).env("PATH", tools).stdin(Stdio::null());
-    let output = command.stderr(Stdio::piped()).spawn().and_then(Child::wait_with_output);
+    let output = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(Child::wait_with_output);
     let output = output.doing(name)?;
     if output.status.success() {
         return Ok(());
