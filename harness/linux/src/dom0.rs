@@ -8,7 +8,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rustix::mount::MountFlags;
 
@@ -26,8 +25,6 @@ const MOUNTS: [(&str, &str); 5] = [
 const FOLDERS: [&str; 4] = ["/run/xen", "/run/xenstored", "/var/lib/xen", "/var/log/xen/console"];
 /// What the kernel must have, in the order of loading; the host puts them there.
 const MODULES: &str = "/modules";
-/// Between two looks.
-const TICK: Duration = Duration::from_millis(500);
 
 /// All of it; `guests` and `rounds` are on the kernel's command line.
 pub(crate) fn run() -> Result<()> {
@@ -39,22 +36,16 @@ pub(crate) fn run() -> Result<()> {
     beside::stress("alone", &rounds)?;
     for kind in guests.split(',') {
         let guest = Guest { kind, tools: &tools };
-        match guest.start() {
-            Ok(()) => report::line(format_args!("seen {kind}/starts 1 0")),
-            Err(why) => {
-                report::line(format_args!("seen {kind}/starts 1 1 {why}"));
-                guest.xl(&["destroy", kind]).ok();
-                continue;
-            }
+        if let Err(why) = guest.xl(&["create", &format!("/guests/{kind}.cfg")]) {
+            report::line(format_args!("seen {kind}/starts 1 1 {why}"));
+            continue;
         }
-        let before = guest.progress();
-        beside::stress(kind, &rounds)?;
-        guest.judge(before);
-        let ended = guest
-            .xl(&["destroy", kind])
-            .err()
-            .map_or_else(String::new, |why| " ".to_owned() + &why);
-        report::line(format_args!("seen {kind}/ends 1 {}{ended}", u8::from(!ended.is_empty())));
+        beside::with_guest(kind, &rounds, &|| guest.progress())?;
+        let (failures, why) = match guest.xl(&["destroy", kind]) {
+            Ok(()) => (0, String::new()),
+            Err(why) => (1, why),
+        };
+        report::line(format_args!("seen {kind}/ends 1 {failures} {why}"));
     }
     Ok(())
 }
@@ -100,8 +91,11 @@ fn call(tools: &str, name: &str, args: &[&str]) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
-    Err(format!("{name} {}: {}: {last}", args.join(" "), output.status))
+    // All of it is for the log, the first error is the reason.
+    println!("{said}");
+    let first = said.lines().find(|line| line.contains("error")).or(said.lines().next());
+    let first = first.unwrap_or("no message");
+    Err(format!("{name} {}: {}: {first}", args.join(" "), output.status))
 }
 
 /// A guest of that kind; it is called like its kind.
@@ -122,60 +116,17 @@ impl Guest<'_> {
         fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// Its last word on how it gets on: the rounds, and what went wrong in them.
-    fn progress(&self) -> Option<String> {
+    /// What it last said of how it gets on.
+    fn progress(&self) -> Result<Option<String>> {
         let console = self.console();
-        let (lines, _) = console.rsplit_once('\n')?;
-        let last = lines.lines().rev().find_map(|line| line.split_once("svm-bench: load "))?;
-        Some(last.1.trim().to_owned())
-    }
-
-    /// Creates it, and waits until it computes. The host limits the time.
-    fn start(&self) -> Result<()> {
-        self.xl(&["create", &format!("/guests/{}.cfg", self.kind)])?;
-        while self.progress().is_none() {
-            std::thread::sleep(TICK);
-            self.alive()?;
+        // The last line may not be complete.
+        let lines = console.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let said = lines.lines().rev().find_map(|line| line.split_once("svm-bench: load "));
+        if self.xl(&["domid", self.kind]).is_err() {
+            let last = lines.lines().rev().find(|line| !line.trim().is_empty());
+            let last = last.unwrap_or("nothing was printed");
+            return Err(format!("it is gone; its last line: {last}"));
         }
-        Ok(())
+        Ok(said.map(|(_, said)| said.trim().to_owned()))
     }
-
-    /// Does Xen still have it?
-    fn alive(&self) -> Result<()> {
-        self.xl(&["domid", self.kind]).map_err(|_| {
-            let console = self.console();
-            let last = console.lines().rev().find(|line| !line.trim().is_empty());
-            format!("it is gone; its last line: {}", last.unwrap_or("nothing was printed"))
-        })
-    }
-
-    /// Tells how it did since it said `before`.
-    fn judge(&self, before: Option<String>) {
-        let kind = self.kind;
-        let first = rounds(before.as_deref().unwrap_or_default());
-        // One more round shows that it still computes; the host limits the time.
-        let now = loop {
-            let now = self.progress().unwrap_or_default();
-            if rounds(&now) > first + 1 {
-                break now;
-            }
-            if let Err(why) = self.alive() {
-                report::line(format_args!("seen {kind}/lives 1 1 {why}"));
-                return;
-            }
-            std::thread::sleep(TICK);
-        };
-        report::line(format_args!("seen {kind}/lives 1 0"));
-        for word in now.split(' ').skip(1) {
-            if let Some((what, failures)) = word.split_once('=') {
-                let runs = rounds(&now);
-                report::line(format_args!("seen {kind}/guest-{what} {runs} {failures}"));
-            }
-        }
-    }
-}
-
-/// How many rounds a word on how a guest gets on tells.
-fn rounds(progress: &str) -> u64 {
-    progress.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 //! Linux's 32-bit boot protocol (Documentation/arch/x86/boot.rst).
 
 use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kvm_bindings::kvm_regs;
 use kvm_ioctls::{Kvm, VcpuExit};
@@ -31,13 +32,13 @@ const HIGH: u64 = 0x10_0000;
 const WORDS: &str = "console=ttyS0 reboot=t panic=-1 nokaslr role=";
 /// What our program says in it.
 const UP: &str = "svm-bench: up";
-const COMPUTES: &str = "svm-bench: load";
+const COMPUTES: &str = "svm-bench: load ";
 
 /// Boots it until our program in it says that it is there.
 pub(crate) fn boot(kvm: &Kvm) -> Result<()> {
     let mut guest = prepared(kvm, "boot")?;
     report::line("l2-start");
-    run(&mut guest, UP, || true)
+    run(&mut guest, UP, |_| true)
 }
 
 /// Boots one that computes, and puts processes of L1 under stress beside it: first
@@ -46,20 +47,24 @@ pub(crate) fn beside(kvm: &Kvm) -> Result<()> {
     let rounds = std::env::var("rounds").doing("rounds")?;
     beside::stress("alone", &rounds)?;
     let mut guest = prepared(kvm, "load")?;
-    let (tell, told) = std::sync::mpsc::channel();
+    let latest: Arc<Mutex<Latest>> = Arc::new(Mutex::new(Ok(None)));
+    let shared = Arc::clone(&latest);
     // It is never waited for: the end of the machine is its end.
     std::thread::spawn(move || {
-        let told = tell.clone();
-        let ended = run(&mut guest, COMPUTES, || tell.send(Ok(())).is_err());
-        let _ = told.send(ended);
+        let ended = run(&mut guest, COMPUTES, |said| {
+            *lock(&shared) = Ok(Some(said.to_owned()));
+            false
+        });
+        *lock(&shared) = Err(ended.err().unwrap_or_default());
     });
-    told.recv().doing("waiting for L2")??;
-    report::line("seen kvm/starts 1 0");
-    beside::stress("kvm", &rounds)?;
-    let ended = told.try_iter().find_map(std::result::Result::err);
-    let why = ended.as_deref().unwrap_or_default();
-    report::line(format_args!("seen kvm/lives 1 {} {why}", u8::from(ended.is_some())));
-    Ok(())
+    beside::with_guest("kvm", &rounds, &|| lock(&latest).clone())
+}
+
+/// What a guest last said of how it gets on, or why it ended.
+type Latest = Result<Option<String>>;
+
+fn lock(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
+    latest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One that is about to start.
@@ -70,11 +75,11 @@ fn prepared(kvm: &Kvm, role: &str) -> Result<Guest> {
     Ok(guest)
 }
 
-/// Runs it until it has said `word` and `enough` says so; that is asked from then on
-/// whenever L2 exits to this program.
-fn run(guest: &mut Guest, word: &'static str, mut enough: impl FnMut() -> bool) -> Result<()> {
+/// Runs it until `enough` says so of what it said behind `word`; that is asked
+/// whenever L2 exits to this program, once there is such a line.
+fn run(guest: &mut Guest, word: &'static str, mut enough: impl FnMut(&str) -> bool) -> Result<()> {
     let mut ports = Ports::new(&guest.vm, word);
-    while !(ports.seen() && enough()) {
+    while !ports.said().is_some_and(&mut enough) {
         match guest.vcpu.run().doing("running L2")? {
             VcpuExit::IoOut(port, data) => ports.write(port, data),
             VcpuExit::IoIn(port, data) => ports.read(port, data),

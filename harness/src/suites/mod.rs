@@ -33,12 +33,13 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::migration::suite::NAME, crate::suites::migration::suite::open),
     (crate::suites::rules::NAME, crate::suites::rules::open),
     (crate::suites::xen::NAME, crate::suites::xen::open),
+    (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
 ];
 
 /// Suites that run only when `--suite` names them: `rules` holds each of 12,000
 /// generated cases against the model, and the units of kvm-unit-tests that are
-/// not about SVM only show that the series leaves the rest alone; `xen` boots Xen
-/// from packages that it fetches. All take minutes.
+/// not about SVM only show that the series leaves the rest alone; `xen` and
+/// `linux-kvm` boot hypervisors from packages that they fetch. All take minutes.
 pub const ON_REQUEST: &[&str] =
     &[crate::suites::rules::NAME, crate::suites::kvm_unit_tests::OTHERS, crate::suites::xen::NAME];
 

@@ -2,6 +2,7 @@
 //! guest, and whose processes are put under stress beside them.
 //!
 //! ```text
+//! kvm        the same beside an L2 of Linux's KVM, a suite of its own
 //! packages   what is pinned in data/xen.toml: fetched, verified, unpacked
 //! machine    Xen's command line, the first domain's initramfs, the guests
 //! judge      the first domain's words, as verdicts
@@ -11,12 +12,14 @@
 //! the guests, `stress.rs` in both.
 
 mod judge;
+pub mod kvm;
 mod machine;
 mod packages;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
-use self::machine::Disk;
+use self::machine::{Disk, Guest};
 use self::packages::Packages;
 use super::{Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity};
 use super::{Work, conformance};
@@ -52,26 +55,37 @@ struct Xen {
 /// Build, when that does not compile; Setup, when the suite is required and its
 /// packages cannot be had.
 pub fn open(options: &Options) -> Result<Opened> {
+    opened(NAME, options, obtain)
+}
+
+/// What `obtain` gets with the harness's cache, or why it cannot be had.
+fn opened<S: Suite + 'static>(
+    name: &str,
+    options: &Options,
+    obtain: fn(&Env, &Options) -> Result<S>,
+) -> Result<Opened> {
     let env = Env {
         repo: options.checkout.clone(),
         cache: Cache::open(options.cache.as_deref())?,
         install: false,
         console: Console::new(Verbosity::Normal),
     };
-    match obtain(&env, options) {
-        Ok(xen) => Ok(Opened::Ready(Box::new(xen))),
-        Err(e) if e.kind() == Kind::Setup && !options.require.contains(NAME) => {
-            Ok(Opened::Absent(Absent { suite: NAME.into(), why: e.to_string() }))
+    let program = if machine::has_program(&env.repo) {
+        Ok(())
+    } else {
+        let what = format!("no {} in this checkout", crate::linux::FOLDER);
+        Err(Error::new(Kind::Setup, what))
+    };
+    match program.and_then(|()| obtain(&env, options)) {
+        Ok(suite) => Ok(Opened::Ready(Box::new(suite))),
+        Err(e) if e.kind() == Kind::Setup && !options.require.contains(name) => {
+            Ok(Opened::Absent(Absent { suite: name.into(), why: e.to_string() }))
         }
         Err(e) => Err(e),
     }
 }
 
 fn obtain(env: &Env, options: &Options) -> Result<Xen> {
-    if !machine::has_program(&env.repo) {
-        let what = format!("no {} in this checkout", crate::linux::FOLDER);
-        return Err(Error::new(Kind::Setup, what));
-    }
     let packages = packages::obtain(env)?;
     let parts = Parts::obtain(env)?;
     let digest = hash::of_parts([packages.pin.digest().as_bytes(), &parts.program]);
@@ -109,8 +123,7 @@ impl Suite for Xen {
     }
 
     fn plan(&self) -> Vec<Job> {
-        let tests = judge::tests().into_iter().map(|test| Planned { test, feature: None });
-        let tests: Vec<Planned> = tests.collect();
+        let tests = planned(tests());
         let job = |(name, processors, cpu): (&str, u32, &str)| {
             let args = machine::arguments(cpu, processors);
             let parts = [self.identity.version.clone(), ROUNDS.to_string(), args.join(" ")];
@@ -135,22 +148,45 @@ impl Suite for Xen {
     fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
         let disk = Disk::write(&self.packages, &self.parts)?;
         let args = disk.arguments(work.qemu, &self.packages, &work.job.args, ROUNDS)?;
-        let launch = Launch { program: &work.qemu.path, args: &args, timeout: work.job.timeout };
-        let ended = child::run(&launch)?;
-        let console = ended.stdout.text().replace('\r', "");
-        let words = std::iter::once(work.qemu.path.as_os_str()).chain(args.iter().map(|a| &**a));
-        let command: Vec<String> = words.map(process::quote).collect();
-        let (stderr, end) = (ended.stderr.text(), ended.end);
-        let seconds = ended.elapsed.as_secs_f64();
-        conformance::write_log(
-            work,
-            &format!(
-                "$ {}\n{console}\n--- QEMU's standard error ---\n{stderr}\n--- {end:?} after \
-                 {seconds:.2} s ---\n",
-                command.join(" ")
-            ),
-        )?;
-        let pending: Vec<&str> = work.pending.iter().map(|p| p.test.as_str()).collect();
-        judge::judge(&pending, &console, end).into_iter().try_for_each(emit)
+        measure(work, &args, emit)
     }
+}
+
+/// Boots that QEMU with these arguments, keeps the log, and judges by the console.
+fn measure(
+    work: &Work<'_>,
+    args: &[OsString],
+    emit: &mut dyn FnMut(Observation) -> Result<()>,
+) -> Result<()> {
+    let launch = Launch { program: &work.qemu.path, args, timeout: work.job.timeout };
+    let ended = child::run(&launch)?;
+    let console = ended.stdout.text().replace('\r', "");
+    let words = std::iter::once(work.qemu.path.as_os_str()).chain(args.iter().map(|a| &**a));
+    let command: Vec<String> = words.map(process::quote).collect();
+    let (stderr, end) = (ended.stderr.text(), ended.end);
+    let seconds = ended.elapsed.as_secs_f64();
+    let log = format!(
+        "$ {}\n{console}\n--- QEMU's standard error ---\n{stderr}\n--- {end:?} after {seconds:.2} s \
+         ---\n",
+        command.join(" ")
+    );
+    conformance::write_log(work, &log)?;
+    let pending: Vec<&str> = work.pending.iter().map(|p| p.test.as_str()).collect();
+    judge::judge(&pending, &console, end).into_iter().try_for_each(emit)
+}
+
+/// The tests of a job that makes one boot.
+fn planned(tests: Vec<String>) -> Vec<Planned> {
+    tests.into_iter().map(|test| Planned { test, feature: None }).collect()
+}
+
+/// Every test, in the order in which they are seen.
+fn tests() -> Vec<String> {
+    let mut tests = vec!["dom0/starts".to_owned()];
+    tests.extend(judge::stressed("alone"));
+    for guest in Guest::ALL.map(Guest::name) {
+        tests.extend(judge::guest(guest));
+        tests.push(format!("{guest}/ends"));
+    }
+    tests
 }
