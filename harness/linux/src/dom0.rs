@@ -37,6 +37,9 @@ pub(crate) fn run() -> Result<()> {
     for kind in guests.split(',') {
         let guest = Guest { kind, tools: &tools };
         if let Err(why) = guest.xl(&["create", &format!("/guests/{kind}.cfg")]) {
+            // What its device model said is for the log.
+            let log = fs::read(format!("/var/log/xen/qemu-dm-{kind}.log")).unwrap_or_default();
+            println!("{}", String::from_utf8_lossy(&log));
             report::line(format_args!("seen {kind}/starts 1 1 {why}"));
             continue;
         }
