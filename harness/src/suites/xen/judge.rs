@@ -6,17 +6,17 @@ use crate::linux::said;
 use crate::suites::Observation;
 
 /// The kinds of what a process keeps (`harness/linux/src/stress.rs`).
-pub const KEPT: [&str; 7] =
+pub(super) const KEPT: [&str; 7] =
     ["xmm", "xmm-calls", "ymm-calls", "controls", "memory", "fork", "fresh-pages"];
 /// Processes under stress at `place`: beside a guest, or `alone`.
-pub fn stressed(place: &str) -> Vec<String> {
+pub(super) fn stressed(place: &str) -> Vec<String> {
     let kinds = KEPT.iter().map(|kind| format!("{place}/own-{kind}"));
     kinds.chain([format!("{place}/own-processes")]).collect()
 }
 
 /// A guest at `place`, and processes under stress beside it, in the order in which
 /// the tests are seen.
-pub fn guest(place: &str) -> Vec<String> {
+pub(super) fn guest(place: &str) -> Vec<String> {
     let mut tests = vec![format!("{place}/starts")];
     tests.extend(stressed(place));
     tests.push(format!("{place}/lives"));
@@ -59,7 +59,7 @@ impl<'a> Seen<'a> {
 }
 
 /// What each of `tests` came to, by the console and by how QEMU ended.
-pub fn judge(tests: &[&str], console: &str, end: End) -> Vec<Observation> {
+pub(super) fn judge(tests: &[&str], console: &str, end: End) -> Vec<Observation> {
     let seen: Vec<Seen<'_>> = console.lines().filter_map(Seen::parse).collect();
     let known = |test: &str| seen.iter().find(|s| s.test == test);
     let unseen = |test: &str| {

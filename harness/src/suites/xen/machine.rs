@@ -12,7 +12,7 @@ use crate::{Error, Kind, Result};
 
 /// A kind of guest: what `type=` says in its configuration, and our name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guest {
+pub(super) enum Guest {
     /// No device model, no firmware.
     Pvh,
     /// Firmware and a device model, which is a QEMU in the first domain.
@@ -21,10 +21,10 @@ pub enum Guest {
 
 impl Guest {
     /// All, in the order in which they are started.
-    pub const ALL: [Guest; 2] = [Guest::Pvh, Guest::Hvm];
+    pub(super) const ALL: [Guest; 2] = [Guest::Pvh, Guest::Hvm];
 
     /// Its name.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Guest::Pvh => "pvh",
             Guest::Hvm => "hvm",
@@ -50,7 +50,7 @@ impl Guest {
 
 /// What is booted, in a folder.
 #[derive(Debug)]
-pub struct Disk {
+pub(super) struct Disk {
     folder: tempfile::TempDir,
 }
 
@@ -63,7 +63,7 @@ impl Disk {
     ///
     /// # Errors
     /// Setup, when the packages lack something; Harness, when it cannot be written.
-    pub fn write(packages: &Packages, parts: &Parts) -> Result<Self> {
+    pub(super) fn write(packages: &Packages, parts: &Parts) -> Result<Self> {
         let doing = "making a folder for Xen";
         let folder =
             tempfile::tempdir().map_err(|e| Error::new(Kind::Harness, doing).because(e))?;
@@ -82,7 +82,7 @@ impl Disk {
     ///
     /// # Errors
     /// Setup, when a path cannot be given to QEMU.
-    pub fn arguments(
+    pub(super) fn arguments(
         &self,
         qemu: &Qemu,
         packages: &Packages,
@@ -121,7 +121,7 @@ fn plain(path: PathBuf) -> Result<PathBuf> {
 
 /// What is the same on every machine: Xen scrubs no memory, which takes long, and
 /// prints to the serial port; `panic` ends QEMU (`-no-reboot`).
-pub fn arguments(cpu: &str, processors: u32) -> Vec<String> {
+pub(super) fn arguments(cpu: &str, processors: u32) -> Vec<String> {
     let processors = processors.to_string();
     let words = [
         "-nodefaults",
@@ -164,7 +164,7 @@ fn first_domain(packages: &Packages, parts: &Parts) -> Result<Vec<u8>> {
 }
 
 /// Is the guests' program in that checkout?
-pub fn has_program(checkout: &Path) -> bool {
+pub(super) fn has_program(checkout: &Path) -> bool {
     checkout.join(FOLDER).is_dir()
 }
 

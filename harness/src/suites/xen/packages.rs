@@ -24,30 +24,30 @@ const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 /// Which packages: `harness/data/xen.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pin {
+pub(super) struct Pin {
     /// The hypervisor, compressed.
-    pub hypervisor: String,
+    pub(super) hypervisor: String,
     /// The folder of Xen's programs.
-    pub tools: String,
+    pub(super) tools: String,
     /// The programs that the first domain runs.
-    pub programs: Vec<String>,
+    pub(super) programs: Vec<String>,
     /// What else it has.
-    pub files: Vec<String>,
+    pub(super) files: Vec<String>,
     /// Its kernel.
-    pub kernel: kernel::Pin,
+    pub(super) kernel: kernel::Pin,
     /// All of them.
     #[serde(rename = "package")]
-    pub packages: Vec<Package>,
+    pub(super) packages: Vec<Package>,
 }
 
 /// One package.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Package {
+pub(super) struct Package {
     /// Its folder on a mirror.
-    pub directory: String,
+    pub(super) directory: String,
     /// The package.
-    pub file: File,
+    pub(super) file: File,
 }
 
 impl Pin {
@@ -55,13 +55,13 @@ impl Pin {
     ///
     /// # Errors
     /// Harness, when the file is malformed (a test reads it too).
-    pub fn builtin() -> Result<Self> {
+    pub(super) fn builtin() -> Result<Self> {
         toml::from_str(include_str!("../../../data/xen.toml"))
             .doing(Kind::Harness, || "reading harness/data/xen.toml".into())
     }
 
     /// Of all that is pinned.
-    pub fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         let packages = self.packages.iter().map(|p| p.file.sha256.as_str());
         hash::of_parts(packages.chain([self.kernel.file.sha256.as_str()]))
     }
@@ -69,11 +69,11 @@ impl Pin {
 
 /// The packages on disk, unpacked.
 #[derive(Clone, Debug)]
-pub struct Packages {
+pub(super) struct Packages {
     /// What they are.
-    pub pin: Pin,
+    pub(super) pin: Pin,
     /// The first domain's kernel.
-    pub kernel: Kernel,
+    pub(super) kernel: Kernel,
     root: PathBuf,
 }
 
@@ -82,7 +82,7 @@ pub struct Packages {
 /// # Errors
 /// Setup, when one cannot be had or does not hold what it should; Harness, when the
 /// cache cannot be written.
-pub fn obtain(env: &Env) -> Result<Packages> {
+pub(super) fn obtain(env: &Env) -> Result<Packages> {
     let pin = Pin::builtin()?;
     let kernel = kernel::obtain_pinned(env, &pin.kernel)?;
     // The hash names it, so that what was unpacked is what is pinned.
@@ -123,7 +123,7 @@ impl Packages {
     ///
     /// # Errors
     /// Setup, when no package has it.
-    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+    pub(super) fn read(&self, path: &str) -> Result<Vec<u8>> {
         let file = self.root.join(path);
         fs::read(&file).doing(Kind::Setup, || format!("looking for {path} in Xen's packages"))
     }
@@ -132,7 +132,7 @@ impl Packages {
     ///
     /// # Errors
     /// Setup, when there is none or it cannot be decompressed.
-    pub fn hypervisor(&self) -> Result<Vec<u8>> {
+    pub(super) fn hypervisor(&self) -> Result<Vec<u8>> {
         let mut gzip = Command::new("gzip");
         gzip.args(["--decompress", "--stdout"]).arg(self.root.join(&self.pin.hypervisor));
         let output = process::output(&mut gzip)?;
@@ -146,7 +146,7 @@ impl Packages {
     ///
     /// # Errors
     /// Setup, when something is in no package.
-    pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
+    pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         let mut files = Vec::new();
         let mut libraries = BTreeSet::new();
         for name in &self.pin.programs {
