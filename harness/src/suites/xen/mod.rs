@@ -34,9 +34,9 @@ use crate::{Env, Error, Kind, Result};
 /// The suite's name.
 pub const NAME: &str = "xen";
 
-/// A boot and all rounds take some five minutes when the machine has nothing else to do.
+/// What a busy machine needs for one boot, both guests and all rounds.
 const TIMEOUT: Duration = Duration::from_secs(2400);
-/// Rounds of each kind of stress, in each process: of 200 in two, stock loses some ten.
+/// Rounds of each kind of stress, in each process: stock loses one in some twenty of `memory`.
 const ROUNDS: u32 = 100;
 /// The configurations: name, processors, `-cpu`.
 const CONFIGS: [(&str, u32, &str); 2] = [("xen", 2, "max,+svm"), ("xen-1cpu", 1, "max,+svm")];
