@@ -31,6 +31,7 @@ impl SuiteArgs {
         let options = Options {
             kvm_unit_tests: self.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
+            cache: Some(env.cache.root().to_path_buf()),
             require: self.require.iter().cloned().collect(),
             timeout: self.timeout.map(|s| Duration::from_secs(s.into())),
             units: Vec::new(),

@@ -7,16 +7,24 @@
 //! | `boot` | nothing | `up` |
 //! | `exits` | loads KVM, and measures exits of a small L2 | `exit-NAME NS` for each, `done` |
 //! | `l2` | loads KVM, and boots a Linux L2 | `l2-start`, L2's own, `done` |
+//! | `beside` | loads KVM, and has processes under stress beside a Linux L2 | `seen TEST …`, `done` |
+//! | `dom0` | is Xen's first domain, and starts guests | `seen TEST RUNS FAILURES` for each, `done` |
+//! | `load` | computes for ever, in such a guest | `load ROUNDS …` |
+//! | `stress` | is a process under stress, of L1 or the first domain | |
 //!
 //! When it cannot go on it says `failed: WHY`.
 
 mod acpi;
+mod beside;
+mod dom0;
 mod exits;
 mod guest;
 mod kvm;
 mod l2;
+mod load;
 mod report;
 mod serial;
+mod stress;
 
 /// What went wrong, as the host is told.
 type Result<T> = std::result::Result<T, String>;
@@ -38,6 +46,11 @@ fn main() {
         "boot" => Ok("up"),
         "exits" => kvm::open().and_then(|kvm| exits::measure(&kvm)).map(|()| "done"),
         "l2" => kvm::open().and_then(|kvm| l2::boot(&kvm)).map(|()| "done"),
+        "beside" => kvm::open().and_then(|kvm| l2::beside(&kvm)).map(|()| "done"),
+        "dom0" => dom0::run().map(|()| "done"),
+        "load" => load::run(),
+        // Not the first process: it just ends.
+        "stress" => return stress::rounds(),
         other => Err(format!("there is no role {other:?}")),
     };
     match done {

@@ -14,3 +14,8 @@ pub(crate) fn line(text: impl Display) {
     let _ = writeln!(out, "{MARK}{text}").and_then(|()| out.flush());
     let _ = rustix::termios::tcdrain(&out);
 }
+
+/// Waits until what was printed with `println` has left.
+pub(crate) fn flush() {
+    let _ = std::io::stdout().flush();
+}

@@ -29,8 +29,8 @@ impl Trigger for Line<'_> {
 /// Passes what L2 prints on, a line at a time, and looks for a word in it.
 pub(crate) struct Screen {
     line: Vec<u8>,
-    word: &'static [u8],
-    seen: bool,
+    word: &'static str,
+    said: Option<String>,
 }
 
 impl Write for Screen {
@@ -40,7 +40,10 @@ impl Write for Screen {
             if byte == b'\n' {
                 let mut out = io::stdout().lock();
                 let _ = out.write_all(b"l2| ").and_then(|()| out.write_all(&self.line));
-                self.seen |= self.line.windows(self.word.len()).any(|part| part == self.word);
+                let line = String::from_utf8_lossy(&self.line);
+                if let Some((_, said)) = line.split_once(self.word) {
+                    self.said = Some(said.trim().to_owned());
+                }
                 self.line.clear();
             }
         }
@@ -60,13 +63,13 @@ pub(crate) struct Ports<'a> {
 impl<'a> Ports<'a> {
     /// Of a machine with interrupt controllers, in which L2 is to say `word`.
     pub(crate) fn new(vm: &'a VmFd, word: &'static str) -> Self {
-        let screen = Screen { line: Vec::new(), word: word.as_bytes(), seen: false };
+        let screen = Screen { line: Vec::new(), word, said: None };
         Ports { serial: Serial::new(Line(vm), screen) }
     }
 
-    /// Has L2 said it?
-    pub(crate) fn seen(&self) -> bool {
-        self.serial.writer().seen
+    /// What L2 last said behind that word, if it did.
+    pub(crate) fn said(&self) -> Option<&str> {
+        self.serial.writer().said.as_deref()
     }
 
     /// What an OUT does.

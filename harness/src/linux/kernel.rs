@@ -60,13 +60,20 @@ pub struct Kernel {
     pub modules: Vec<PathBuf>,
 }
 
-/// The pinned kernel: from the cache, or fetched and unpacked into it.
+/// The kernel of most guests, as [`obtain_pinned`] gets it.
+///
+/// # Errors
+/// As there.
+pub fn obtain(env: &Env) -> Result<Kernel> {
+    obtain_pinned(env, &Pin::builtin()?)
+}
+
+/// A pinned kernel: from the cache, or fetched and unpacked into it.
 ///
 /// # Errors
 /// Setup, when the package cannot be had or does not hold what it should; Harness,
 /// when the cache cannot be written.
-pub fn obtain(env: &Env) -> Result<Kernel> {
-    let pin = Pin::builtin()?;
+pub fn obtain_pinned(env: &Env, pin: &Pin) -> Result<Kernel> {
     // The hash names it, so that what was unpacked is what is pinned.
     let home = env.cache.path(format!("linux/{}-{}", pin.release, &pin.file.sha256[..12]));
     let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -87,7 +94,7 @@ pub fn obtain(env: &Env) -> Result<Kernel> {
     env.console.step(format_args!("unpacking Linux {}", pin.release));
     let fresh = env.cache.dir("linux")?.join(".new");
     empty(&fresh)?;
-    unpack(&pin, &package, &fresh)?;
+    unpack(pin, &package, &fresh)?;
     fs::rename(fresh.join(pin.image()), fresh.join("vmlinuz"))
         .doing(Kind::Setup, || format!("looking for {} in {}", pin.image(), pin.file.name))?;
     for module in &pin.modules {
@@ -136,7 +143,11 @@ fn decompress(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn empty(dir: &Path) -> Result<()> {
+/// Makes it a folder with nothing in it.
+///
+/// # Errors
+/// Harness.
+pub(crate) fn empty(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             return Err(io_error("removing", dir, e));

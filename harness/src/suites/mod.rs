@@ -10,6 +10,7 @@ pub mod migration;
 pub mod rules;
 pub mod select;
 pub mod verdict;
+pub mod xen;
 
 mod ended;
 
@@ -31,14 +32,16 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::conformance::NAME, crate::suites::conformance::open),
     (crate::suites::migration::suite::NAME, crate::suites::migration::suite::open),
     (crate::suites::rules::NAME, crate::suites::rules::open),
+    (crate::suites::xen::NAME, crate::suites::xen::open),
+    (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
 ];
 
 /// Suites that run only when `--suite` names them: `rules` holds each of 12,000
 /// generated cases against the model, and the units of kvm-unit-tests that are
-/// not about SVM only show that the series leaves the rest alone. Both take
-/// minutes.
+/// not about SVM only show that the series leaves the rest alone; `xen` and
+/// `linux-kvm` boot hypervisors from packages that they fetch. All take minutes.
 pub const ON_REQUEST: &[&str] =
-    &[crate::suites::rules::NAME, crate::suites::kvm_unit_tests::OTHERS];
+    &[crate::suites::rules::NAME, crate::suites::kvm_unit_tests::OTHERS, crate::suites::xen::NAME];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
 pub const WHOLE: &str = "whole";
@@ -53,6 +56,8 @@ pub struct Options {
     pub kvm_unit_tests: Option<PathBuf>,
     /// The checkout that this program was started in.
     pub checkout: PathBuf,
+    /// The harness's cache, for suites that fetch something; none is the default one.
+    pub cache: Option<PathBuf>,
     /// Suites whose absence is an error.
     pub require: BTreeSet<String>,
     /// Replaces every test's time limit.
