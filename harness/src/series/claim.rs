@@ -20,12 +20,14 @@ pub struct Claim {
 }
 
 /// The suites' names, short and in full.
-const SUITES: [(&str, &str); 5] = [
+const SUITES: &[(&str, &str)] = &[
     ("kut", "kvm-unit-tests"),
     ("kut-x86", "kvm-unit-tests-x86"),
     ("conformance", "conformance"),
     ("migration", "migration"),
     ("rules", "rules"),
+    ("xen", "xen"),
+    ("linux-kvm", "linux-kvm"),
 ];
 
 impl Claim {
