@@ -1,7 +1,7 @@
 //! The catalogue of rules: what the manual says, one statement each, as data.
 //!
 //! One table a feature. A rule has an id that never changes; the model names
-//! the rule at the line that decides by it ([`crate::model::trace`]), cases
+//! the rule at the line that decides by it ([`crate::rules::trace`]), cases
 //! reach it, reports group by it.
 //!
 //! Out of scope, by name: AVIC (15.29), SEV, SEV-ES and SEV-SNP (15.34 to
