@@ -38,6 +38,22 @@ registers! {
     read_dr7, restore_dr7, "dr7";
 }
 
+#[repr(C, align(16))]
+struct FxImage([u8; 512]);
+
+/// What FNINIT and a reset leave: FCW 037Fh, MXCSR 1F80h, all registers zero.
+static FX_INITIAL: FxImage = {
+    let mut image = [0; 512];
+    (image[0], image[1]) = (0x7f, 0x03);
+    (image[24], image[25]) = (0x80, 0x1f);
+    FxImage(image)
+};
+
+/// Gives the x87, MMX and SSE registers their initial values; CR0.TS and EM are clear.
+pub(crate) fn restore_fpu() {
+    // SAFETY: reads 512 aligned bytes; what the compiler has in these registers is said to be lost.
+    unsafe { asm!("fxrstor64 [{}]", in(reg) &FX_INITIAL, clobber_abi("C"), options(nostack)) };
+}
 
 /// RDMSR of an MSR that exists.
 pub(crate) fn rdmsr(msr: u32) -> u64 {

@@ -142,6 +142,7 @@ fn registers() {
     (context.cr0, context.cr4) = (L1_CR0, L1_CR4);
     cpu::restore_cr0(L1_CR0);
     cpu::restore_cr4(L1_CR4);
+    cpu::restore_fpu();
     cpu::restore_cr3(L1PT);
     cpu::restore_cr2(0);
     cpu::restore_cr8(0);
