@@ -5,12 +5,12 @@
 //! The other CPU, in the meantime, writes a legal and an illegal value in turn.
 
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::arch::msr::EFER;
 use crate::Feature::VmrunChecks;
 use crate::case::code::{Code, cleared};
+use crate::case::other_cpu::{self, ICR_LOW, INIT, START, STARTUP, STOP, STOPPED};
 use crate::case::{Draft, Insn, Step, world};
 use crate::rules::{RuleId, vmrun as v, vmrun_state as s};
 use crate::vmcb::{Field, exit};
@@ -20,9 +20,6 @@ const CODE: u64 = world::DATA + 0x2_0000;
 const RAN: u64 = world::DATA + 0x3_0000;
 const REFUSED: u64 = RAN + 4;
 const WRONG: u64 = RAN + 8;
-/// The other CPU goes on as long as this is zero, and says so when it has stopped.
-const STOP: u64 = RAN + 0x40;
-const STOPPED: u64 = RAN + 0x44;
 /// The state-save area as it is at first, and how much of it VMRUN loads.
 const KEPT: u64 = world::DATA + 0x3_1000;
 const SAVED: u64 = 0x300;
@@ -31,16 +28,6 @@ const SAVED: u64 = 0x300;
 const RUNS: u64 = 20_000;
 const REFUSALS: u64 = 20;
 
-/// Where the other CPU starts: real mode, CS:IP 1000:0000.
-const START: u64 = 0x1_0000;
-/// The pointer to L1's GDT behind its code, as an offset.
-const GDTR: u8 = 0x80;
-const GDT_LIMIT: u16 = 0x3f;
-
-const ICR_LOW: u64 = 0xfee0_0300;
-/// INIT, and start-up at [`START`], for all but the sender.
-const INIT: u32 = 0xc_4500;
-const STARTUP: u32 = 0xc_4600 | (START >> 12) as u32;
 
 /// A field of the state-save area, its legal and its illegal value, how L2 sees which it is, and
 /// the rules that load and refuse it.
@@ -122,31 +109,15 @@ impl Flip {
             .return_to_long_mode()
     }
 
-    /// The other CPU: CLI; LGDT; MOV EAX, CR0; OR AL, 1; MOV CR0, EAX; MOV BX, 16;
-    /// MOV DS, BX; AND AL, 0xfe; MOV CR0, EAX; and then, with all of memory in reach,
-    /// MOV dword, legal; MOV dword, illegal; CMP byte `[STOP]`, 0; JE; MOV byte
-    /// `[STOPPED]`, 1; HLT; JMP.
+    /// The other CPU: MOV dword, illegal; MOV dword, legal.
     fn other(&self) -> Vec<u8> {
-        let mut code = vec![0xfa, 0x66, 0x2e, 0x0f, 0x01, 0x16, GDTR, 0];
-        code.extend([0x0f, 0x20, 0xc0, 0x0c, 1, 0x0f, 0x22, 0xc0]);
-        code.extend([0xbb, world::L2_DS as u8, 0, 0x8e, 0xdb, 0x24, 0xfe, 0x0f, 0x22, 0xc0]);
-        let again = code.len();
+        let mut work = Vec::new();
         let field = (world::VMCB as u32 + u32::from(self.field.offset())).to_le_bytes();
         for value in [self.illegal, self.legal] {
-            code.extend([0x66, 0x67, 0xc7, 0x05]);
-            code.extend(field);
-            code.extend(value.to_le_bytes());
+            work.extend([0x66, 0x67, 0xc7, 0x05]);
+            work.extend(field);
+            work.extend(value.to_le_bytes());
         }
-        code.extend([0x67, 0x80, 0x3d]);
-        code.extend((STOP as u32).to_le_bytes());
-        code.extend([0, 0x74]);
-        code.push((again.wrapping_sub(code.len() + 1)) as u8);
-        code.extend([0x67, 0xc6, 0x05]);
-        code.extend((STOPPED as u32).to_le_bytes());
-        code.extend([1, 0xf4, 0xeb, 0xfd]);
-        code.resize(GDTR.into(), 0);
-        code.extend(GDT_LIMIT.to_le_bytes());
-        code.extend((world::L1_GDT as u32).to_le_bytes());
-        code
+        other_cpu::program(&work)
     }
 }
