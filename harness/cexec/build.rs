@@ -16,6 +16,9 @@ fn main() {
     let build = path_variable("SVM_QEMU_BUILD");
     let flags = Flags::of(&source, &build);
     let mut cc = flags.cc();
+    if walks_say_where(&source) {
+        cc.define("CX_WALKS_SAY_WHERE", None);
+    }
     let files = qemu_files(&source);
     cc.files(&files);
     let shim = ["tcg", "tcg-memory", "memory", "x86", "loop", "apic", "rest"];
@@ -30,6 +33,16 @@ fn main() {
     println!("cargo:rerun-if-changed=shim");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={}", source.join("target/i386").display());
+}
+
+/// Whether page walks hand the return address through, which the series adds to what
+/// `probe_access_full_mmu()` takes.
+fn walks_say_where(source: &Path) -> bool {
+    let path = source.join("include/accel/tcg/probe.h");
+    println!("cargo:rerun-if-changed={}", path.display());
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let (_, declared) = text.split_once("int probe_access_full_mmu(").expect("it is declared");
+    declared.split(';').next().is_some_and(|parameters| parameters.contains("retaddr"))
 }
 
 fn path_variable(name: &str) -> PathBuf {

@@ -362,11 +362,19 @@ int probe_access_full(CPUArchState *env, vaddr addr, int size, MMUAccessType typ
     return probed(e, *phost);
 }
 
+#ifdef CX_WALKS_SAY_WHERE
+int probe_access_full_mmu(CPUArchState *env, vaddr addr, int size, MMUAccessType type,
+                          int mmu_idx, void **phost, CPUTLBEntryFull **pfull,
+                          uintptr_t retaddr)
+{
+#else
 int probe_access_full_mmu(CPUArchState *env, vaddr addr, int size, MMUAccessType type,
                           int mmu_idx, void **phost, CPUTLBEntryFull **pfull)
 {
+    uintptr_t retaddr = 0;
+#endif
     CPUTLBEntryFull *full;
-    struct TlbEntry *e = probe(env, addr, size, type, mmu_idx, true, phost, &full, 0);
+    struct TlbEntry *e = probe(env, addr, size, type, mmu_idx, true, phost, &full, retaddr);
     if (pfull) {
         *pfull = full;
     }
