@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_path_that_qemu_would_split_is_refused() {
-        assert!(plain("/tmp/x".into()).is_ok());
+        assert!(plain("folder/x".into()).is_ok());
         for path in ["/a b/x", "/a,b/x"] {
             let e = plain(path.into()).unwrap_err();
             assert_eq!(e.kind(), Kind::Setup);
