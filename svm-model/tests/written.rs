@@ -5,6 +5,7 @@ use svm_model::case::{About, Written};
 use svm_model::compare;
 use svm_model::coverage::{FULL, platform_for};
 use svm_model::model::{self, Trace};
+use svm_model::outcome::Obs;
 use svm_model::written;
 
 /// Cases about what the model does not know, by how their ids begin. There are to be fewer of
@@ -72,6 +73,17 @@ const UNNOTICED: &[(&str, usize, &str)] = &[
     ("feature-off/decodeassists-", 4, "there is no decode assist to get wrong"),
 ];
 
+/// Cases of which the model says something else than is written, by how their ids begin, and what it
+/// would have to know. There are to be none.
+const CONTRADICTED: &[(&str, usize, &str)] = &[
+    ("aborts/breakpoint-and-step", 1, "DR6 gets BS and B0 of one trap; 13.1 to be read again"),
+    ("breakpoints/l2,execution,gif=0", 1, "GIF and breakpoints (15.17, Table 15-10)"),
+    ("breakpoints/btf,", 9, "DEBUGCTL.BTF (13.1.6.2)"),
+    ("breakpoints/rf,int", 2, "RF that software interrupts push (3.1.6)"),
+    ("priority/rdpmc,", 10, "RDPMC's #GP comes before its intercept (Table 15-7)"),
+    ("priority/monitor,", 6, "the faults of MONITOR's operand"),
+];
+
 fn all() -> Vec<Written> {
     written::all().into_iter().chain(written::elsewhere()).collect()
 }
@@ -96,12 +108,16 @@ fn what_is_about_no_rule_is_listed() {
 #[test]
 fn a_case_goes_through_its_rules_and_notices_when_the_first_is_broken() {
     let (mut past, mut unnoticed, mut judged) = (Vec::new(), Vec::new(), 0);
+    let mut contradicted = Vec::new();
     for Written { case, expect, about } in all() {
         let platform = platform_for(&case, &FULL).expect("every feature is there");
         let mut trace = Trace::new(None);
         let outcome = model::run_traced(&case, &platform, &mut trace);
-        // Where the model leaves open what comes, it goes through no more than the beginning.
         if !compare(&expect, &outcome).is_empty() {
+            // Where the model leaves open what comes, it goes through no more than the beginning.
+            if outcome.obs.last() != Some(&Obs::Open) {
+                contradicted.push(case.id);
+            }
             continue;
         }
         judged += 1;
@@ -117,4 +133,5 @@ fn a_case_goes_through_its_rules_and_notices_when_the_first_is_broken() {
     assert!(judged > 400, "the model agrees on only {judged}");
     assert!(past.is_empty(), "{} of {judged}:\n{}", past.len(), past.join("\n"));
     listed(&unnoticed, UNNOTICED);
+    listed(&contradicted, CONTRADICTED);
 }
