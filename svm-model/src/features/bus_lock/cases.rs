@@ -4,11 +4,11 @@
 use alloc::format;
 use alloc::vec;
 
-use crate::arch::intercept;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::BusLock;
+use crate::arch::intercept;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 

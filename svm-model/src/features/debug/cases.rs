@@ -3,11 +3,11 @@
 
 use alloc::format;
 
-use crate::arch::flag;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on, rip};
 use crate::Feature::Debug;
+use crate::arch::flag;
+use crate::case::draft::{Draft, on, rip};
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::vmcb::Field;
 
 const DB: u64 = 1 << 1;
@@ -48,17 +48,23 @@ fn single_step(out: &mut Cases) {
                 let id = format!("tf,{name},db={}", on(intercepted));
                 let case = draft(id).program(program).set(Field::RFLAGS, flag::FIXED | flag::TF);
                 let case = case.also(Field::INTERCEPT_MISC1, cpuid);
-                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done());
+                out.push(
+                    case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done(),
+                );
             }
         }
     }
     for (name, event) in [("intr", 0x8000_0031u64), ("ud", 0x8000_0306), ("nmi", 0x8000_0202)] {
-        let case = draft(format!("tf,inject-{name}")).program(&[Insn::Nop]).set(Field::RFLAGS, flag::FIXED | flag::TF);
+        let case = draft(format!("tf,inject-{name}"))
+            .program(&[Insn::Nop])
+            .set(Field::RFLAGS, flag::FIXED | flag::TF);
         out.push(case.set(Field::EVENTINJ, event).done());
     }
     for exceptions in [DB, 0xffff_ffff] {
         let case = draft(format!("icebp,exceptions={exceptions:#x}")).program(&[Insn::Icebp]);
-        out.push(case.also(Field::INTERCEPT_EXCEPTIONS, exceptions).set(Field::DR6, 0xffff_0ff0).done());
+        out.push(
+            case.also(Field::INTERCEPT_EXCEPTIONS, exceptions).set(Field::DR6, 0xffff_0ff0).done(),
+        );
     }
     out.push(draft("icebp,dr6").program(&[Insn::Icebp, Insn::Nop]).done());
 }
@@ -72,29 +78,38 @@ fn breakpoints(out: &mut Cases) {
                     let id =
                         format!("dr{n},enable={enable},db={},rf={}", on(intercepted), on(rf != 0));
                     let case = draft(id).program(&program).step(Step::WriteDr(n, rip(&program, 0)));
-                    let case = case
-                        .set(Field::DR7, 0x400 | enable << (2 * n))
-                        .set(Field::RFLAGS, 2 | rf);
-                    out.push(case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done());
+                    let case =
+                        case.set(Field::DR7, 0x400 | enable << (2 * n)).set(Field::RFLAGS, 2 | rf);
+                    out.push(
+                        case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 })
+                            .done(),
+                    );
                 }
             }
         }
         let id = format!("dr{n},second");
         let case = draft(id).program(&program).step(Step::WriteDr(n, rip(&program, 1)));
-        out.push(case.set(Field::DR7, 0x400 | 1 << (2 * n)).also(Field::INTERCEPT_EXCEPTIONS, DB).done());
+        out.push(
+            case.set(Field::DR7, 0x400 | 1 << (2 * n)).also(Field::INTERCEPT_EXCEPTIONS, DB).done(),
+        );
         let case = draft(format!("dr{n},disabled"))
             .program(&program)
             .step(Step::WriteDr(n, rip(&program, 0)));
         out.push(case.also(Field::INTERCEPT_EXCEPTIONS, DB).done());
         let case =
             draft(format!("dr{n},elsewhere")).program(&program).step(Step::WriteDr(n, world::DATA));
-        out.push(case.set(Field::DR7, 0x400 | 1 << (2 * n)).also(Field::INTERCEPT_EXCEPTIONS, DB).done());
+        out.push(
+            case.set(Field::DR7, 0x400 | 1 << (2 * n)).also(Field::INTERCEPT_EXCEPTIONS, DB).done(),
+        );
     }
     // Enabled by the host alone, it is not the guest's.
     for n in 0..4u8 {
         let case =
             draft(format!("host-dr{n}")).program(&program).step(Step::WriteDr(n, rip(&program, 1)));
-        let case = case.step(Step::WriteDr(7, 0x400 | 1 << (2 * n))).also(Field::INTERCEPT_EXCEPTIONS, DB).run();
+        let case = case
+            .step(Step::WriteDr(7, 0x400 | 1 << (2 * n)))
+            .also(Field::INTERCEPT_EXCEPTIONS, DB)
+            .run();
         out.push(case.step(Step::ReadDr(7)).case());
     }
 }
@@ -107,7 +122,9 @@ fn general_detect(out: &mut Cases) {
                 let name = if read { "read" } else { "write" };
                 let id = format!("gd,dr{n},{name},db={}", on(intercepted));
                 let case = draft(id).program(&[insn]).set(Field::DR7, 0x2400);
-                out.push(case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done());
+                out.push(
+                    case.also(Field::INTERCEPT_EXCEPTIONS, if intercepted { DB } else { 0 }).done(),
+                );
             }
         }
     }

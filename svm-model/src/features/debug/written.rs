@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::{dr, flag};
 use crate::Feature::Debug;
+use crate::arch::{dr, flag};
 use crate::case::written::fault;
 use crate::case::{Draft, Insn, Step, world};
 use crate::rules as r;
@@ -25,14 +25,16 @@ fn draft(id: &str) -> Draft {
 pub(crate) fn cases() -> Vec<Draft> {
     let nops = &[Insn::Nop, Insn::Nop];
     vec![
-        draft("step-taken-by-l2").about(r::debug::TF_TRAP)
+        draft("step-taken-by-l2")
+            .about(r::debug::TF_TRAP)
             .program(nops)
             .set(Field::RFLAGS, TF)
             .run()
             .takes(1, 0, world::L2_CODE + 1)
             .field(Field::DR6, DR6 | dr::DR6_BS)
             .field(Field::RFLAGS, 2),
-        draft("step-intercepted").about([r::intercepts::EXCP_DB, r::debug::TF_TRAP])
+        draft("step-intercepted")
+            .about([r::intercepts::EXCP_DB, r::debug::TF_TRAP])
             .program(nops)
             .set(Field::RFLAGS, TF)
             .intercept(DB)
@@ -40,14 +42,16 @@ pub(crate) fn cases() -> Vec<Draft> {
             .exits(DB)
             .at(1)
             .field(Field::RFLAGS, TF),
-        draft("breakpoint-taken-by-l2").about(r::debug::EXEC_BREAKPOINT)
+        draft("breakpoint-taken-by-l2")
+            .about(r::debug::EXEC_BREAKPOINT)
             .program(nops)
             .step(Step::WriteDr(0, world::L2_CODE + 1))
             .set(Field::DR7, DR7_G0)
             .run()
             .takes(1, 0, world::L2_CODE + 1)
             .field(Field::DR6, DR6 | dr::DR6_B0),
-        draft("breakpoint-intercepted").about([r::intercepts::EXCP_DB, r::debug::EXEC_BREAKPOINT])
+        draft("breakpoint-intercepted")
+            .about([r::intercepts::EXCP_DB, r::debug::EXEC_BREAKPOINT])
             .program(nops)
             .step(Step::WriteDr(0, world::L2_CODE + 1))
             .set(Field::DR7, DR7_G0)
@@ -56,27 +60,31 @@ pub(crate) fn cases() -> Vec<Draft> {
             .exits(DB)
             .at(1),
         // DR7 is L2's while L2 runs, and off when L1 comes back.
-        draft("l1-breakpoint-not-in-l2").about([r::vmrun_state::LOAD_DR7, r::vmexit::HOST_DR7])
+        draft("l1-breakpoint-not-in-l2")
+            .about([r::vmrun_state::LOAD_DR7, r::vmexit::HOST_DR7])
             .program(nops)
             .step(Step::WriteDr(0, world::L2_CODE + 1))
             .step(Step::WriteDr(7, DR7_G0))
             .run()
             .ends()
             .host(HostReg::Dr7, 0x400),
-        draft("dr6-loaded").about(r::vmrun_state::LOAD_DR6)
+        draft("dr6-loaded")
+            .about(r::vmrun_state::LOAD_DR6)
             .program(&[Insn::ReadDr(6, 0)])
             .set(Field::DR6, DR6 | dr::DR6_BS)
             .run()
             .ends()
             .field(Field::RAX, DR6 | dr::DR6_BS),
-        draft("dr7-loaded").about(r::vmrun_state::LOAD_DR7)
+        draft("dr7-loaded")
+            .about(r::vmrun_state::LOAD_DR7)
             .program(&[Insn::ReadDr(7, 0)])
             .set(Field::DR7, 0x700)
             .run()
             .ends()
             .field(Field::RAX, 0x700),
         // To L1, VMRUN is one instruction: L2 does not see TF, and L1 traps behind it.
-        draft("l1-tf-traps-after-vmrun").about([r::debug::TF_TRAP, r::vmexit::HOST_RFLAGS])
+        draft("l1-tf-traps-after-vmrun")
+            .about([r::debug::TF_TRAP, r::vmexit::HOST_RFLAGS])
             .program(nops)
             .step(Step::Rflags(TF))
             .run()

@@ -39,7 +39,11 @@ impl Machine<'_> {
             self.mem.set_field(pa, Field::INSN_BYTES_8, (bytes >> 64) as u64);
             return;
         }
-        let rule = if reason.fetch_fault { decode_assists::BYTES_FETCH } else { decode_assists::BYTES_OTHERS };
+        let rule = if reason.fetch_fault {
+            decode_assists::BYTES_FETCH
+        } else {
+            decode_assists::BYTES_OTHERS
+        };
         let length = self.t.said(rule, 0);
         self.mem.set_field(pa, Field::INSN_LEN, length);
         self.open_fields |= bit(Field::INSN_BYTES_0) | bit(Field::INSN_BYTES_8);

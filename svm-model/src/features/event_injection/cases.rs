@@ -3,15 +3,14 @@
 
 use alloc::format;
 
-use crate::arch::intercept;
-use crate::arch::event;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::EventInjection;
+use crate::arch::event;
+use crate::arch::intercept;
+use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     types_and_vectors(out);
@@ -94,14 +93,16 @@ fn not_in_the_way(out: &mut Cases) {
             base("exceptions-intercepted").set(Field::INTERCEPT_EXCEPTIONS, 0xffff_ffff).done(),
         );
         // INTR, NMI, VINTR and INTn intercepts do not see an injected event.
-        out.push(
-            base("interrupts-intercepted").also(Field::INTERCEPT_MISC1, 0x20_0013).done(),
-        );
+        out.push(base("interrupts-intercepted").also(Field::INTERCEPT_MISC1, 0x20_0013).done());
         out.push(base("user").user().done());
         out.push(base("user,rflags=0x202").user().set(Field::RFLAGS, 0x202).done());
         out.push(base("rsp-unaligned").set(Field::RSP, world::L2_STACK - 5).done());
         out.push(base("cr2").set(Field::CR2, 0x1234_5000).done());
-        out.push(base("first-insn-intercepted").also(Field::INTERCEPT_MISC1, intercept::CPUID.mask()).done());
+        out.push(
+            base("first-insn-intercepted")
+                .also(Field::INTERCEPT_MISC1, intercept::CPUID.mask())
+                .done(),
+        );
         out.push(base("twice").run().set(Field::RIP, world::L2_CODE).done());
         out.push(base("frame").run().peek(world::L2_STACK - 0x28).peek(world::L2_STACK - 8).case());
         // An NMI behind it exits at the handler, where no shadow is left.

@@ -2,9 +2,9 @@
 
 use crate::arch::vmcb::{Field, Image};
 use crate::arch::{cr0, efer, flag};
+use crate::features::nrip;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::guest::Guest;
-use crate::features::nrip;
 use crate::machine::{Flow, Machine, Scene};
 use crate::rules::{event_injection, vmexit};
 
@@ -97,7 +97,9 @@ impl Machine<'_> {
         let (rule, kind) = match event.kind {
             Kind::Interrupt => (event_injection::TYPE_INTR, 0),
             Kind::Nmi => (event_injection::TYPE_NMI, 2),
-            Kind::Exception | Kind::SoftException | Kind::Icebp => (event_injection::TYPE_EXCEPTION, 3),
+            Kind::Exception | Kind::SoftException | Kind::Icebp => {
+                (event_injection::TYPE_EXCEPTION, 3)
+            }
             Kind::SoftInterrupt => (event_injection::TYPE_SOFT, 4),
         };
         let kind = self.t.said(rule, kind);

@@ -2,12 +2,12 @@
 
 use alloc::format;
 
+use crate::Feature::IdleHlt;
 use crate::arch::int_ctl::{V_IGN_TPR, V_IRQ, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use crate::arch::{flag, intercept};
-use crate::cases::Cases;
 use crate::case::draft::{Draft, on};
-use crate::Feature::IdleHlt;
 use crate::case::{Event, Insn};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
@@ -17,7 +17,8 @@ const NMI: u64 = intercept::NMI.mask();
 fn draft(id: &str, idle: bool, offered: bool) -> Draft {
     let id = format!("idle-hlt/{id},intercept={},idle-hlt={}", on(idle), on(offered));
     let feature = [CpuFeature::IdleHlt];
-    let draft = Draft::new(IdleHlt, id).set(Field::INTERCEPT_MISC3, if idle { intercept::IDLE_HLT.mask() } else { 0 });
+    let draft = Draft::new(IdleHlt, id)
+        .set(Field::INTERCEPT_MISC3, if idle { intercept::IDLE_HLT.mask() } else { 0 });
     if offered { draft.needs(&feature) } else { draft.without(&feature) }
 }
 

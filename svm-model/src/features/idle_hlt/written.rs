@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::{flag, int_ctl};
 use crate::Feature::IdleHlt;
+use crate::arch::{flag, int_ctl};
 use crate::case::{Draft, Event, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;

@@ -5,10 +5,10 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::intercept;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature;
+use crate::arch::intercept;
+use crate::case::draft::{Draft, on};
+use crate::cases::Cases;
 use crate::features::task_switch;
 
 use super::exception_cases;
@@ -219,8 +219,9 @@ fn decode(out: &mut Cases) {
             if out.iter().any(|c| c.id == id) {
                 continue;
             }
-            let case =
-                draft(id).program(&[Insn::Int(vector)]).also(Field::INTERCEPT_MISC1, intercept::SWINT.mask());
+            let case = draft(id)
+                .program(&[Insn::Int(vector)])
+                .also(Field::INTERCEPT_MISC1, intercept::SWINT.mask());
             out.push(if user { case.user().done() } else { case.done() });
         }
     }

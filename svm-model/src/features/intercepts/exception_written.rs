@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::cr0;
 use crate::Feature::Intercepts;
+use crate::arch::cr0;
 use crate::case::{About, Draft, Insn, world};
 use crate::rules as r;
 use crate::vmcb::{Field, exit};
@@ -36,26 +36,50 @@ fn software() -> Vec<Draft> {
     let int3 = |id| draft(id).program(&[Insn::Int3]);
     let icebp = |id| draft(id).program(&[Insn::Icebp]);
     vec![
-        int3("int3-intercepted").about([r::intercepts::EXCP_BP_INT3, r::intercepts::EXCP_BP]).intercept(BP).run().exits(BP).at(0),
+        int3("int3-intercepted")
+            .about([r::intercepts::EXCP_BP_INT3, r::intercepts::EXCP_BP])
+            .intercept(BP)
+            .run()
+            .exits(BP)
+            .at(0),
         int3("int3-taken").about(r::intercepts::EXCP_BP).run().takes(3, 0, world::L2_CODE + 1),
         // INT3 is no INT n, and INT 3 is no INT3.
-        int3("int3-is-no-int-n").about(r::intercepts::EXCP_BP).intercept(exit::SWINT).run().takes(3, 0, world::L2_CODE + 1),
-        draft("int-3-is-no-int3").about(r::intercepts::SWINT_NOT_EXCEPTION).program(&[Insn::Int(3)]).intercept(BP).run().takes(
+        int3("int3-is-no-int-n").about(r::intercepts::EXCP_BP).intercept(exit::SWINT).run().takes(
             3,
             0,
-            world::L2_CODE + 2,
+            world::L2_CODE + 1,
         ),
+        draft("int-3-is-no-int3")
+            .about(r::intercepts::SWINT_NOT_EXCEPTION)
+            .program(&[Insn::Int(3)])
+            .intercept(BP)
+            .run()
+            .takes(3, 0, world::L2_CODE + 2),
         draft("int-n-taken").about(r::intercepts::SWINT).program(&[Insn::Int(0x80)]).run().takes(
             0x80,
             0,
             world::L2_CODE + 2,
         ),
-        icebp("icebp-intercepted").about(r::intercepts::ICEBP).intercept(exit::ICEBP).run().exits(exit::ICEBP).at(0),
+        icebp("icebp-intercepted")
+            .about(r::intercepts::ICEBP)
+            .intercept(exit::ICEBP)
+            .run()
+            .exits(exit::ICEBP)
+            .at(0),
         icebp("icebp-taken").about(r::intercepts::ICEBP).run().takes(1, 0, world::L2_CODE + 1),
         // Neither INT n's intercept nor #DB's is its own.
-        icebp("icebp-is-no-int-n").about(r::intercepts::ICEBP).intercept(exit::SWINT).run().takes(1, 0, world::L2_CODE + 1),
-        icebp("icebp-is-no-db").about(r::intercepts::ICEBP_NOT_DB).intercept(exit::EXCP + 1).run().takes(1, 0, world::L2_CODE + 1),
-        draft("into-in-64-bit-mode").about(r::intercepts::EXCP_UD)
+        icebp("icebp-is-no-int-n").about(r::intercepts::ICEBP).intercept(exit::SWINT).run().takes(
+            1,
+            0,
+            world::L2_CODE + 1,
+        ),
+        icebp("icebp-is-no-db")
+            .about(r::intercepts::ICEBP_NOT_DB)
+            .intercept(exit::EXCP + 1)
+            .run()
+            .takes(1, 0, world::L2_CODE + 1),
+        draft("into-in-64-bit-mode")
+            .about(r::intercepts::EXCP_UD)
             .program(&[Insn::Into])
             .intercept(exit::EXCP + 4)
             .run()
@@ -65,30 +89,42 @@ fn software() -> Vec<Draft> {
 
 fn faults() -> Vec<Draft> {
     vec![
-        draft("ud-intercepted").about(r::intercepts::EXCP_UD)
+        draft("ud-intercepted")
+            .about(r::intercepts::EXCP_UD)
             .program(&[Insn::Ud2])
             .intercept(UD)
             .run()
             .exits(UD)
             .at(0),
-        draft("ud-taken").about(r::intercepts::EXCP_UD).program(&[Insn::Ud2]).run().takes(6, 0, world::L2_CODE),
-        draft("gp-intercepted").about([r::intercepts::EXCP_GP, r::intercepts::EXCP_ERROR])
+        draft("ud-taken").about(r::intercepts::EXCP_UD).program(&[Insn::Ud2]).run().takes(
+            6,
+            0,
+            world::L2_CODE,
+        ),
+        draft("gp-intercepted")
+            .about([r::intercepts::EXCP_GP, r::intercepts::EXCP_ERROR])
             .program(&BAD_CR4)
             .intercept(GP)
             .run()
             .exits(GP)
             .at(1)
             .field(Field::EXITINFO1, 0),
-        draft("gp-taken").about(r::intercepts::EXCP_GP).program(&BAD_CR4).run().takes(13, 0, world::L2_CODE + 10),
+        draft("gp-taken").about(r::intercepts::EXCP_GP).program(&BAD_CR4).run().takes(
+            13,
+            0,
+            world::L2_CODE + 10,
+        ),
         // The exceptions of a write to CR4 come before its intercept.
-        draft("gp-before-cr4-write").about(r::intercepts::CR_GP_FIRST)
+        draft("gp-before-cr4-write")
+            .about(r::intercepts::CR_GP_FIRST)
             .program(&BAD_CR4)
             .intercept(exit::CR_WRITE + 4)
             .intercept(GP)
             .run()
             .exits(GP)
             .at(1),
-        draft("gp-selector-error-code").about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_GP])
+        draft("gp-selector-error-code")
+            .about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_GP])
             .program(&[Insn::Mov(0, 0x7f0), Insn::Ltr(0)])
             .intercept(GP)
             .run()
@@ -111,10 +147,17 @@ fn stack() -> Vec<Draft> {
     // PUSH of [RAX] whose load, not its store, is the one at fault.
     let push_mem = [Insn::Mov(0, BAD), raw(&[0xff, 0x30])];
     vec![
-        stack("ss-push", Insn::Pushf).about(r::intercepts::EXCP_SS).at(0).field(Field::EXITINFO1, 0),
+        stack("ss-push", Insn::Pushf)
+            .about(r::intercepts::EXCP_SS)
+            .at(0)
+            .field(Field::EXITINFO1, 0),
         stack("ss-pop", Insn::Popf).about(r::intercepts::EXCP_SS).at(0).field(Field::EXITINFO1, 0),
-        stack("ss-operand", load_rsp).about(r::intercepts::EXCP_SS).at(0).field(Field::EXITINFO1, 0),
-        stack("ss-event", Insn::Ud2).about([r::intercepts::EXCP_SS, r::event_injection::FAULT_SETS_EXITINTINFO])
+        stack("ss-operand", load_rsp)
+            .about(r::intercepts::EXCP_SS)
+            .at(0)
+            .field(Field::EXITINFO1, 0),
+        stack("ss-event", Insn::Ud2)
+            .about([r::intercepts::EXCP_SS, r::event_injection::FAULT_SETS_EXITINTINFO])
             .at(0)
             .field(Field::EXITINFO1, 0)
             .field(Field::EXITINTINFO, 1 << 31 | 3 << 8 | 6),
@@ -134,9 +177,24 @@ fn branches() -> Vec<Draft> {
     let ret = [Insn::Mov(0, TARGET), raw(&[0x50]), raw(&[0xc3])];
     let call = [Insn::Mov(0, TARGET), raw(&[0xff, 0xd0])];
     vec![
-        branch("jmp", &[Insn::Jump(TARGET)]).about(r::intercepts::EXCP_GP).run().exits(GP).at(0).field(Field::EXITINFO1, 0),
-        branch("call", &call).about(r::intercepts::EXCP_GP).run().exits(GP).at(1).field(Field::RSP, RSP),
-        branch("ret", &ret).about(r::intercepts::EXCP_GP).run().exits(GP).at(2).field(Field::RSP, RSP - 8),
+        branch("jmp", &[Insn::Jump(TARGET)])
+            .about(r::intercepts::EXCP_GP)
+            .run()
+            .exits(GP)
+            .at(0)
+            .field(Field::EXITINFO1, 0),
+        branch("call", &call)
+            .about(r::intercepts::EXCP_GP)
+            .run()
+            .exits(GP)
+            .at(1)
+            .field(Field::RSP, RSP),
+        branch("ret", &ret)
+            .about(r::intercepts::EXCP_GP)
+            .run()
+            .exits(GP)
+            .at(2)
+            .field(Field::RSP, RSP - 8),
     ]
 }
 
@@ -145,7 +203,12 @@ fn page_faults() -> Vec<Draft> {
     let loads = |id| draft(id).program(&[Insn::Load(0, PAGE)]).poke(ENTRY, 0);
     let stores = |id, entry| draft(id).program(&[Insn::Store(PAGE)]).poke(ENTRY, entry);
     vec![
-        loads("pf-intercepted").about([r::intercepts::EXCP_PF, r::intercepts::EXCP_PF_CR2, r::intercepts::EXCP_PF_CR2_KEPT])
+        loads("pf-intercepted")
+            .about([
+                r::intercepts::EXCP_PF,
+                r::intercepts::EXCP_PF_CR2,
+                r::intercepts::EXCP_PF_CR2_KEPT,
+            ])
             .intercept(PF)
             .run()
             .exits(PF)
@@ -154,19 +217,26 @@ fn page_faults() -> Vec<Draft> {
             .field(Field::EXITINFO2, PAGE)
             // An intercepted #PF leaves CR2 alone.
             .field(Field::CR2, 0),
-        loads("pf-taken").about([r::intercepts::EXCP_PF, r::vmexit::SAVE_CR2]).run().takes(14, 0, world::L2_CODE + 10).field(Field::CR2, PAGE),
-        stores("pf-write-intercepted", PAGE | 0x65).about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
+        loads("pf-taken")
+            .about([r::intercepts::EXCP_PF, r::vmexit::SAVE_CR2])
+            .run()
+            .takes(14, 0, world::L2_CODE + 10)
+            .field(Field::CR2, PAGE),
+        stores("pf-write-intercepted", PAGE | 0x65)
+            .about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
             .intercept(PF)
             .run()
             .exits(PF)
             .at(0)
             .field(Field::EXITINFO1, 3)
             .field(Field::EXITINFO2, PAGE),
-        stores("pf-write-taken", PAGE | 0x65).about(r::intercepts::EXCP_PF)
+        stores("pf-write-taken", PAGE | 0x65)
+            .about(r::intercepts::EXCP_PF)
             .run()
             .takes(14, 3, world::L2_CODE + 10)
             .field(Field::CR2, PAGE),
-        draft("pf-fetch-intercepted").about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
+        draft("pf-fetch-intercepted")
+            .about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
             .program(&[Insn::Jump(PAGE)])
             .poke(ENTRY, 1 << 63 | PAGE | 0x67)
             .intercept(PF)
@@ -175,7 +245,8 @@ fn page_faults() -> Vec<Draft> {
             .field(Field::RIP, PAGE)
             .field(Field::EXITINFO1, 0x11)
             .field(Field::EXITINFO2, PAGE),
-        draft("pf-user-intercepted").about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
+        draft("pf-user-intercepted")
+            .about([r::intercepts::EXCP_ERROR, r::intercepts::EXCP_PF_CR2])
             .program(&[Insn::Load(0, PAGE)])
             .poke(ENTRY, PAGE | 0x63)
             .user()
@@ -190,25 +261,34 @@ fn page_faults() -> Vec<Draft> {
 
 /// An IDT that ends behind a vector: what is delivered becomes a fault itself.
 fn beyond_the_idt() -> Vec<Draft> {
-    let int80 =
-        |id, limit| draft(id).program(&[Insn::Int(0x80)]).set(Field::IDTR_LIMIT, limit);
+    let int80 = |id, limit| draft(id).program(&[Insn::Int(0x80)]).set(Field::IDTR_LIMIT, limit);
     // Up to and with #DF, and nothing at all.
     const TO_DF: u64 = 8 * 16 + 15;
     vec![
-        int80("int-n-beyond-idt-gp", TO_DF).about([r::event_injection::FAULT_SETS_EXITINTINFO, r::event_injection::TYPE_SOFT])
+        int80("int-n-beyond-idt-gp", TO_DF)
+            .about([r::event_injection::FAULT_SETS_EXITINTINFO, r::event_injection::TYPE_SOFT])
             .intercept(GP)
             .run()
             .exits(GP)
             .at(0)
             .field(Field::EXITINFO1, 0x80 << 3 | 2)
             .field(Field::EXITINTINFO, 0x8000_0480),
-        int80("int-n-beyond-idt-df-intercepted", TO_DF).about(r::intercepts::EXCP_DF)
+        int80("int-n-beyond-idt-df-intercepted", TO_DF)
+            .about(r::intercepts::EXCP_DF)
             .intercept(DF)
             .run()
             .exits(DF)
             .field_open(Field::EXITINTINFO),
-        int80("int-n-beyond-idt-df-taken", TO_DF).about(r::intercepts::EXCP_DF).run().takes(8, 0, world::L2_CODE),
-        int80("shutdown-intercepted", 0).about(r::intercepts::SHUTDOWN).run().exits(exit::SHUTDOWN).field_open(Field::EXITINTINFO),
+        int80("int-n-beyond-idt-df-taken", TO_DF).about(r::intercepts::EXCP_DF).run().takes(
+            8,
+            0,
+            world::L2_CODE,
+        ),
+        int80("shutdown-intercepted", 0)
+            .about(r::intercepts::SHUTDOWN)
+            .run()
+            .exits(exit::SHUTDOWN)
+            .field_open(Field::EXITINTINFO),
     ]
 }
 
@@ -233,16 +313,25 @@ fn x87() -> Vec<Draft> {
         0x83, 0xc4, 0x20,
     ];
     vec![
-        after(x87("mf-intercepted").about(About::Section("15.12.16")).intercept(MF).run().exits(MF).at(4)),
         after(
-            x87("mf-is-no-freeze").about(About::Section("15.14.2"))
+            x87("mf-intercepted")
+                .about(About::Section("15.12.16"))
+                .intercept(MF)
+                .run()
+                .exits(MF)
+                .at(4),
+        ),
+        after(
+            x87("mf-is-no-freeze")
+                .about(About::Section("15.14.2"))
                 .intercept(exit::FERR_FREEZE)
                 .intercept(MF)
                 .run()
                 .exits(MF)
                 .at(4),
         ),
-        x87("ferr-freeze").about(About::Section("15.14.2"))
+        x87("ferr-freeze")
+            .about(About::Section("15.14.2"))
             .clear(Field::CR0, cr0::NE)
             .intercept(exit::FERR_FREEZE)
             .intercept(MF)

@@ -1,11 +1,11 @@
 //! Intercepts: exit codes, EXITINFO, and what is checked first (15.7 to 15.14).
 
-pub(crate) mod exception_cases;
 pub(crate) mod cases;
+pub(crate) mod exception_cases;
 pub(crate) mod exception_written;
 pub(crate) mod model;
-pub(crate) mod priority_written;
 mod mutants;
+pub(crate) mod priority_written;
 pub(crate) mod register_cases;
 pub(crate) mod register_written;
 pub(crate) mod registers;

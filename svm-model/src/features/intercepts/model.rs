@@ -1,11 +1,11 @@
 //! Whether an instruction is intercepted, and what is checked first (15.7 to 15.9).
 
 use crate::arch::cpu::CpuFeature;
-use crate::arch::intercept::Bit;
 use crate::arch::intercept;
+use crate::arch::intercept::Bit;
 use crate::arch::vmcb::Field;
-use crate::features::intercepts::table::Intercept;
 use crate::features::intercepts::table;
+use crate::features::intercepts::table::Intercept;
 use crate::features::nrip::model::NextRip;
 use crate::features::vmexit::model::Reason;
 use crate::machine::{Flow, Machine, Stop};

@@ -3,10 +3,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, world};
+use crate::cases::Cases;
 use crate::vmcb::Field;
 
 pub(crate) fn cases(out: &mut Cases) {

@@ -4,13 +4,13 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::Feature::Intercepts;
 use crate::arch::cr0;
 use crate::arch::msr::EFER;
-use crate::Feature::Intercepts;
 use crate::case::{Draft, Insn, world};
+use crate::features::debug::model::dr_rule;
 use crate::rules::intercepts as i;
 use crate::vmcb::{Field, exit};
-use crate::features::debug::model::dr_rule;
 
 /// CR0 of the baseline, and bits of it.
 const CR0: u64 = 0x8001_0033;
@@ -34,7 +34,8 @@ fn control() -> Vec<Draft> {
     ] {
         let cr = u64::from(n);
         cases.push(
-            draft(&format!("read-cr{n}")).about(read)
+            draft(&format!("read-cr{n}"))
+                .about(read)
                 .program(&[Insn::ReadCr(n, 3)])
                 .intercept(exit::CR_READ + cr)
                 .run()
@@ -42,7 +43,8 @@ fn control() -> Vec<Draft> {
                 .at(0),
         );
         cases.push(
-            draft(&format!("write-cr{n}")).about(write)
+            draft(&format!("write-cr{n}"))
+                .about(write)
                 .program(&[Insn::Mov(0, value), Insn::WriteCr(n, 0)])
                 .intercept(exit::CR_WRITE + cr)
                 .run()
@@ -51,7 +53,8 @@ fn control() -> Vec<Draft> {
         );
         // The other direction is not intercepted, and goes through.
         cases.push(
-            draft(&format!("read-cr{n}-write-intercepted")).about(read)
+            draft(&format!("read-cr{n}-write-intercepted"))
+                .about(read)
                 .program(&[Insn::ReadCr(n, 0)])
                 .intercept(exit::CR_WRITE + cr)
                 .run()
@@ -67,7 +70,8 @@ fn debug() -> Vec<Draft> {
     for n in [0, 1, 2, 3, 6, 7] {
         let dr = u64::from(n);
         cases.push(
-            draft(&format!("read-dr{n}")).about(dr_rule(true, n))
+            draft(&format!("read-dr{n}"))
+                .about(dr_rule(true, n))
                 .program(&[Insn::ReadDr(n, 0)])
                 .intercept(exit::DR_READ + dr)
                 .run()
@@ -75,7 +79,8 @@ fn debug() -> Vec<Draft> {
                 .at(0),
         );
         cases.push(
-            draft(&format!("write-dr{n}")).about(dr_rule(false, n))
+            draft(&format!("write-dr{n}"))
+                .about(dr_rule(false, n))
                 .program(&[Insn::Mov(0, 0x400), Insn::WriteDr(n, 0)])
                 .intercept(exit::DR_WRITE + dr)
                 .run()
@@ -89,24 +94,28 @@ fn debug() -> Vec<Draft> {
 /// What else reads or writes CR0.
 fn words() -> Vec<Draft> {
     vec![
-        draft("lmsw-cr0-write").about(i::CR_LMSW)
+        draft("lmsw-cr0-write")
+            .about(i::CR_LMSW)
             .program(&[Insn::Mov(0, 0x37), Insn::Lmsw(0)])
             .intercept(exit::CR_WRITE)
             .run()
             .exits(exit::CR_WRITE)
             .at(1),
-        draft("lmsw-not-intercepted").about(i::CR0_WRITE)
+        draft("lmsw-not-intercepted")
+            .about(i::CR0_WRITE)
             .program(&[Insn::Mov(0, cr0::TS | cr0::MP | 1), Insn::Lmsw(0)])
             .run()
             .ends()
             .field(Field::CR0, CR0 | cr0::TS),
-        draft("smsw-cr0-read").about(i::CR_SMSW)
+        draft("smsw-cr0-read")
+            .about(i::CR_SMSW)
             .program(&[Insn::Smsw(0)])
             .intercept(exit::CR_READ)
             .run()
             .exits(exit::CR_READ)
             .at(0),
-        draft("clts-cr0-write").about(i::CR_CLTS)
+        draft("clts-cr0-write")
+            .about(i::CR_CLTS)
             .program(&[Insn::Clts])
             .intercept(exit::CR_WRITE)
             .run()
@@ -128,18 +137,32 @@ fn selective() -> Vec<Draft> {
             .intercept(exit::CR0_SEL_WRITE)
     };
     vec![
-        writes("wp-changed", CR0 & !cr0::WP).about(i::CR0_SEL).run().exits(exit::CR0_SEL_WRITE).at(1),
-        writes("ts-and-mp-changed", CR0 ^ cr0::TS ^ cr0::MP).about(i::CR0_SEL).run().ends().field(Field::CR0, CR0 ^ cr0::TS ^ cr0::MP),
+        writes("wp-changed", CR0 & !cr0::WP)
+            .about(i::CR0_SEL)
+            .run()
+            .exits(exit::CR0_SEL_WRITE)
+            .at(1),
+        writes("ts-and-mp-changed", CR0 ^ cr0::TS ^ cr0::MP)
+            .about(i::CR0_SEL)
+            .run()
+            .ends()
+            .field(Field::CR0, CR0 ^ cr0::TS ^ cr0::MP),
         writes("nothing-changed", CR0).about(i::CR0_SEL).run().ends().field(Field::CR0, CR0),
         // The unconditional intercept comes first.
-        writes("and-unconditional", CR0 & !cr0::WP).about(i::CR0_SEL_PRIORITY)
+        writes("and-unconditional", CR0 & !cr0::WP)
+            .about(i::CR0_SEL_PRIORITY)
             .intercept(exit::CR_WRITE)
             .run()
             .exits(exit::CR_WRITE)
             .at(1),
         lmsw("lmsw-em-changed", 7).about(i::CR0_SEL_LMSW).run().exits(exit::CR0_SEL_WRITE).at(1),
-        lmsw("lmsw-ts-changed", cr0::TS | cr0::MP | 1).about(i::CR0_SEL_LMSW).run().exits(exit::CR0_SEL_WRITE).at(1),
-        draft("selective-clts").about(i::CR0_SEL_CLTS)
+        lmsw("lmsw-ts-changed", cr0::TS | cr0::MP | 1)
+            .about(i::CR0_SEL_LMSW)
+            .run()
+            .exits(exit::CR0_SEL_WRITE)
+            .at(1),
+        draft("selective-clts")
+            .about(i::CR0_SEL_CLTS)
             .program(&[Insn::Clts])
             .set(Field::CR0, CR0 | cr0::TS)
             .intercept(exit::CR0_SEL_WRITE)

@@ -103,7 +103,12 @@ impl Machine<'_> {
     }
 
     /// The selective CR0 intercept: bits other than TS and MP change.
-    pub(crate) fn intercept_selective(&mut self, rule: RuleId, value: u64, info: Option<u64>) -> Flow {
+    pub(crate) fn intercept_selective(
+        &mut self,
+        rule: RuleId,
+        value: u64,
+        info: Option<u64>,
+    ) -> Flow {
         if self.guest.is_none() || !self.wants(intercept::CR0_SEL_WRITE) {
             return Ok(());
         }

@@ -35,10 +35,7 @@ pub(crate) fn cases() -> Vec<Draft> {
                 .intercept(exit::IOIO),
         )
         .about([r::io::IOIO_BIT, r::io::IOIO_INFO2]),
-        bits(out("other-port", 1, 0x80), map(0x80), 0xfe)
-            .about(r::io::IOIO_BIT)
-            .run()
-            .ends(),
+        bits(out("other-port", 1, 0x80), map(0x80), 0xfe).about(r::io::IOIO_BIT).run().ends(),
         bits(draft("map-not-enabled", Insn::Out { size: 1, port: 0x80 }), map(0x80), 0xff)
             .about(r::io::IOIO_PROT)
             .run()

@@ -2,14 +2,13 @@
 
 use alloc::format;
 
-use crate::arch::msr::{BR_FROM, BR_TO, DEBUGCTL};
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Lbrv;
+use crate::arch::msr::{BR_FROM, BR_TO, DEBUGCTL};
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     switches(out);

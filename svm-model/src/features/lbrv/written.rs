@@ -3,8 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr::DEBUGCTL;
 use crate::Feature::Lbrv;
+use crate::arch::msr::DEBUGCTL;
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;

@@ -2,13 +2,12 @@
 
 use alloc::format;
 
-use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, TSC_RATIO, VM_CR, VM_HSAVE_PA};
-use crate::cases::Cases;
-use crate::case::draft::Draft;
 use crate::Feature;
+use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, TSC_RATIO, VM_CR, VM_HSAVE_PA};
+use crate::case::draft::Draft;
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     hsave(out);
@@ -23,8 +22,8 @@ fn draft(id: impl AsRef<str>) -> Draft {
 
 fn hsave(out: &mut Cases) {
     for bit in 0..64 {
-        let case =
-            draft(format!("hsave,bit={bit}")).step(Step::Wrmsr(VM_HSAVE_PA, world::HSAVE ^ 1 << bit));
+        let case = draft(format!("hsave,bit={bit}"))
+            .step(Step::Wrmsr(VM_HSAVE_PA, world::HSAVE ^ 1 << bit));
         let case = case.step(Step::Rdmsr(VM_HSAVE_PA)).step(Step::Wrmsr(VM_HSAVE_PA, world::HSAVE));
         out.push(case.run().case());
     }

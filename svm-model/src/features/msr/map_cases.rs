@@ -2,13 +2,12 @@
 
 use alloc::format;
 
-use crate::arch::intercept;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Msr;
+use crate::arch::intercept;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::vmcb::Field;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     edges(out);
@@ -69,7 +68,10 @@ fn edges(out: &mut Cases) {
         for write in [false, true] {
             let name = if write { "wrmsr" } else { "rdmsr" };
             let case = draft(format!("{name}={msr:#x},bit=on")).program(&[access(msr, write)]);
-            out.push(set(case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()), msr, write).done());
+            out.push(
+                set(case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()), msr, write)
+                    .done(),
+            );
         }
     }
     for msr in [
@@ -134,8 +136,10 @@ fn known(out: &mut Cases) {
                     let name = if write { "wrmsr" } else { "rdmsr" };
                     let id = format!("{name}={msr:#x},prot={},bit={}", on(prot), on(bit));
                     let case = draft(id).program(&[insn, Insn::Rdmsr(msr)]);
-                    let case =
-                        case.also(Field::INTERCEPT_MISC1, if prot { intercept::MSR_PROT.mask() } else { 0 });
+                    let case = case.also(
+                        Field::INTERCEPT_MISC1,
+                        if prot { intercept::MSR_PROT.mask() } else { 0 },
+                    );
                     out.push(if bit { set(case, msr, write) } else { case }.done());
                 }
             }

@@ -235,7 +235,8 @@ impl Machine<'_> {
 
     fn write_hsave(&mut self, value: u64) -> Flow {
         let outside = !self.physical(value);
-        if self.t.rule(msr::HSAVE_ALIGNED, value & 0xfff != 0) || self.t.rule(msr::HSAVE_PHYS, outside)
+        if self.t.rule(msr::HSAVE_ALIGNED, value & 0xfff != 0)
+            || self.t.rule(msr::HSAVE_PHYS, outside)
         {
             return Err(self.gp(0));
         }

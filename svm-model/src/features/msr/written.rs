@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
 use crate::Feature::Msr;
+use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
 use crate::case::written::GP;
 use crate::case::{Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;

@@ -3,11 +3,11 @@
 use alloc::format;
 use alloc::vec;
 
-use crate::arch::intercept;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::PauseFilter;
+use crate::arch::intercept;
 use crate::case::Insn;
+use crate::case::draft::{Draft, on};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 
@@ -41,6 +41,9 @@ pub(crate) fn cases(out: &mut Cases) {
     let mixed =
         mixed.program(&[Insn::Pause, Insn::Nop, Insn::Pause, Insn::Nop, Insn::Pause, Insn::Pause]);
     out.push(
-        mixed.set(Field::PAUSE_FILTER_COUNT, 2).also(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).done(),
+        mixed
+            .set(Field::PAUSE_FILTER_COUNT, 2)
+            .also(Field::INTERCEPT_MISC1, intercept::PAUSE.mask())
+            .done(),
     );
 }

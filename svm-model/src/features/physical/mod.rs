@@ -2,7 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
-pub(crate) mod smm_written;
-pub(crate) mod written;
 mod mutants;
 pub mod rules;
+pub(crate) mod smm_written;
+pub(crate) mod written;

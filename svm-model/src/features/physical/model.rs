@@ -7,7 +7,7 @@ use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::outcome::Obs;
-use crate::rules::{vgif, virq, physical};
+use crate::rules::{physical, vgif, virq};
 
 /// Physical events that wait, and what holds them.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,14 +2,13 @@
 
 use alloc::format;
 
-use crate::arch::msr::SPEC_CTRL;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::SpecCtrl;
+use crate::arch::msr::SPEC_CTRL;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature::{Ibrs, Ssbd, Stibp, VirtSpecCtrl};
 use crate::vmcb::Field;
-
 
 fn draft(id: &str, offered: bool) -> Draft {
     let id = format!("spec-ctrl/{id},v-spec-ctrl={}", on(offered));

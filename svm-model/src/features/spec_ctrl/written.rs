@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr::SPEC_CTRL;
 use crate::Feature::SpecCtrl;
+use crate::arch::msr::SPEC_CTRL;
 use crate::case::written::GP;
 use crate::case::{Draft, Insn, Step};
 use crate::cpu::CpuFeature;

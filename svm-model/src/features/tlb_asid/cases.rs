@@ -2,10 +2,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::Draft;
 use crate::Feature::TlbAsid;
+use crate::case::draft::Draft;
 use crate::case::{Insn, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 

@@ -4,10 +4,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::TscScale;
 use crate::case::Insn;
+use crate::case::draft::{Draft, on};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr::TSC_RATIO;
 use crate::Feature::TscScale;
+use crate::arch::msr::TSC_RATIO;
 use crate::case::written::GP;
 use crate::case::{Draft, Step};
 use crate::cpu::CpuFeature;

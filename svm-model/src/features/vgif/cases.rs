@@ -4,14 +4,13 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING};
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Vgif;
+use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING};
+use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     host_scripts(out);
@@ -85,8 +84,7 @@ fn guest_instructions(out: &mut Cases) {
                         };
                         let case = case.set(Field::INT_CTL, enable | v_gif);
                         out.push(
-                            case.also(Field::INTERCEPT_MISC2, u64::from(intercepted) << bit)
-                                .done(),
+                            case.also(Field::INTERCEPT_MISC2, u64::from(intercepted) << bit).done(),
                         );
                     }
                 }
@@ -159,8 +157,7 @@ fn physical(out: &mut Cases) {
                     let case = case
                         .step(Step::Rflags(host_if))
                         .set(Field::INT_CTL, v_gif | enable | V_INTR_MASKING);
-                    let case =
-                        case.also(Field::INTERCEPT_MISC1, bit).run().step(Step::Rflags(2));
+                    let case = case.also(Field::INTERCEPT_MISC1, bit).run().step(Step::Rflags(2));
                     out.push(case.stgi().step(Step::Window).case());
                 }
             }

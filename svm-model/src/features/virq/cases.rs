@@ -3,13 +3,12 @@
 
 use alloc::format;
 
-use crate::arch::int_ctl::{V_IGN_TPR, V_INTR_MASKING, V_IRQ};
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Virq;
+use crate::arch::int_ctl::{V_IGN_TPR, V_INTR_MASKING, V_IRQ};
+use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step};
+use crate::cases::Cases;
 use crate::vmcb::Field;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     matrix(out);
@@ -185,8 +184,7 @@ fn physical(out: &mut Cases) {
         let case = case.step(Step::Rflags(2 | u64::from(host_if) << 9));
         let case = case.set(Field::INT_CTL, int_ctl).set(Field::INT_VECTOR, 0x93);
         let case = case.set(Field::RFLAGS, 2 | u64::from(guest_if) << 9);
-        let case =
-            case.also(Field::INTERCEPT_MISC1, u64::from(intercept) | u64::from(vintr) << 4);
+        let case = case.also(Field::INTERCEPT_MISC1, u64::from(intercept) | u64::from(vintr) << 4);
         out.push(case.run().step(Step::Rflags(2)).stgi().step(Step::Window).case());
     }
 }

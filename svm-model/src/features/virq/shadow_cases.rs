@@ -2,11 +2,11 @@
 
 use alloc::format;
 
-use crate::arch::intercept;
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::Virq;
+use crate::arch::intercept;
+use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step};
+use crate::cases::Cases;
 use crate::vmcb::Field;
 
 pub(crate) fn cases(out: &mut Cases) {
@@ -33,9 +33,8 @@ fn loaded(out: &mut Cases) {
             for irq in [false, true] {
                 for flags in [2u64, 0x202] {
                     let id = format!("loaded={shadow},{name},irq={},rflags={flags:#x}", on(irq));
-                    let case = draft(id)
-                        .program(&[insn.clone(), Insn::Nop])
-                        .set(Field::INT_STATE, shadow);
+                    let case =
+                        draft(id).program(&[insn.clone(), Insn::Nop]).set(Field::INT_STATE, shadow);
                     let case = case.set(Field::INT_CTL, if irq { 0xf_0100 } else { 0 });
                     let case = case.set(Field::INT_VECTOR, 0x93).set(Field::RFLAGS, flags);
                     out.push(case.also(*field, *bits).done());

@@ -2,10 +2,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::Draft;
 use crate::Feature::Intercepts;
+use crate::case::draft::Draft;
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::vmcb::Field;
 
 pub(crate) fn cases(out: &mut Cases) {

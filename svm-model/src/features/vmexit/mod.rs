@@ -2,6 +2,6 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
-pub(crate) mod undone_written;
 mod mutants;
 pub mod rules;
+pub(crate) mod undone_written;

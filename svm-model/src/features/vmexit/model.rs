@@ -7,7 +7,9 @@ use crate::machine::delivery::Kind;
 use crate::machine::guest::Guest;
 use crate::machine::registers as regs;
 use crate::machine::{Flow, Machine, Scene, Stop};
-use crate::rules::{bus_lock, lbrv, msr, npt, pause_filter, spec_ctrl, tlb_asid, vgif, virq, vmexit, vnmi};
+use crate::rules::{
+    bus_lock, lbrv, msr, npt, pause_filter, spec_ctrl, tlb_asid, vgif, virq, vmexit, vnmi,
+};
 use crate::snapshot::HostReg;
 
 /// A field's place in a mask.
@@ -136,7 +138,9 @@ impl Machine<'_> {
                 self.mem.set_field(pa, field, value);
             }
         }
-        for kept in [vmexit::LEAVES_HIDDEN, vmexit::LEAVES_CONTROLS, tlb_asid::KEPT, tlb_asid::ASID_KEPT] {
+        for kept in
+            [vmexit::LEAVES_HIDDEN, vmexit::LEAVES_CONTROLS, tlb_asid::KEPT, tlb_asid::ASID_KEPT]
+        {
             self.leaves(kept, Scene::Vmcb(pa))?;
         }
         Ok(())

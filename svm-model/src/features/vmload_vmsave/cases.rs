@@ -3,10 +3,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::{Draft, on};
 use crate::Feature::VmloadVmsave;
+use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
 

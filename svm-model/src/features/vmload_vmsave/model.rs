@@ -46,7 +46,8 @@ impl Machine<'_> {
 
     fn address_bad(&mut self, rax: u64) -> bool {
         let outside = !self.physical(rax);
-        self.t.rule(vmload_vmsave::RAX_ALIGNED, rax & 0xfff != 0) | self.t.rule(vmload_vmsave::RAX_PHYS, outside)
+        self.t.rule(vmload_vmsave::RAX_ALIGNED, rax & 0xfff != 0)
+            | self.t.rule(vmload_vmsave::RAX_PHYS, outside)
     }
 
     /// Where the block is: system-physical, or guest-physical if virtualised.

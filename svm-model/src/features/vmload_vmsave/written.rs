@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::{msr, virt_ext};
 use crate::Feature::VmloadVmsave;
+use crate::arch::{msr, virt_ext};
 use crate::case::written::{GP, fault};
 use crate::case::{Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -73,12 +73,36 @@ fn in_l1() -> Vec<Draft> {
             .step(Step::Rdmsr(n))
             .value(value)
     };
-    let round_trip = fill(draft("l1-loads-and-saves").about([r::vmload_vmsave::LOADS_FS_GS, r::vmload_vmsave::LOADS_TR, r::vmload_vmsave::LOADS_LDTR, r::vmload_vmsave::LOADS_KERNEL_GS, r::vmload_vmsave::LOADS_STAR, r::vmload_vmsave::LOADS_SYSENTER, r::vmload_vmsave::SAVES_FS_GS, r::vmload_vmsave::SAVES_TR, r::vmload_vmsave::SAVES_LDTR, r::vmload_vmsave::SAVES_KERNEL_GS, r::vmload_vmsave::SAVES_STAR, r::vmload_vmsave::SAVES_SYSENTER]), world::VMCB2)
-        .l1(Insn::Vmload, world::VMCB2)
-        .l1(Insn::Vmsave, SAVED);
+    let round_trip = fill(
+        draft("l1-loads-and-saves").about([
+            r::vmload_vmsave::LOADS_FS_GS,
+            r::vmload_vmsave::LOADS_TR,
+            r::vmload_vmsave::LOADS_LDTR,
+            r::vmload_vmsave::LOADS_KERNEL_GS,
+            r::vmload_vmsave::LOADS_STAR,
+            r::vmload_vmsave::LOADS_SYSENTER,
+            r::vmload_vmsave::SAVES_FS_GS,
+            r::vmload_vmsave::SAVES_TR,
+            r::vmload_vmsave::SAVES_LDTR,
+            r::vmload_vmsave::SAVES_KERNEL_GS,
+            r::vmload_vmsave::SAVES_STAR,
+            r::vmload_vmsave::SAVES_SYSENTER,
+        ]),
+        world::VMCB2,
+    )
+    .l1(Insn::Vmload, world::VMCB2)
+    .l1(Insn::Vmsave, SAVED);
     // Nothing of use comes from there, but L1 goes on.
-    let device = draft("l1-loads-from-device").about(r::vmload_vmsave::RAX_PHYS).l1(Insn::Vmload, IO_APIC).run().ends();
-    let rom = draft("l1-saves-to-rom").about(r::vmload_vmsave::RAX_PHYS).l1(Insn::Vmsave, ROM).run().ends();
+    let device = draft("l1-loads-from-device")
+        .about(r::vmload_vmsave::RAX_PHYS)
+        .l1(Insn::Vmload, IO_APIC)
+        .run()
+        .ends();
+    let rom = draft("l1-saves-to-rom")
+        .about(r::vmload_vmsave::RAX_PHYS)
+        .l1(Insn::Vmsave, ROM)
+        .run()
+        .ends();
     let no_svme = Step::Wrmsr(0xc000_0080, world::L1_EFER & !0x1000);
     vec![
         STATE
@@ -89,10 +113,16 @@ fn in_l1() -> Vec<Draft> {
         rom,
         msr(msr::FS_BASE, "fs-base", r::vmload_vmsave::LOADS_FS_GS, FS_BASE),
         msr(0xc000_0101, "gs-base", r::vmload_vmsave::LOADS_FS_GS, 0xffff_8000_0000_1000),
-        msr(0xc000_0102, "kernel-gs-base", r::vmload_vmsave::LOADS_KERNEL_GS, 0x0000_7000_0000_4000),
+        msr(
+            0xc000_0102,
+            "kernel-gs-base",
+            r::vmload_vmsave::LOADS_KERNEL_GS,
+            0x0000_7000_0000_4000,
+        ),
         msr(0xc000_0081, "star", r::vmload_vmsave::LOADS_STAR, 0x0023_0010_0000_0000),
         msr(0x176, "sysenter-eip", r::vmload_vmsave::LOADS_SYSENTER, 0xffff_8000_0000_6000),
-        draft("l1-saves-fs-base").about([r::vmload_vmsave::SAVES_FS_GS, r::vmload_vmsave::SAVES_NOTHING_ELSE])
+        draft("l1-saves-fs-base")
+            .about([r::vmload_vmsave::SAVES_FS_GS, r::vmload_vmsave::SAVES_NOTHING_ELSE])
             .step(Step::Wrmsr(msr::FS_BASE, FS_BASE))
             .l1(Insn::Vmsave, SAVED)
             .peek_field(SAVED, Field::FS_BASE)
@@ -100,15 +130,32 @@ fn in_l1() -> Vec<Draft> {
             // What VMRUN and #VMEXIT deal with is left alone.
             .peek_field(SAVED, Field::RIP)
             .value(0),
-        draft("vmload-misaligned").about(r::vmload_vmsave::RAX_ALIGNED).l1(Insn::Vmload, world::VMCB2 + 8).shows(GP),
-        draft("vmsave-misaligned").about(r::vmload_vmsave::RAX_ALIGNED).l1(Insn::Vmsave, world::VMCB2 + 8).shows(GP),
-        draft("vmload-beyond-physical-memory").about(r::vmload_vmsave::RAX_PHYS).l1(Insn::Vmload, 1 << 52).shows(GP),
-        draft("vmsave-beyond-physical-memory").about(r::vmload_vmsave::RAX_PHYS).l1(Insn::Vmsave, 1 << 52).shows(GP),
-        draft("vmload-svme-clear").about(r::vmload_vmsave::SVME_UD)
+        draft("vmload-misaligned")
+            .about(r::vmload_vmsave::RAX_ALIGNED)
+            .l1(Insn::Vmload, world::VMCB2 + 8)
+            .shows(GP),
+        draft("vmsave-misaligned")
+            .about(r::vmload_vmsave::RAX_ALIGNED)
+            .l1(Insn::Vmsave, world::VMCB2 + 8)
+            .shows(GP),
+        draft("vmload-beyond-physical-memory")
+            .about(r::vmload_vmsave::RAX_PHYS)
+            .l1(Insn::Vmload, 1 << 52)
+            .shows(GP),
+        draft("vmsave-beyond-physical-memory")
+            .about(r::vmload_vmsave::RAX_PHYS)
+            .l1(Insn::Vmsave, 1 << 52)
+            .shows(GP),
+        draft("vmload-svme-clear")
+            .about(r::vmload_vmsave::SVME_UD)
             .step(no_svme.clone())
             .l1(Insn::Vmload, world::VMCB2)
             .shows(fault(6)),
-        draft("vmsave-svme-clear").about(r::vmload_vmsave::SVME_UD).step(no_svme).l1(Insn::Vmsave, world::VMCB2).shows(fault(6)),
+        draft("vmsave-svme-clear")
+            .about(r::vmload_vmsave::SVME_UD)
+            .step(no_svme)
+            .l1(Insn::Vmsave, world::VMCB2)
+            .shows(fault(6)),
     ]
 }
 
@@ -124,18 +171,38 @@ fn in_l2() -> Vec<Draft> {
     let loaded = |d: Draft| d.run().ends().step(Step::Rdmsr(msr::FS_BASE)).value(FS_BASE);
     let saved = |d: Draft| d.run().ends().peek_field(world::VMCB2, Field::FS_BASE).value(FS_BASE);
     vec![
-        loads("l2-vmload-intercepted").about(r::intercepts::VMLOAD).intercept(exit::VMLOAD).run().exits(exit::VMLOAD).at(1),
-        saves("l2-vmsave-intercepted").about(r::intercepts::VMSAVE).intercept(exit::VMSAVE).run().exits(exit::VMSAVE).at(1),
+        loads("l2-vmload-intercepted")
+            .about(r::intercepts::VMLOAD)
+            .intercept(exit::VMLOAD)
+            .run()
+            .exits(exit::VMLOAD)
+            .at(1),
+        saves("l2-vmsave-intercepted")
+            .about(r::intercepts::VMSAVE)
+            .intercept(exit::VMSAVE)
+            .run()
+            .exits(exit::VMSAVE)
+            .at(1),
         loaded(loads("l2-vmload").about(r::vmload_vmsave::GUEST_REAL)),
         saved(saves("l2-vmsave").about(r::vmload_vmsave::GUEST_REAL)),
-        loaded(loads("l2-vmload-without-npt").about(r::vmload_vmsave::GUEST_REAL).without(&[CpuFeature::Npt])),
-        saved(saves("l2-vmsave-without-npt").about(r::vmload_vmsave::GUEST_REAL).without(&[CpuFeature::Npt])),
-        draft("l2-vmload-at-cpl3").about(r::intercepts::CPL_FIRST).program(&[Insn::Vmload]).user().run().takes(
-            13,
-            0,
-            world::L2_CODE,
+        loaded(
+            loads("l2-vmload-without-npt")
+                .about(r::vmload_vmsave::GUEST_REAL)
+                .without(&[CpuFeature::Npt]),
         ),
-        draft("l2-vmload-misaligned").about(r::vmload_vmsave::RAX_ALIGNED)
+        saved(
+            saves("l2-vmsave-without-npt")
+                .about(r::vmload_vmsave::GUEST_REAL)
+                .without(&[CpuFeature::Npt]),
+        ),
+        draft("l2-vmload-at-cpl3")
+            .about(r::intercepts::CPL_FIRST)
+            .program(&[Insn::Vmload])
+            .user()
+            .run()
+            .takes(13, 0, world::L2_CODE),
+        draft("l2-vmload-misaligned")
+            .about(r::vmload_vmsave::RAX_ALIGNED)
             .program(&[Insn::Mov(0, world::VMCB2 + 8), Insn::Vmload])
             .run()
             .takes(13, 0, world::L2_CODE + 10),
@@ -158,41 +225,53 @@ fn virtualised() -> Vec<Draft> {
             .step(Step::Wrmsr(msr::FS_BASE, FS_BASE))
     };
     vec![
-        loads("virtual-vmload").about(r::vmload_vmsave::VLS_TRANSLATES).run().ends().step(Step::Rdmsr(msr::FS_BASE)).value(FS_BASE),
-        saves("virtual-vmsave").about(r::vmload_vmsave::VLS_TRANSLATES)
+        loads("virtual-vmload")
+            .about(r::vmload_vmsave::VLS_TRANSLATES)
+            .run()
+            .ends()
+            .step(Step::Rdmsr(msr::FS_BASE))
+            .value(FS_BASE),
+        saves("virtual-vmsave")
+            .about(r::vmload_vmsave::VLS_TRANSLATES)
             .run()
             .ends()
             .peek_field(MOVED, Field::FS_BASE)
             .value(FS_BASE)
             .peek_field(SAVED, Field::FS_BASE)
             .value(0),
-        loads("virtual-vmload-intercept-first").about(r::vmload_vmsave::VLS_INTERCEPT_WINS)
+        loads("virtual-vmload-intercept-first")
+            .about(r::vmload_vmsave::VLS_INTERCEPT_WINS)
             .intercept(exit::VMLOAD)
             .run()
             .exits(exit::VMLOAD)
             .at(1),
-        saves("virtual-vmsave-intercept-first").about(r::vmload_vmsave::VLS_INTERCEPT_WINS)
+        saves("virtual-vmsave-intercept-first")
+            .about(r::vmload_vmsave::VLS_INTERCEPT_WINS)
             .intercept(exit::VMSAVE)
             .run()
             .exits(exit::VMSAVE)
             .at(1),
         // The page is not there: a nested fault, on a final address, as a read.
-        loads("virtual-vmload-nested-fault").about(r::vmload_vmsave::VLS_NPF)
+        loads("virtual-vmload-nested-fault")
+            .about(r::vmload_vmsave::VLS_NPF)
             .poke(SAVED_ENTRY, 0)
             .run()
             .exits(exit::NPF)
             .at(1)
             .field(Field::EXITINFO1, 0x1_0000_0004),
         // The bit is recognised only with nested paging; else there is an exit.
-        fill(draft("virtual-vmload-without-nested-paging").about(r::vmload_vmsave::VLS_NEEDS_NPT), world::VMCB2)
-            .needs(&[CpuFeature::VirtVmload])
-            .program(&[Insn::Mov(0, world::VMCB2), Insn::Vmload])
-            .set(Field::NESTED_CTL, 0)
-            .set(Field::N_CR3, 0)
-            .set(Field::VIRT_EXT, virt_ext::VMLOAD_VMSAVE)
-            .run()
-            .exits(exit::VMLOAD)
-            .at(1),
+        fill(
+            draft("virtual-vmload-without-nested-paging").about(r::vmload_vmsave::VLS_NEEDS_NPT),
+            world::VMCB2,
+        )
+        .needs(&[CpuFeature::VirtVmload])
+        .program(&[Insn::Mov(0, world::VMCB2), Insn::Vmload])
+        .set(Field::NESTED_CTL, 0)
+        .set(Field::N_CR3, 0)
+        .set(Field::VIRT_EXT, virt_ext::VMLOAD_VMSAVE)
+        .run()
+        .exits(exit::VMLOAD)
+        .at(1),
         // Without the feature, the bit means nothing and RAX is a system address.
         fill(moved("virtual-vmload-feature-off", Insn::Vmload), SAVED)
             .about(r::vmload_vmsave::VLS_SUPPORTED)

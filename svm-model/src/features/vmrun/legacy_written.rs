@@ -5,9 +5,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::pte;
-use crate::arch::{cr4, vm_cr};
 use crate::Feature::{Msr, Npt, VmrunChecks};
+use crate::arch::{cr4, pte, vm_cr};
 use crate::case::code::{CS32, Code, STACK32, cleared};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -243,11 +242,13 @@ fn nested() -> Vec<Draft> {
         let moved = match paging {
             Paging::Pae => pae(nested("nested-paging", OTHER + 0x5000), TABLES, TABLES + 0x1000)
                 .poke(TABLES + 0x1000 + 6 * 8, world::VMCB | FULL | pte::PS),
-            Paging::Legacy => legacy(nested("nested-paging", OTHER + 0x5000), TABLES).step(Step::Mem {
-                pa: TABLES + 3 * 4,
-                width: 4,
-                value: world::VMCB | FULL | pte::PS,
-            }),
+            Paging::Legacy => {
+                legacy(nested("nested-paging", OTHER + 0x5000), TABLES).step(Step::Mem {
+                    pa: TABLES + 3 * 4,
+                    width: 4,
+                    value: world::VMCB | FULL | pte::PS,
+                })
+            }
             Paging::None => {
                 let refused = code.called(nested("nested-paging", OTHER + 0x5000));
                 cases.push(found(exited(refused, exit::INVALID), paging));
@@ -264,8 +265,7 @@ fn nested() -> Vec<Draft> {
             Paging::Pae => pae(gone, TABLES, TABLES + 0x1000),
             _ => legacy(gone, TABLES),
         };
-        let gone =
-            gone.poke(world::l2pt::PDPT + 8, GIB | FULL | pte::PS);
+        let gone = gone.poke(world::l2pt::PDPT + 8, GIB | FULL | pte::PS);
         let gone = exited(code.called(gone), exit::NPF)
             .peek_field(world::VMCB, Field::EXITINFO1)
             .value(0x1_0000_0004)
@@ -324,27 +324,29 @@ fn narrow() -> Vec<Draft> {
     let vmload = |code: Code, page| code.mov_eax(page).put(&VMLOAD[1..]);
     let vmsave = |code: Code, page| code.mov_eax(page).put(&VMSAVE[1..]);
     // What is found there must be this.
+    type Found<'a> = &'a [(u64, u64)];
     let finds_with =
-        |id: &str, about: About, tables: &dyn Fn(Draft) -> Draft, code: Code, found: &[(u64, u64)]| {
-            let code = (FOUND..)
-                .step_by(4)
-                .zip(found)
-                .fold(code, |code, (to, &(from, _))| code.load_eax(from).store_eax(to))
-                .return_to_long_mode();
+        |id: &str, about: About, tables: &dyn Fn(Draft) -> Draft, code, found: Found| {
+            let at = || (FOUND..).step_by(4).zip(found);
+            let code =
+                at().fold(code, |code: Code, (to, &(from, _))| code.load_eax(from).store_eax(to));
             let d = draft(format!("16-bit-address,{id}")).about(about);
+            let code = code.return_to_long_mode();
             let d = code.called(code.placed(tables(cleared(d, FOUND, 8))));
-            (FOUND..)
-                .step_by(4)
-                .zip(found)
-                .fold(d, |d, (pa, &(_, value))| d.step(Step::Peek { pa, width: 4 }).value(value))
+            at().fold(d, |d, (pa, &(_, value))| d.step(Step::Peek { pa, width: 4 }).value(value))
         };
-
-    let finds = |id: &str, about, code, found: &[(u64, u64)]| finds_with(id, about, &|d| d, code, found);
+    let finds =
+        |id: &str, about, code, found: &[(u64, u64)]| finds_with(id, about, &|d| d, code, found);
 
     // What is in EAX is no VMCB; what is in AX is a copy of the case's.
     let run = enter().copy(world::VMCB, AX, 0x200).store(exitcode(EAX), 0x5555);
     let run = run.put(&[0x6a, world::L1_RFLAGS as u8, 0x9d]).mov_eax(EAX).put(&VMRUN);
-    let run = finds("vmrun", r::vmrun_state::VMCB_OWN_PAGE.into(), run, &[(exitcode(AX), exit::VMMCALL), (exitcode(EAX), 0x5555)]);
+    let run = finds(
+        "vmrun",
+        r::vmrun_state::VMCB_OWN_PAGE.into(),
+        run,
+        &[(exitcode(AX), exit::VMMCALL), (exitcode(EAX), 0x5555)],
+    );
 
     let pages = || vmsave(vmsave(vmsave(enter(), HAD), AX), EAX);
     let load = pages().store(star(AX), 0x1111).store(star(EAX), 0x2222);
@@ -354,7 +356,8 @@ fn narrow() -> Vec<Draft> {
     let save = vmload(vmsave(pages(), HAS).store(star(HAS), 0x1111), HAS);
     let save = save.store(star(AX), 0x2222).store(star(EAX), 0x2222);
     let save = vmload(save.mov_eax(EAX).put(&VMSAVE), HAD);
-    let save = finds("vmsave", About::Section("15.5.2"), save, &[(star(AX), 0x1111), (star(EAX), 0x2222)]);
+    let save =
+        finds("vmsave", About::Section("15.5.2"), save, &[(star(AX), 0x1111), (star(EAX), 0x2222)]);
 
     // AX is a page that L1 uses; no page is where EAX leads to.
     const PT: u64 = world::DATA + 0x5_4000;
@@ -374,7 +377,8 @@ fn narrow() -> Vec<Draft> {
         let word = |pa, value| Step::Mem { pa, width: 4, value };
         legacy(d, PD32).step(word(PD32, page(PT))).step(word(entry, page(AX)))
     };
-    let flush = finds_with("invlpga", r::tlb_asid::INVLPGA_OK.into(), &tables, flush, &[(AX, 0x2222)]);
+    let flush =
+        finds_with("invlpga", r::tlb_asid::INVLPGA_OK.into(), &tables, flush, &[(AX, 0x2222)]);
     vec![run, load, save, flush]
 }
 
@@ -403,8 +407,9 @@ fn a20() -> Vec<Draft> {
 fn others() -> Vec<Draft> {
     // The operand is as wide as addresses are: 67 0F 01 D8 in 64-bit mode.
     let narrow = Insn::Raw(vec![0x67, 0x0f, 0x01, 0xd8]);
-    let narrow =
-        draft("vmrun-eax-in-64-bit-mode").about(r::vmrun_state::VMCB_OWN_PAGE).step(Step::L1(narrow, 1 << 32 | world::VMCB));
+    let narrow = draft("vmrun-eax-in-64-bit-mode")
+        .about(r::vmrun_state::VMCB_OWN_PAGE)
+        .step(Step::L1(narrow, 1 << 32 | world::VMCB));
 
     // Real mode has no VMRUN. Its #UD goes to where the handler lies, in low memory.
     const HANDLER: u64 = 0x1_0000;
@@ -429,7 +434,11 @@ fn others() -> Vec<Draft> {
     // Where it comes back to does not change how long it is.
     let back = tried(handler(0).bytes()).here();
     let code = tried(handler(back).bytes()).return_to_long_mode();
-    let real = code.placed(cleared(draft("vmrun-in-real-mode").about(About::Section("15.5.1")), FOUND, 0x10));
+    let real = code.placed(cleared(
+        draft("vmrun-in-real-mode").about(About::Section("15.5.1")),
+        FOUND,
+        0x10,
+    ));
     let real = code
         .called(real.poke(IDTR, VECTORS << 16 | 0x3ff))
         .step(Step::Peek { pa: FOUND, width: 4 })

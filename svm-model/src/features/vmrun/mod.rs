@@ -8,6 +8,6 @@ pub(crate) mod model;
 mod mutants;
 pub(crate) mod pair_cases;
 pub(crate) mod race_written;
-pub(crate) mod unstated_written;
 pub mod rules;
+pub(crate) mod unstated_written;
 pub(crate) mod written;

@@ -3,10 +3,10 @@
 
 use alloc::format;
 
-use crate::cases::Cases;
-use crate::case::draft::{Draft, baseline};
 use crate::Feature::VmrunChecks;
+use crate::case::draft::{Draft, baseline};
 use crate::case::{Event, Insn, Step, world};
+use crate::cases::Cases;
 use crate::vmcb::Field;
 
 /// One thing that VMRUN refuses.

@@ -7,8 +7,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::arch::msr::EFER;
 use crate::Feature::VmrunChecks;
+use crate::arch::msr::EFER;
 use crate::case::code::{Code, cleared};
 use crate::case::other_cpu::{self, ICR_LOW, INIT, START, STARTUP, STOP, STOPPED};
 use crate::case::{Draft, Insn, Step, world};
@@ -27,7 +27,6 @@ const SAVED: u64 = 0x300;
 /// makes one refusal at most.
 const RUNS: u64 = 20_000;
 const REFUSALS: u64 = 20;
-
 
 /// A field of the state-save area, its legal and its illegal value, how L2 sees which it is, and
 /// the rules that load and refuse it.
@@ -51,7 +50,14 @@ pub(crate) fn cases() -> Vec<Draft> {
     };
     [
         // NW without CD; a bit that is reserved; SVME clear.
-        flip("cr0", Field::CR0, 0x8001_0033, 0xa001_0033, Insn::ReadCr(0, 0), [s::LOAD_CR0, v::CR0_CD_NW]),
+        flip(
+            "cr0",
+            Field::CR0,
+            0x8001_0033,
+            0xa001_0033,
+            Insn::ReadCr(0, 0),
+            [s::LOAD_CR0, v::CR0_CD_NW],
+        ),
         flip("cr4", Field::CR4, 0x20, 0x8020, Insn::ReadCr(4, 0), [s::LOAD_CR4, v::CR4_MBZ]),
         flip("efer", Field::EFER, 0x1d00, 0xd00, Insn::Rdmsr(EFER), [s::LOAD_EFER, v::EFER_SVME]),
     ]

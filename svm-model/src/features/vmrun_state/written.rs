@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr::EFER;
 use crate::Feature::{self, VmrunChecks};
+use crate::arch::msr::EFER;
 use crate::case::written::{GP, fault};
 use crate::case::{Draft, Insn, Step, world};
 use crate::rules as r;
@@ -25,8 +25,15 @@ pub(crate) fn cases() -> Vec<Draft> {
 fn states() -> Vec<Draft> {
     vec![
         draft("vmmcall").about([r::vmexit::EXITCODE, r::vmrun_state::LOAD_RIP]).run().ends(),
-        draft("twice").about(r::vmrun_state::LOAD_RIP).run().ends().set(Field::RIP, world::L2_CODE).run().ends(),
-        draft("rax-in-and-out").about([r::vmrun_state::LOAD_RAX, r::vmexit::SAVE_RAX])
+        draft("twice")
+            .about(r::vmrun_state::LOAD_RIP)
+            .run()
+            .ends()
+            .set(Field::RIP, world::L2_CODE)
+            .run()
+            .ends(),
+        draft("rax-in-and-out")
+            .about([r::vmrun_state::LOAD_RAX, r::vmexit::SAVE_RAX])
             .program(&[Insn::Store(world::DATA), Insn::Mov(0, !VALUE)])
             .set(Field::RAX, VALUE)
             .run()
@@ -35,7 +42,8 @@ fn states() -> Vec<Draft> {
             .peek(world::DATA)
             .value(VALUE),
         // PUSHF shows RFLAGS as loaded; CF and bit 1.
-        draft("rsp-and-rflags").about([r::vmrun_state::LOAD_RFLAGS, r::vmrun_state::LOAD_RSP])
+        draft("rsp-and-rflags")
+            .about([r::vmrun_state::LOAD_RFLAGS, r::vmrun_state::LOAD_RSP])
             .program(&[Insn::Pushf])
             .set(Field::RFLAGS, 3)
             .run()
@@ -44,13 +52,15 @@ fn states() -> Vec<Draft> {
             .field(Field::RSP, world::L2_STACK - 8)
             .peek(world::L2_STACK - 8)
             .value(3),
-        draft("l1-rflags-come-back").about(r::vmexit::HOST_RFLAGS)
+        draft("l1-rflags-come-back")
+            .about(r::vmexit::HOST_RFLAGS)
             .step(Step::Rflags(0x8d7))
             .run()
             .ends()
             .field(Field::RFLAGS, 2)
             .host(HostReg::Rflags, 0x8d7),
-        draft("cr0-cr4-saved").about([r::vmexit::SAVE_CR0, r::vmexit::SAVE_CR4])
+        draft("cr0-cr4-saved")
+            .about([r::vmexit::SAVE_CR0, r::vmexit::SAVE_CR4])
             .program(&[
                 Insn::Mov(0, 0x8001_003b),
                 Insn::WriteCr(0, 0),
@@ -61,18 +71,21 @@ fn states() -> Vec<Draft> {
             .ends()
             .field(Field::CR0, 0x8001_003b)
             .field(Field::CR4, 0xa0),
-        draft("cr2-saved").about(r::vmexit::SAVE_CR2)
+        draft("cr2-saved")
+            .about(r::vmexit::SAVE_CR2)
             .program(&[Insn::Mov(0, VALUE), Insn::WriteCr(2, 0)])
             .run()
             .ends()
             .field(Field::CR2, VALUE),
-        draft("cr2-loaded").about(r::vmrun_state::LOAD_CR2)
+        draft("cr2-loaded")
+            .about(r::vmrun_state::LOAD_CR2)
             .program(&[Insn::ReadCr(2, 0)])
             .set(Field::CR2, VALUE)
             .run()
             .ends()
             .field(Field::RAX, VALUE),
-        draft("dr6-dr7-saved").about([r::vmexit::SAVE_DR6, r::vmexit::SAVE_DR7])
+        draft("dr6-dr7-saved")
+            .about([r::vmexit::SAVE_DR6, r::vmexit::SAVE_DR7])
             .program(&[
                 Insn::Mov(0, 0x500),
                 Insn::WriteDr(7, 0),
@@ -83,13 +96,20 @@ fn states() -> Vec<Draft> {
             .ends()
             .field(Field::DR7, 0x500)
             .field(Field::DR6, 0xffff_0ff1),
-        draft("efer-saved").about(r::vmexit::SAVE_EFER)
+        draft("efer-saved")
+            .about(r::vmexit::SAVE_EFER)
             .program(&[Insn::Wrmsr(EFER, 0x1d01)])
             .run()
             .ends()
             .field(Field::EFER, 0x1d01),
-        draft("cpl3").about([r::vmrun_state::LOAD_CPL, r::vmexit::SAVE_CPL]).user().run().ends().field(Field::CPL, 3),
-        draft("idtr-gdtr-saved").about(r::vmexit::SAVE_TABLES)
+        draft("cpl3")
+            .about([r::vmrun_state::LOAD_CPL, r::vmexit::SAVE_CPL])
+            .user()
+            .run()
+            .ends()
+            .field(Field::CPL, 3),
+        draft("idtr-gdtr-saved")
+            .about(r::vmexit::SAVE_TABLES)
             .program(&[Insn::Lidt])
             .set(Field::IDTR_LIMIT, 0x7ff)
             .run()
@@ -103,19 +123,28 @@ fn states() -> Vec<Draft> {
 /// What keeps VMRUN from being executed at all.
 fn refusals() -> Vec<Draft> {
     vec![
-        draft("misaligned").about(r::vmrun::RAX_ALIGNED).step(Step::Vmrun(world::VMCB + 0x10)).shows(GP),
-        draft("beyond-physical-memory").about(r::vmrun::RAX_PHYS).step(Step::Vmrun(1 << 52)).shows(GP),
-        draft("svme-clear").about(r::vmrun::SVME_UD)
+        draft("misaligned")
+            .about(r::vmrun::RAX_ALIGNED)
+            .step(Step::Vmrun(world::VMCB + 0x10))
+            .shows(GP),
+        draft("beyond-physical-memory")
+            .about(r::vmrun::RAX_PHYS)
+            .step(Step::Vmrun(1 << 52))
+            .shows(GP),
+        draft("svme-clear")
+            .about(r::vmrun::SVME_UD)
             .step(Step::Wrmsr(EFER, world::L1_EFER & !0x1000))
             .run()
             .shows(fault(6)),
-        Draft::new(Feature::Intercepts, "round-trip/vmrun-in-l2").about(r::intercepts::VMRUN)
+        Draft::new(Feature::Intercepts, "round-trip/vmrun-in-l2")
+            .about(r::intercepts::VMRUN)
             .program(&[Insn::Mov(0, world::VMCB), Insn::Vmrun])
             .run()
             .exits(exit::VMRUN)
             .at(1)
             .field(Field::RAX, world::VMCB),
-        Draft::new(Feature::Intercepts, "round-trip/vmmcall-not-intercepted").about(r::intercepts::VMMCALL_UD)
+        Draft::new(Feature::Intercepts, "round-trip/vmmcall-not-intercepted")
+            .about(r::intercepts::VMMCALL_UD)
             .program(&[Insn::Nop])
             .clear(Field::INTERCEPT_MISC2, 2)
             .intercept(exit::EXCP + 6)

@@ -2,15 +2,14 @@
 
 use alloc::format;
 
+use crate::Feature::Vnmi;
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use crate::arch::intercept;
-use crate::cases::Cases;
 use crate::case::draft::{Draft, on};
-use crate::Feature::Vnmi;
 use crate::case::{Event, Insn, Step, world};
+use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
-
 
 pub(crate) fn cases(out: &mut Cases) {
     matrix(out);
@@ -45,7 +44,10 @@ fn matrix(out: &mut Cases) {
             | if masked { V_NMI_MASK } else { 0 };
         let case = draft(id, offered).set(Field::INT_CTL, int_ctl);
         let case = case.set(Field::RFLAGS, 2 | u64::from(flags) << 9);
-        out.push(case.also(Field::INTERCEPT_MISC1, if intercept { intercept::NMI.mask() } else { 0 }).done());
+        out.push(
+            case.also(Field::INTERCEPT_MISC1, if intercept { intercept::NMI.mask() } else { 0 })
+                .done(),
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::int_ctl;
 use crate::Feature::Vnmi;
+use crate::arch::int_ctl;
 use crate::case::{Draft, Insn};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
