@@ -36,6 +36,11 @@ pub enum Fault {
         /// As `series.toml` names it.
         claim: String,
     },
+    /// A test that should fail from here on passes.
+    NotFailed {
+        /// As `series.toml` names it.
+        claim: String,
+    },
     /// A test gets worse.
     Worse {
         /// The test.
@@ -71,6 +76,7 @@ impl fmt::Display for Fault {
                 write!(f, "{test} should pass from here on; {verdict}{}", because(why))
             }
             Fault::Early { claim } => write!(f, "{claim} passes without the patch already"),
+            Fault::NotFailed { claim } => write!(f, "{claim} should fail from here on; it passes"),
             Fault::Unknown { claim } => write!(f, "no test is named {claim}"),
             Fault::Worse { test, from, to, why } => {
                 let to = to.map_or("gone", Verdict::name);

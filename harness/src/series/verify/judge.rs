@@ -20,6 +20,14 @@ pub(super) struct Sides<'a> {
     pub(super) wavering: &'a BTreeSet<TestId>,
 }
 
+/// What `series.toml` says of the patch, of what was measured.
+pub(super) struct Said {
+    /// Passes from here on.
+    pub(super) flips: Vec<Claim>,
+    /// Fails from here on.
+    pub(super) fails: Vec<Claim>,
+}
+
 impl Sides<'_> {
     fn unsteady(&self, id: &TestId, row: &Row) -> bool {
         row.flaky || row.wavers() || self.wavering.contains(id)
@@ -27,10 +35,10 @@ impl Sides<'_> {
 }
 
 /// Fills in everything but the build.
-pub(super) fn judge(verified: &mut Verified, claims: &[Claim], sides: &Sides<'_>, flips: &[Flip]) {
+pub(super) fn judge(verified: &mut Verified, said: &Said, sides: &Sides<'_>, flips: &[Flip]) {
     let old: BTreeMap<TestId, &Row> = rows(sides.before).collect();
     let passed = |id: &TestId| old.get(id).is_some_and(|row| row.verdict == Verdict::Pass);
-    for claim in claims {
+    for claim in &said.flips {
         let tests: Vec<_> = rows(sides.after).filter(|(id, _)| claim.means(id)).collect();
         if tests.is_empty() {
             verified.faults.push(Fault::Unknown { claim: claim.to_string() });
@@ -54,25 +62,38 @@ pub(super) fn judge(verified: &mut Verified, claims: &[Claim], sides: &Sides<'_>
             verified.faults.push(Fault::Early { claim: claim.to_string() });
         }
     }
+    for claim in &said.fails {
+        let mut tests = rows(sides.after).filter(|(id, _)| claim.means(id)).peekable();
+        if tests.peek().is_none() {
+            verified.faults.push(Fault::Unknown { claim: claim.to_string() });
+        } else if tests.any(|(id, row)| row.verdict == Verdict::Pass && !sides.unsteady(&id, row)) {
+            verified.faults.push(Fault::NotFailed { claim: claim.to_string() });
+        }
+    }
     for flip in flips {
-        record(verified, flip, claims.iter().any(|c| c.means(&flip.id)));
+        record(verified, flip, said);
     }
 }
 
-fn record(verified: &mut Verified, flip: &Flip, claimed: bool) {
+fn record(verified: &mut Verified, flip: &Flip, said: &Said) {
     let test = claim::name(&flip.id);
     let why = flip.row().and_then(|row| row.why.clone());
     let to = flip.to.as_ref().map(|row| row.verdict);
     match flip.change {
         Change::Fixed => {
-            if !claimed {
+            if !said.flips.iter().any(|c| c.means(&flip.id)) {
                 verified.faults.push(Fault::Unclaimed { test: test.clone() });
             }
             verified.flipped.push(test);
         }
         Change::Regressed | Change::Gone => {
             let from = flip.from.as_ref().map_or(Verdict::Missing, |row| row.verdict);
-            verified.faults.push(Fault::Worse { test, from, to, why });
+            if said.fails.iter().any(|c| c.means(&flip.id)) {
+                let why = why.map_or(String::new(), |why| format!(": {why}"));
+                verified.notes.push(format!("{test} fails from here on, as series.toml says{why}"));
+            } else {
+                verified.faults.push(Fault::Worse { test, from, to, why });
+            }
         }
         Change::Improved | Change::Changed | Change::New => {
             let to = to.map_or("gone", Verdict::name);

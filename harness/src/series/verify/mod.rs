@@ -194,7 +194,7 @@ impl Walker<'_> {
     fn arrive(&mut self, n: usize, qemu: Qemu) -> Result<()> {
         let before = self.qemus.last_key_value().map(|(&p, q)| (p, q.digest == qemu.digest));
         let begin = before.map_or(n, |(p, _)| p);
-        let claims = self.series.patches[begin..n].iter().flat_map(|x| &x.entry.flips);
+        let claims = self.series.patches[begin..n].iter().flat_map(|x| x.entry.claims());
         let named: Vec<Claim> = claims.filter(|c| !self.is_quick(c.suite())).cloned().collect();
         if let Some((p, _)) = before {
             self.named(p, &named)?;
@@ -308,9 +308,13 @@ impl Walker<'_> {
         let (old, new) = (old.clone(), self.qemus[&number].clone());
         let (before, after) = self.seen.both(low, number);
         let mut flips = changed(&before, &after);
-        let claims: Vec<Claim> = entry.flips.iter().filter(|c| self.measured(c)).cloned().collect();
-        let failing = rows(&after)
-            .filter(|(id, row)| row.verdict != Verdict::Pass && claims.iter().any(|c| c.means(id)));
+        let measured = |claims: &[Claim]| -> Vec<Claim> {
+            claims.iter().filter(|c| self.measured(c)).cloned().collect()
+        };
+        let said = judge::Said { flips: measured(&entry.flips), fails: measured(&entry.fails) };
+        let failing = rows(&after).filter(|(id, row)| {
+            row.verdict != Verdict::Pass && said.flips.iter().any(|c| c.means(id))
+        });
         let doubtful: Vec<TestId> = failing.map(|(id, _)| id).collect();
         let wavering = unsteady(self.bench, &old, &new, &flips, doubtful)?;
         for flip in flips.iter_mut().filter(|f| wavering.contains(&f.id)) {
@@ -320,7 +324,7 @@ impl Walker<'_> {
             verified.measured.insert(set.suite.name.clone(), set.tests.len());
         }
         let sides = Sides { before: &before, after: &after, wavering: &wavering };
-        judge::judge(&mut verified, &claims, &sides, &flips);
+        judge::judge(&mut verified, &said, &sides, &flips);
         Ok(verified)
     }
 

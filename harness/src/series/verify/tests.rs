@@ -4,7 +4,7 @@ use crate::row::along;
 use crate::row::fake::{self, Fake};
 use crate::series::{Entry, Patch};
 
-/// What a patch replaces, by what, and what it claims.
+/// What a patch replaces, by what, and what it claims: to pass, or behind a `!` to fail.
 type Change<'a> = (&'a str, &'a str, &'a [&'a str]);
 
 /// Verifies a series of changes, each with its claims; `parts` are the places,
@@ -14,9 +14,11 @@ fn walked(base: &[&str], changes: &[Change<'_>], parts: &[usize]) -> Walk {
     let plain: Vec<_> = changes.iter().map(|(old, new, _)| (*old, *new)).collect();
     let mails = fake::mails(&tree, &plain);
     let spec = fake::spec(&tree, &mails);
+    let claim = |name: &str| Claim::parse(name).unwrap();
     let entry = |mail: &crate::mail::Mail, names: &[&str]| Entry {
         file: mail.subject.title.clone(),
-        flips: names.iter().map(|n| Claim::parse(n).unwrap()).collect(),
+        flips: names.iter().filter(|n| !n.starts_with('!')).map(|n| claim(n)).collect(),
+        fails: names.iter().filter_map(|n| n.strip_prefix('!')).map(claim).collect(),
         ..Entry::default()
     };
     let mut patches = Vec::new();
@@ -103,6 +105,17 @@ fn anything_worse_is_a_fault_at_its_patch() {
     assert!(v[1].faults.iter().all(worse) && v[1].faults.len() == 1, "{v:?}");
     let faults = one(&AB, "svm/b = pass", "int b;", &[]);
     assert!(matches!(&faults[..], [Fault::Worse { to: None, .. }]), "{faults:?}");
+}
+
+#[test]
+fn what_rightly_fails_is_no_fault_where_it_is_named() {
+    let v = verified(&AB, &[("svm/b = pass", "svm/b = fail", &["!kut/svm/b"])]);
+    assert_eq!(v[0].faults, []);
+    assert!(v[0].notes.iter().any(|n| n.contains("as series.toml says")), "{v:?}");
+    let faults = one(&AB, "svm/a = fail", "svm/a = fail;", &["!kut/svm/b"]);
+    assert_eq!(faults, [Fault::NotFailed { claim: "kut/svm/b".into() }]);
+    let faults = one(&AB, "svm/a = fail", "svm/a = fail;", &["!kut/svm/z"]);
+    assert_eq!(faults, [Fault::Unknown { claim: "kut/svm/z".into() }]);
 }
 
 #[test]
