@@ -3,6 +3,8 @@
 //! From VMRUN (APM vol. 2, 15.5) to #VMEXIT (15.6), and what L1 does between.
 //! Pure: `(case, platform) -> outcome`.
 
+use alloc::vec::Vec;
+
 use crate::case::Case;
 use crate::cpu::Platform;
 use crate::machine::Machine;
@@ -14,6 +16,26 @@ pub use crate::rules::{RuleSet, Trace};
 pub fn run(case: &Case, platform: &Platform) -> Outcome {
     let mut trace = Trace::new(None);
     run_traced(case, platform, &mut trace)
+}
+
+/// What a case does to memory.
+#[derive(Clone, Debug)]
+pub struct Footprint {
+    /// The quadwords that it writes, the VMCBs apart.
+    pub writes: Vec<u64>,
+    /// Whether all that it reads and writes is known, and its own: neither the guest's nor the
+    /// harness's, nor a place where there is no RAM.
+    pub contained: bool,
+}
+
+/// What `case` does to memory on a processor that offers `platform`.
+pub fn footprint(case: &Case, platform: &Platform) -> Footprint {
+    let mut trace = Trace::new(None);
+    let mut machine = Machine::new(case, platform, &mut trace);
+    let known = case.steps.iter().all(|step| machine.step(step).is_ok());
+    let mut writes: Vec<u64> = machine.mem.changes().collect();
+    writes.sort_unstable();
+    Footprint { writes, contained: known && machine.mem.contained }
 }
 
 /// As [`run`], with one rule broken.

@@ -79,14 +79,37 @@ impl Batch {
     }
 }
 
-/// Emits what became of the cases of a batch, `queue`; how many it got through.
-pub(super) fn read_back(
-    ram: &Ram,
-    end: Ended,
-    batch: &Batch,
-    queue: &[usize],
-    emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
-) -> Result<usize> {
+/// Why nothing can be read back.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The guest's memory makes no sense.
+    Garbage(String),
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Error> for Lost {
+    fn from(error: Error) -> Lost {
+        Lost::Other(error)
+    }
+}
+
+impl From<Lost> for Error {
+    fn from(lost: Lost) -> Error {
+        match lost {
+            Lost::Other(error) => error,
+            Lost::Garbage(what) => {
+                Error::new(Kind::Harness, format!("talking to the conformance guest: {what}")).hint(
+                    "either a case has overwritten the guest, or this is a bug of the harness",
+                )
+            }
+        }
+    }
+}
+
+/// What became of the first cases of a batch, as many as it got through.
+pub(super) fn read_back(ram: &Ram, end: Ended, batch: &Batch) -> Result<Vec<Ran>, Lost> {
+    check_header(ram)?;
     let done = ram.u32(MAILBOX + header::DONE)? as usize;
     if done > batch.count {
         return Err(garbage("it says that it has run more cases than it was given"));
@@ -98,23 +121,21 @@ pub(super) fn read_back(
     }
     let bytes = ram.read(batch.output_at(), written)?;
     let mut reader = Reader(&bytes[..committed]);
-    for &n in &queue[..done] {
-        let outcome = decode::outcome(&mut reader).ok_or_else(|| garbage("its observations"))?;
-        emit(n, Ran::of(outcome))?;
-    }
+    let outcomes = (0..done).map(|_| decode::outcome(&mut reader).map(Ran::of));
+    let mut ran: Vec<Ran> =
+        outcomes.collect::<Option<_>>().ok_or_else(|| garbage("its observations"))?;
     if let Some(broken) = broken(ram, end, &bytes[committed..])? {
         if done < batch.count {
-            emit(queue[done], broken)?;
-            return Ok(done + 1);
+            ran.push(broken);
         }
     } else if done == 0 {
         return Err(garbage("it ended without a case run"));
     }
-    Ok(done)
+    Ok(ran)
 }
 
 /// What became of the case in which the boot ended; `None` if it ended between cases.
-fn broken(ram: &Ram, end: Ended, partial: &[u8]) -> Result<Option<Ran>> {
+fn broken(ram: &Ram, end: Ended, partial: &[u8]) -> Result<Option<Ran>, Lost> {
     let end = match end {
         Ended::ByGuest => match ram.u32(MAILBOX + header::STATE)? {
             state::HALTED => End::TimedOut(Stuck::Halted),
@@ -133,7 +154,7 @@ fn broken(ram: &Ram, end: Ended, partial: &[u8]) -> Result<Option<Ran>> {
     Ok(Some(Ran::Broken(end, seen)))
 }
 
-pub(super) fn check_header(ram: &Ram) -> Result<()> {
+pub(super) fn check_header(ram: &Ram) -> Result<(), Lost> {
     if ram.u64(MAILBOX + header::MAGIC)? != wire::MAGIC
         || ram.u32(MAILBOX + header::VERSION)? != wire::VERSION
     {
@@ -143,7 +164,7 @@ pub(super) fn check_header(ram: &Ram) -> Result<()> {
 }
 
 /// Why the guest gave up, if it did; an error where that is not a case's doing.
-pub(super) fn check_state(ram: &Ram) -> Result<Option<Crash>> {
+pub(super) fn check_state(ram: &Ram) -> Result<Option<Crash>, Lost> {
     match ram.u32(MAILBOX + header::STATE)? {
         state::DONE | state::SPOILT | state::FULL => Ok(None),
         state::PANIC => {
@@ -153,7 +174,8 @@ pub(super) fn check_state(ram: &Ram) -> Result<Option<Crash>> {
             Ok(Some(Crash::Guest { vector, error, rip, cr2 }))
         }
         state::NO_SVM => Err(Error::new(Kind::Usage, "this QEMU's CPU offers no SVM")
-            .hint("give one with -cpu max,+svm: x86_64, TCG, 2.4 or later")),
+            .hint("give one with -cpu max,+svm: x86_64, TCG, 2.4 or later")
+            .into()),
         state::BAD_INPUT => Err(garbage("it does not understand what it was given")),
         other => Err(garbage(&format!("it ended in state {other}"))),
     }
@@ -195,7 +217,6 @@ fn queries() -> Vec<(u32, u32)> {
     queries
 }
 
-fn garbage(what: &str) -> Error {
-    Error::new(Kind::Harness, format!("talking to the conformance guest: {what}"))
-        .hint("either a case has overwritten the guest, or this is a bug of the harness")
+fn garbage(what: &str) -> Lost {
+    Lost::Garbage(what.into())
 }

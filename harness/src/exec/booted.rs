@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use svm_model::case::{Board, Case};
 use svm_model::cpu::{CpuSet, Platform};
+use svm_model::outcome::Outcome;
 
-use super::batch::{Batch, check_header, check_state, read_back, read_platform};
+use super::batch::{Batch, Lost, check_header, check_state, read_back, read_platform};
 use super::boot::Ended;
 use super::ram::Ram;
+use super::ran::{Crash, End};
 use super::{Executor, Ran, cpu_argument};
 use crate::{Error, Kind, Result};
 
@@ -57,21 +59,36 @@ impl<B: Boots> Booted<B> {
         queue: &[usize],
         emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
     ) -> Result<usize> {
-        let mut batch = Batch::default();
-        for &n in queue {
-            if !batch.add(cases[n])? {
-                break;
+        let mut most = queue.len();
+        loop {
+            let mut batch = Batch::default();
+            for &n in &queue[..most] {
+                if !batch.add(cases[n])? {
+                    break;
+                }
             }
+            let (ram, end) = self.boot(without, board, &batch)?;
+            let ran = match read_back(&ram, end, &batch) {
+                // One of them has overwritten the guest: fewer at a time find it.
+                Err(Lost::Garbage(_)) if batch.count > 1 => {
+                    most = batch.count / 2;
+                    continue;
+                }
+                Err(Lost::Garbage(what)) => {
+                    vec![Ran::Broken(End::Crashed(Crash::Talk(what)), Outcome::default())]
+                }
+                ran => ran?,
+            };
+            let done = ran.len();
+            queue.iter().zip(ran).try_for_each(|(n, ran)| emit(*n, ran))?;
+            return Ok(done);
         }
-        let (ram, end) = self.boot(without, board, &batch)?;
-        read_back(&ram, end, &batch, queue, emit)
     }
 
     fn boot(&self, without: CpuSet, board: Board, batch: &Batch) -> Result<(Ram, Ended)> {
         let ram = batch.ram(without)?;
         let (end, took) = self.place.boot(without, board, &ram)?;
         self.spent.set(self.spent.get() + took);
-        check_header(&ram)?;
         Ok((ram, end))
     }
 }
@@ -85,6 +102,7 @@ impl<B: Boots> Executor for Booted<B> {
         if end != Ended::ByGuest {
             return Err(no_start(without, &end));
         }
+        check_header(&ram)?;
         check_state(&ram)?;
         let platform = read_platform(&ram)?;
         self.platforms.push((without, platform));
@@ -136,13 +154,7 @@ pub fn alone(
     let mut batch = Batch::default();
     batch.add(case)?;
     let Some((ram, end)) = boot(batch.ram(without)?)? else { return Ok(None) };
-    check_header(&ram)?;
-    let mut ran = None;
-    read_back(&ram, end, &batch, &[0], &mut |_, what| {
-        ran = Some(what);
-        Ok(())
-    })?;
-    Ok(ran)
+    Ok(read_back(&ram, end, &batch)?.into_iter().next())
 }
 
 fn no_start(without: CpuSet, end: &Ended) -> Error {

@@ -1,13 +1,11 @@
 //! A case as the guest reads it.
 
 use svm_model::case::{Case, Event, Insn, Step, encode, world};
+use svm_model::model;
 use svm_model::vmcb::Field;
 use svm_model::wire::{self, event, observe, op};
 
-use crate::{Error, Kind, Result};
-
-/// The RAM that a case may name.
-const WORLD: std::ops::Range<u64> = world::VMCB..wire::MAILBOX;
+use crate::{Error, Kind, Result, catalogue};
 
 /// A case's operations, with their length in front, and the most bytes of
 /// output that they can make.
@@ -22,6 +20,12 @@ pub fn case(case: &Case) -> Result<(Vec<u8>, usize)> {
     out.u8(op::PROGRAM).u16(len.ok_or_else(|| bad("its program is too long".into()))?);
     out.put(&program);
     case.program.iter().for_each(|insn| out.keep(insn));
+    // L2's stores, pushes and table walks, wherever its tables lead.
+    for pa in model::footprint(case, &catalogue::assumed(case)).writes {
+        if check(pa, 8).is_ok() {
+            out.u8(op::KEEP_WORD).u64(pa);
+        }
+    }
     if case.program.contains(&Insn::Vmsave) {
         out.keep_vmsave_targets(&case.program);
     }
@@ -159,7 +163,7 @@ impl Ops {
     }
 
     fn keep_page(&mut self, pa: u64) {
-        if WORLD.contains(&pa) {
+        if world::RAM.contains(&pa) {
             self.u8(op::KEEP_PAGE).u64(pa);
         }
     }
@@ -170,8 +174,12 @@ fn check(pa: u64, width: u8) -> Result<(), String> {
         return Err(format!("no memory access is {width} bytes wide"));
     }
     match pa.checked_add(u64::from(width)) {
-        Some(end) if pa >= WORLD.start && end <= WORLD.end => Ok(()),
-        _ => Err(format!("{pa:#x} is outside the world ({:#x} to {:#x})", WORLD.start, WORLD.end)),
+        Some(end) if pa >= world::RAM.start && end <= world::RAM.end => Ok(()),
+        _ => Err(format!(
+            "{pa:#x} is outside the world ({:#x} to {:#x})",
+            world::RAM.start,
+            world::RAM.end
+        )),
     }
 }
 
@@ -180,7 +188,6 @@ mod tests {
     use svm_model::wire::Reader;
 
     use super::*;
-    use crate::catalogue;
 
     /// Reads one operation as the guest does; `None` where it makes no sense.
     fn operation(ops: &mut Reader<'_>) -> Option<()> {

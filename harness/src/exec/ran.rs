@@ -47,6 +47,8 @@ pub enum Crash {
     },
     /// QEMU, or the process that runs its C code: its status and its last words.
     Qemu(String),
+    /// What harness and guest say to each other: the guest's memory was overwritten.
+    Talk(String),
 }
 
 /// How a case goes nowhere.
@@ -141,6 +143,7 @@ impl fmt::Display for Crash {
                 "the guest itself met exception {vector} (error code {error:#x}, RIP {rip:#x}, CR2 {cr2:#x})"
             ),
             Crash::Qemu(words) => write!(f, "QEMU ended with {words}"),
+            Crash::Talk(what) => write!(f, "the case has overwritten the guest: {what}"),
         }
     }
 }

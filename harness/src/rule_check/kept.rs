@@ -210,14 +210,17 @@ pub fn bless(repo: &Path) -> Result<Vec<PathBuf>> {
     Ok(changed)
 }
 
-/// The case of that id: kept, written or generated.
+/// The case of that id: kept, written or generated, from any seed.
 ///
 /// # Errors
 /// As [`load`] and [`catalogue::find`].
 pub fn find(repo: &Path, id: &str) -> Result<Case> {
     match load(repo)?.into_iter().find(|(_, kept)| kept.case.id == id) {
         Some((_, kept)) => Ok(kept.case),
-        None => Ok(catalogue::find(id)?.case),
+        None => match svm_model::cases::of_seed(id) {
+            Some(case) => Ok(case),
+            None => Ok(catalogue::find(id)?.case),
+        },
     }
 }
 

@@ -72,6 +72,22 @@ pub const BASELINE: &[(Field, u64)] = &[
     (Field::G_PAT, PAT),
 ];
 
+/// The RAM that a case may name; behind it lies what is said between harness and guest.
+pub const RAM: core::ops::Range<u64> = VMCB..super::wire::MAILBOX;
+
+/// What L1 stands on: its page tables, descriptor tables and stack.
+const L1: core::ops::Range<u64> = L1PT..L1PT + 0x1_0000;
+
+/// Whether a case may change what is at `pa` without the guest losing its footing.
+pub fn is_free(pa: u64) -> bool {
+    RAM.contains(&pa) && !L1.contains(&pa)
+}
+
+/// Whether what is at `pa` at the start of a case is the same on every executor.
+pub fn is_known(pa: u64) -> bool {
+    is_free(pa) && pa & !0xfff != HSAVE
+}
+
 /// L2's GDT, by quadword: null, code, data, TSS (two), user code, user data, spare.
 pub const GDT: [u64; 8] = [
     0,

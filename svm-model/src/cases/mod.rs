@@ -1,12 +1,14 @@
 //! Families of cases, generated: the same seed gives the same cases.
 //!
-//! Three kinds: matrices, where the space is small enough to take all of it;
+//! Four kinds: matrices, where the space is small enough to take all of it;
 //! boundary walks, which take a valid VMCB and make one thing wrong, or two
-//! that interact; and random walks ([`random`]), which the seed steers.
+//! that interact; random walks ([`random`]), which the seed steers; and cases of the first two
+//! kinds crossed with each other ([`crossed`]), by the seed as well.
 //!
 //! A case's id is `family/detail`, made of what the case is about and never of
 //! its place in the family, so that it stays when cases are added around it.
 
+pub mod crossed;
 pub mod random;
 
 use alloc::collections::BTreeSet;
@@ -36,6 +38,7 @@ macro_rules! families {
         pub const FAMILIES: &[Family] = &[
             $(Family { name: $name, build: |out, _, _| features::$feature::$module::cases(out) },)*
             Family { name: "random", build: random::cases },
+            Family { name: "crossed", build: crossed::cases },
         ];
     };
 }
@@ -71,6 +74,11 @@ families! {
 }
 
 impl Family {
+    /// Whether its cases follow from a seed.
+    pub fn is_random(&self) -> bool {
+        matches!(self.name, "random" | "crossed")
+    }
+
     /// The family's cases.
     pub fn cases(&self, seed: u64) -> Vec<Case> {
         let mut out = Vec::new();
@@ -90,9 +98,27 @@ pub fn with_walks(seed: u64, walks: usize) -> Vec<Case> {
     for family in FAMILIES {
         (family.build)(&mut out, seed, walks);
     }
+    distinct(out)
+}
+
+/// Of cases that do the same, the first.
+fn distinct(mut cases: Vec<Case>) -> Vec<Case> {
     let mut seen = BTreeSet::new();
-    out.retain(|case| seen.insert(fingerprint(case)));
-    out
+    cases.retain(|case| seen.insert(fingerprint(case)));
+    cases
+}
+
+/// The random or crossed case of that id, whatever its seed.
+pub fn of_seed(id: &str) -> Option<Case> {
+    let (family, rest) = id.split_once('/')?;
+    let (seed, number) = rest.strip_prefix("0x")?.split_once('-')?;
+    let (seed, number) = (u64::from_str_radix(seed, 16).ok()?, number.parse().ok()?);
+    let case = match family {
+        "random" => random::walk(seed, number),
+        "crossed" => crossed::Pool::default().case(seed, number),
+        _ => return None,
+    };
+    (case.id == id).then_some(case)
 }
 
 /// What a case does, its id and feature apart, as a number.

@@ -25,6 +25,8 @@ pub(crate) struct Memory<'a> {
     pub(crate) tables_clean: bool,
     /// Whether the permission maps are all zero.
     pub(crate) maps_clean: bool,
+    /// Whether all that was read and written belongs to the case.
+    pub(crate) contained: bool,
 }
 
 impl<'a> Memory<'a> {
@@ -41,6 +43,7 @@ impl<'a> Memory<'a> {
             version: 0,
             tables_clean: true,
             maps_clean: true,
+            contained: true,
         }
     }
 
@@ -134,6 +137,7 @@ impl<'a> Memory<'a> {
         if (world::IOPM..world::MSRPM + 0x2000).contains(&pa) {
             self.maps_clean = false;
         }
+        self.contained &= world::is_free(pa);
         self.written |= bit(pa);
         match self.words.iter_mut().find(|(at, _)| *at == pa) {
             Some(word) => word.1 = value,
@@ -143,6 +147,7 @@ impl<'a> Memory<'a> {
 
     /// What the world holds there before a case changes it.
     fn initial(&mut self, pa: u64) -> u64 {
+        self.contained &= world::is_known(pa);
         match pa & !0x1fff {
             world::L2_CODE => self.code_word(pa),
             _ => world::initial_word(pa),
@@ -156,6 +161,11 @@ impl<'a> Memory<'a> {
         let at = (pa - world::L2_CODE) as usize;
         let byte = |n| u64::from(self.code.get(at + n).copied().unwrap_or(0));
         (0..8).fold(0, |word, n| word | byte(n) << (8 * n))
+    }
+
+    /// The quadwords that were written, VMCBs apart.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = u64> {
+        self.words.iter().map(|(pa, _)| *pa)
     }
 
     /// Whether L2's program is as the case gives it.
