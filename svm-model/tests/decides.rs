@@ -32,7 +32,8 @@ const ENDS: &[&str] = &[
 const NOT_SVM: &[(&str, usize, &str)] = &[
     ("machine/delivery::gp", 1, "makes the exception: who calls it is looked at"),
     ("machine/delivery::ud", 1, "makes the exception: who calls it is looked at"),
-    ("machine/execute::data_address", 2, "#GP of no canonical address, #AC: vol. 2, chapter 8"),
+    ("machine/execute::canonical_operand", 1, "#GP of no canonical address: vol. 2, chapter 8"),
+    ("machine/execute::data_address", 1, "#AC: vol. 2, chapter 8"),
     ("machine/execute::execute", 1, "UD2: vol. 3"),
     ("machine/execute::jump", 1, "a jump to no canonical address: vol. 3, JMP"),
     ("machine/fetch::fetch", 1, "a fetch from no canonical address: vol. 2, chapter 8"),

@@ -16,4 +16,4 @@ pub mod vmcb;
 pub use control::{event, int_ctl, int_state, ioio, nested_ctl, tlb_control, virt_ext};
 pub use msr::vm_cr;
 pub use paging::{fault, pte};
-pub use registers::{cr0, cr4, dr, efer, flag};
+pub use registers::{cr0, cr4, debugctl, dr, efer, flag};

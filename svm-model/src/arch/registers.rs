@@ -122,6 +122,14 @@ pub mod flag {
     pub const ALL: u64 = 0x3f_7fd7;
 }
 
+/// DebugCtl (APM vol. 2, 13.1.1.6).
+pub mod debugctl {
+    /// Last-branch record.
+    pub const LBR: u64 = 1;
+    /// Branch single step.
+    pub const BTF: u64 = 1 << 1;
+}
+
 /// DR6 and DR7 (APM vol. 2, 13.1.1).
 pub mod dr {
     /// Bits of DR6 that are always set.
@@ -130,6 +138,8 @@ pub mod dr {
     pub const DR6_ZEROS: u64 = 0x1000;
     /// Breakpoint 0 was met.
     pub const DR6_B0: u64 = 1;
+    /// The bits of all four breakpoints.
+    pub const DR6_B: u64 = 0xf;
     /// Debug register access detected.
     pub const DR6_BD: u64 = 1 << 13;
     /// Single step.

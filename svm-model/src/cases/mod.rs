@@ -71,6 +71,8 @@ families! {
     "tsc" = tsc_scale::cases;
     "tlb" = tlb_asid::cases;
     "debug" = debug::cases;
+    "traps" = debug::trap_cases;
+    "read-once" = vmrun_state::latched_cases;
 }
 
 impl Family {

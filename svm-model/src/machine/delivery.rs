@@ -2,7 +2,7 @@
 //! and triple faults, injection (15.12, 15.14.3, 15.20).
 
 use crate::arch::vmcb::Field;
-use crate::arch::{dr, exit, intercept};
+use crate::arch::{debugctl, dr, exit, flag, intercept};
 use crate::features::nrip::model::NextRip;
 use crate::features::vmexit::model::{GUEST_STATE, Reason, SHUTDOWN_HOST, bit};
 use crate::machine::{Flow, Machine, Scene, Stop};
@@ -99,19 +99,40 @@ impl Machine<'_> {
         for _ in 0..8 {
             self.commit_side_effects(&event)?;
             self.set_delivering(Some(event));
+            self.hits = 0;
+            let by_branch = self.steps_branches();
             match self.through_idt(&event) {
                 Ok(()) => {
                     self.set_delivering(None);
                     if self.t.does(event_injection::ENDS_SHADOW) {
                         self.r.shadow = false;
                     }
-                    return Ok(());
+                    // When an event that BTF steps traps, in or in front of its handler, is not described.
+                    return if by_branch { Err(Stop::Open) } else { self.delivered() };
                 }
+                // Whether what a delivery met is lost with it is open.
+                Err(Stop::Raise(_)) if self.hits != 0 => return Err(Stop::Open),
                 Err(Stop::Raise(second)) => event = self.escalate(event, second)?,
                 Err(stop) => return Err(stop),
             }
         }
         Err(Stop::Open)
+    }
+
+    /// Whether TF steps transfers of control alone.
+    fn steps_branches(&self) -> bool {
+        self.r.rflags & flag::TF != 0 && self.r.branches.debugctl & debugctl::BTF != 0
+    }
+
+    /// The trap for what was met of breakpoints, in front of the handler.
+    fn delivered(&mut self) -> Flow {
+        match core::mem::take(&mut self.hits) {
+            0 => Ok(()),
+            bits => {
+                self.budget = self.budget.checked_sub(1).ok_or(Stop::Open)?;
+                self.deliver(Event::debug(bits))
+            }
+        }
     }
 
     /// The event that a second fault during delivery makes (vol. 2, 8.2.9).
@@ -164,10 +185,14 @@ impl Machine<'_> {
         // Which records an exception or interrupt leaves is not described.
         self.open_branches |= self.r.branches.debugctl & 1 != 0;
         if event.vector == 1 && event.kind == Kind::Icebp {
+            if self.r.branches.debugctl & debugctl::BTF != 0 {
+                // INT1 raises #DB, which leaves DR6 alone: whether it clears BTF is not described.
+                return Err(Stop::Open);
+            }
             self.leaves(debug::ICEBP_DB, Scene::Here)?;
         }
         if event.vector == 1 && event.kind == Kind::Exception {
-            self.r.dr6 |= event.dr6;
+            self.debug_status(event.dr6);
             self.r.dr7 &= !dr::DR7_GD;
             if self.open_branches && self.t.does(lbrv::DB_CLEARS) {
                 self.r.branches.debugctl &= !1;
@@ -204,16 +229,17 @@ impl Machine<'_> {
             return Ok(());
         }
         if event.vector == 1 && self.t.does(intercepts::EXCP_DB_DR6) {
-            self.r.dr6 |= event.dr6;
+            self.debug_status(event.dr6);
+        }
+        if event.vector == 1 && self.t.does(intercepts::EXCP_DB_DR7) {
+            self.r.dr7 &= !dr::DR7_GD;
         }
         if event.address.is_some() {
             self.leaves(intercepts::EXCP_PF_CR2_KEPT, Scene::Here)?;
         }
         let info1 = self.t.said(intercepts::EXCP_ERROR, event.error.map(u64::from));
         let info2 = self.t.said(intercepts::EXCP_PF_CR2, event.address);
-        // Whether the intercept precedes the clearing of DR7.GD is open.
-        let detect = event.vector == 1 && event.dr6 == dr::DR6_BD;
-        let stop = self.exit(Reason {
+        self.exit(Reason {
             info1,
             info2,
             data_fault: event.vector == 14 && !event.fetch,
@@ -222,11 +248,7 @@ impl Machine<'_> {
                 exit::EXCP + u64::from(event.vector),
                 if soft { NextRip::SoftException } else { NextRip::None },
             )
-        });
-        if detect {
-            self.open_fields |= bit(Field::DR7);
-        }
-        stop
+        })
     }
 }
 

@@ -1,19 +1,21 @@
 //! One instruction of the guest: fetch, breakpoints, execution, single-step.
 
-use crate::arch::{cr0, dr, flag};
+use crate::arch::{cr0, flag};
 use crate::case::{Insn, world};
 use crate::features::intercepts::table;
 use crate::machine::delivery::Event;
 use crate::machine::fetch::Fetched;
 use crate::machine::idt::has_error_code;
 use crate::machine::paging::Access;
-use crate::machine::{Flow, Machine, Stop};
+use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::outcome::L2Event;
-use crate::rules::{debug, intercepts};
+use crate::rules::{bus_lock, intercepts, vmrun_state};
 
 impl Machine<'_> {
     /// Executes the instruction at RIP.
     pub(crate) fn instruction(&mut self) -> Flow {
+        self.leaves(vmrun_state::READ_ONCE, Scene::Here)?;
+        self.hits = 0;
         self.execution_breakpoint()?;
         let (fetched, length) = self.fetch()?;
         let single_step = self.r.rflags & flag::TF != 0;
@@ -23,6 +25,7 @@ impl Machine<'_> {
             self.next_rip &= 0xffff_ffff;
         }
         self.sti = false;
+        self.branched = false;
         match fetched {
             Fetched::Move(gpr, value) => self.set_gpr(gpr, value),
             Fetched::Insn(insn) => self.execute(insn)?,
@@ -31,10 +34,10 @@ impl Machine<'_> {
         self.r.rip = self.next_rip;
         self.r.rflags &= !flag::RF;
         self.r.shadow = self.sti && !shadow;
-        if self.t.rule(debug::TF_TRAP, single_step) {
-            return Err(Stop::Raise(Event::debug(dr::DR6_BS)));
+        match self.trapped(single_step) {
+            0 => Ok(()),
+            bits => Err(Stop::Raise(Event::debug(bits))),
         }
-        Ok(())
     }
 
     /// L2's stub: logs what its frame says, and goes on to the VMMCALL.
@@ -173,9 +176,7 @@ impl Machine<'_> {
         if self.guest.is_none() {
             return Ok(linear);
         }
-        if !self.r.canonical(linear) {
-            return Err(self.gp(0));
-        }
+        self.canonical_operand(linear)?;
         let aligned = self.r.cr0 & cr0::AM != 0 && self.r.rflags & flag::AC != 0 && self.r.cpl == 3;
         if aligned && linear & 7 != 0 {
             return Err(Stop::Raise(Event::coded(17, 0)));
@@ -183,27 +184,33 @@ impl Machine<'_> {
         if linear & 0xfff > 0xff8 {
             return Err(Stop::Open);
         }
+        self.byte_address(linear, access)
+    }
+
+    /// #GP of a memory operand at no canonical address.
+    pub(crate) fn canonical_operand(&self, linear: u64) -> Flow {
+        if self.r.canonical(linear) { Ok(()) } else { Err(self.gp(0)) }
+    }
+
+    /// Where a byte of memory is.
+    pub(crate) fn byte_address(&mut self, linear: u64, access: Access) -> Flow<u64> {
         let pa = self.translate(linear, access)?;
         self.through_tlb(linear, pa)
     }
 
     fn data_read(&mut self, linear: u64) -> Flow<u64> {
         let pa = self.data_address(linear, Access::READ)?;
+        self.watch(linear, 8, false)?;
         Ok(self.mem.read(pa, 8))
     }
 
     /// A locked read and write of 8 bytes; what was there. The new value is made
     /// of the old one and RAX.
     fn locked(&mut self, linear: u64, change: impl Fn(u64, u64) -> u64) -> Flow<u64> {
-        let pa = match self.data_address(linear, Access::WRITE) {
-            Ok(pa) => pa,
-            // Whether its fault or the exit of a bus lock comes first is open.
-            Err(_) if self.guest.as_ref().is_some_and(|g| g.bus_lock && g.bus_locks == 0) => {
-                return Err(Stop::Open);
-            }
-            Err(stop) => return Err(stop),
-        };
+        self.leaves(bus_lock::FAULT_FIRST, Scene::Access(linear))?;
+        let pa = self.data_address(linear, Access::WRITE)?;
         self.bus_lock(linear, true)?;
+        self.watch(linear, 8, true)?;
         let old = self.mem.read(pa, 8);
         self.mem.write(pa, 8, change(old, self.r.gpr[0]));
         Ok(old)
@@ -212,6 +219,7 @@ impl Machine<'_> {
     pub(crate) fn data_write(&mut self, linear: u64, value: u64) -> Flow {
         let pa = self.data_address(linear, Access::WRITE)?;
         self.bus_lock(linear, false)?;
+        self.watch(linear, 8, true)?;
         self.mem.write(pa, 8, value);
         Ok(())
     }
@@ -221,6 +229,7 @@ impl Machine<'_> {
             return Err(self.gp(0));
         }
         self.record_branch(target);
+        self.branched = true;
         self.next_rip = target;
         Ok(())
     }

@@ -95,6 +95,7 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         self.next_rip = rip;
+        self.branched = true;
         Ok(())
     }
 }

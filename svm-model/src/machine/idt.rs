@@ -1,6 +1,6 @@
 //! Delivery through the guest's IDT in long mode (vol. 2, 8.9).
 
-use crate::arch::flag;
+use crate::arch::{dr, flag};
 use crate::case::world;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
@@ -107,13 +107,25 @@ impl Machine<'_> {
             return Err(Stop::Raise(Event::coded(12, 0)));
         }
         let pa = self.translate(rsp, Access::SYSTEM_WRITE)?;
+        self.watch(rsp, 8, true)?;
         self.mem.write(pa, 8, value);
         Ok(())
     }
 
-    fn pushed_flags(&self, event: &Event) -> u64 {
-        let fault = event.kind == Kind::Exception && event.vector != 1 && event.vector != 8;
-        self.r.rflags | if fault { flag::RF } else { 0 }
+    /// RFLAGS as an event pushes them.
+    fn pushed_flags(&mut self, event: &Event) -> u64 {
+        let flags = self.r.rflags;
+        match event.kind {
+            Kind::Interrupt | Kind::Nmi => self.t.said(debug::RF_INTERRUPT, flags),
+            Kind::SoftInterrupt | Kind::SoftException | Kind::Icebp => {
+                self.t.said(debug::RF_SOFTWARE, flags & !flag::RF)
+            }
+            Kind::Exception if event.vector == 8 => flags,
+            Kind::Exception if event.vector == 1 && event.dr6 & dr::DR6_BD == 0 => {
+                self.t.said(debug::RF_DEBUG, flags & !flag::RF)
+            }
+            Kind::Exception => flags | self.t.said(debug::RF_FAULT, flag::RF),
+        }
     }
 
     fn enter_handler(&mut self, gate: &Gate, rsp: u64) {

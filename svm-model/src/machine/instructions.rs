@@ -11,6 +11,9 @@ use crate::machine::paging::Access;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{decode_assists, intercepts, tsc_scale};
 
+/// Performance counters that every processor has, and RDPMC reads (vol. 2, 13.2.1).
+const COUNTERS: u32 = 4;
+
 impl Machine<'_> {
     pub(crate) fn plain_instruction(&mut self, insn: &Insn) -> Flow {
         match insn {
@@ -47,6 +50,9 @@ impl Machine<'_> {
                 if self.operand(1)? != 0 {
                     return Err(self.gp(0));
                 }
+                if self.t.does(intercepts::MONITOR_MEMORY_FIRST) {
+                    self.monitor_operand()?;
+                }
                 self.intercept(&table::MONITOR)?;
                 self.armed = true;
                 Ok(())
@@ -77,16 +83,29 @@ impl Machine<'_> {
         if self.t.rule(intercepts::PCE_FIRST, forbidden) {
             return Err(self.gp(0));
         }
-        self.intercept(&table::RDPMC)?;
-        if self.operand(1)? != 0 {
-            return Err(Stop::Open);
+        let counter = self.operand(1)? as u32;
+        if self.t.rule(intercepts::RDPMC_COUNTER_FIRST, counter >= COUNTERS) {
+            return Err(self.gp(0));
         }
+        self.intercept(&table::RDPMC)?;
         self.forget(&[0, 2])
     }
 
     /// MONITOR and MWAIT outside CPL 0 are #UD while MonMwaitUserEn is clear.
     fn monitor_user(&mut self) -> Flow {
         if self.r.cpl == 0 { Ok(()) } else { Err(self.ud()) }
+    }
+
+    /// MONITOR checks its operand as a load of one byte does.
+    fn monitor_operand(&mut self) -> Flow {
+        let address = self.operand(0)?;
+        if self.r.mode64() {
+            self.canonical_operand(address)?;
+        } else if self.r.ds.base != 0 {
+            return Err(Stop::Open);
+        }
+        let linear = if self.r.mode64() { address } else { address & 0xffff_ffff };
+        self.byte_address(linear, Access::READ).map(drop)
     }
 
     fn mwait(&mut self) -> Flow {
@@ -204,6 +223,7 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         let pa = self.stack_address(rsp, Access::WRITE)?;
+        self.watch(rsp, 8, true)?;
         self.mem.write(pa, 8, value);
         self.r.gpr[4] = rsp;
         Ok(())
@@ -218,6 +238,7 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         let pa = self.stack_address(rsp, Access::READ)?;
+        self.watch(rsp, 8, false)?;
         Ok(self.mem.read(pa, 8))
     }
 

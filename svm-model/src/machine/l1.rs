@@ -56,8 +56,12 @@ impl Machine<'_> {
         for load in encode::loads(insn).iter() {
             self.set_gpr(load.gpr, load.value);
         }
+        self.hits = 0;
         let done = match self.execute(insn) {
-            Ok(()) => true,
+            Ok(()) => {
+                self.trap_in_host();
+                true
+            }
             Err(Stop::Raise(event)) => {
                 self.observe_exception(&event);
                 false
@@ -66,6 +70,15 @@ impl Machine<'_> {
         };
         self.physical_in_host(self.l1_rflags & flag::IF != 0)?;
         Ok(done)
+    }
+
+    /// #DB behind an instruction of L1 that met a breakpoint.
+    fn trap_in_host(&mut self) {
+        let bits = core::mem::take(&mut self.hits);
+        if bits != 0 {
+            self.debug_status(bits);
+            self.observe_exception(&Event::debug(bits));
+        }
     }
 
     fn l1(&mut self, insn: &Insn, rax: Option<u64>) -> Flow {
@@ -111,6 +124,9 @@ impl Machine<'_> {
                 | Insn::Wrmsr(..)
                 | Insn::Invlpg(_)
                 | Insn::Pause
+                | Insn::Load(..)
+                | Insn::Store(_)
+                | Insn::Out { .. }
         );
         if !stays {
             return Err(Stop::Open);

@@ -63,6 +63,8 @@ pub(crate) enum Scene<'s> {
     Register(u8),
     /// The guest that #VMEXIT leaves.
     Leaving(&'s Guest),
+    /// An access to that linear address.
+    Access(u64),
     /// An event on its way.
     Event(&'s Event),
 }
@@ -84,6 +86,12 @@ pub(crate) struct Machine<'a> {
     pub(crate) l1_rflags: u64,
     /// RIP after the instruction that executes.
     pub(crate) next_rip: u64,
+    /// Bits of DR6 for what the instruction that executes has met of breakpoints.
+    pub(crate) hits: u64,
+    /// The instruction that executes has transferred control.
+    pub(crate) branched: bool,
+    /// The breakpoints' bits of DR6 are open.
+    pub(crate) open_dr6: bool,
     /// The instruction that executes is an STI that set IF.
     pub(crate) sti: bool,
     pub(crate) fetch: fetch::Cursor,
@@ -126,6 +134,9 @@ impl<'a> Machine<'a> {
             guest: None,
             l1_rflags: world::L1_RFLAGS,
             next_rip: 0,
+            hits: 0,
+            branched: false,
+            open_dr6: false,
             sti: false,
             fetch: fetch::Cursor::default(),
             l2_log: Vec::new(),

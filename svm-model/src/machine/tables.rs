@@ -35,6 +35,7 @@ impl Machine<'_> {
 
     fn store_pseudo_descriptor(&mut self, table: Table) -> Flow {
         let at = self.table_address(self.r.gpr[3], Access::WRITE)?;
+        self.watch(self.r.gpr[3], 10, true)?;
         self.mem.write(at, 2, table.limit.into());
         self.mem.write(at + 2, 8, table.base);
         Ok(())
@@ -77,6 +78,7 @@ impl Machine<'_> {
 
     fn load_pseudo_descriptor(&mut self) -> Flow<Table> {
         let at = self.table_address(self.r.gpr[3], Access::READ)?;
+        self.watch(self.r.gpr[3], 10, false)?;
         Ok(Table { limit: self.mem.read(at, 2) as u32, base: self.mem.read(at + 2, 8) })
     }
 

@@ -146,12 +146,13 @@ fn breakpoints() -> Vec<Draft> {
             .field(Field::RIP, 1)
             .field(Field::DR6, dr::DR6_ONES | dr::DR6_BS),
         real(at("and-step", CODE, 0, CODE + 1))
-            .about([r::debug::TF_TRAP, r::debug::EXEC_BREAKPOINT])
+            .about(r::debug::TF_TRAP)
             .set(Field::RFLAGS, flag::FIXED | flag::TF)
             .run()
             .exits(DB)
             .field(Field::RIP, 1)
-            .field(Field::DR6, dr::DR6_ONES | dr::DR6_BS | dr::DR6_B0),
+            // The bit of the breakpoint in front can be set beside BS (13.1.1.3), or not yet.
+            .field_open(Field::DR6),
     ]
 }
 
@@ -297,7 +298,7 @@ fn watched_stack() -> Vec<Draft> {
     let stub = |vector: u64| world::L2_STUBS + 32 * vector;
     let watched = |id: &str, insn: Insn| {
         Draft::new(Debug, format!("aborts/watched-stack-{id}"))
-            .about(About::Section("13.1.3"))
+            .about(r::debug::DATA_BREAKPOINT)
             .program(&[insn])
             .step(Step::WriteDr(0, world::L2_STACK - 8))
             .set(Field::DR7, WRITES)

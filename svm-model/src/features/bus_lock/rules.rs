@@ -1,5 +1,6 @@
 //! The bus lock threshold (15.14.5).
 
+use super::mutants;
 use crate::rules::table::rules;
 
 rules! { BusLock;
@@ -12,5 +13,7 @@ rules! { BusLock;
     EXIT = "bus-lock.exit", "15.14.5", one, "With a count of zero the bus lock does not execute, but exits with 0xa5.";
     INFO = "bus-lock.exitinfo", "15.14.5", one, "The exit has zero in EXITINFO1 and EXITINFO2.",
         broken = Is(1);
+    FAULT_FIRST = "bus-lock.fault-first", "15.14.5", one, "An access that faults is no bus lock: nothing is counted, and nothing exits, before it is known that the access can be made.",
+        broken = Instead(mutants::counted_first);
     SAVED = "bus-lock.saved", "15.14.5", one, "#VMEXIT writes what is left of the count to the VMCB.";
 }

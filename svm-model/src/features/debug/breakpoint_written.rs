@@ -5,19 +5,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{Debug, Lbrv};
-use crate::arch::{cr4, dr, event, flag, int_ctl, int_state, msr, virt_ext};
+use crate::arch::{cr4, debugctl::BTF, dr, event, flag, int_ctl, int_state, msr, virt_ext};
 use crate::case::written::fault;
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::outcome::Obs;
 use crate::rules as r;
+use crate::rules::RuleId;
 use crate::vmcb::{Field, exit};
 
 const IF: u64 = flag::FIXED | flag::IF;
 const ZF: u64 = 0x40;
 const DB: u64 = exit::EXCP + 1;
-
-const BTF: u64 = 2;
 
 /// What breakpoint 0 watches, and DR7 for it.
 const WATCHED: u64 = world::DATA + 0x1000;
@@ -30,8 +29,8 @@ const ON_IO: u64 = 0x2_0000 | ON_EXECUTION;
 /// Where RFLAGS are in the frame of an event at the same privilege, in 64-bit mode.
 const PUSHED: u64 = world::L2_STACK - 24;
 
-fn draft(id: impl AsRef<str>, section: &'static str) -> Draft {
-    Draft::new(Debug, format!("breakpoints/{}", id.as_ref())).about(About::Section(section))
+fn draft(id: impl AsRef<str>, about: impl Into<About>) -> Draft {
+    Draft::new(Debug, format!("breakpoints/{}", id.as_ref())).about(about)
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
@@ -49,7 +48,10 @@ fn in_l1() -> Vec<Draft> {
     let mut cases = Vec::new();
     for (name, at, dr7, insn) in rows {
         for gif in [false, true] {
-            let d = draft(format!("l1,{name},gif={}", u8::from(gif)), "15.17")
+            let met =
+                if name == "io" { r::debug::IO_BREAKPOINT } else { r::debug::DATA_BREAKPOINT };
+            let about = if gif { met } else { r::vgif::DISCARDS_BREAKPOINTS };
+            let d = draft(format!("l1,{name},gif={}", u8::from(gif)), about)
                 .step(Step::WriteCr(4, world::L1_CR4 | cr4::DE))
                 .step(Step::WriteDr(6, dr::DR6_ONES))
                 .step(Step::WriteDr(0, at))
@@ -74,7 +76,7 @@ fn in_l2() -> Vec<Draft> {
     ];
     let mut cases: Vec<Draft> = rows
         .map(|(name, at, dr7, insn)| {
-            draft(format!("l2,{name},gif=0"), "15.17")
+            draft(format!("l2,{name},gif=0"), r::vgif::DISCARDS_BREAKPOINTS)
                 .program(&[Insn::Clgi, Insn::Nop, insn, Insn::Nop])
                 .step(Step::WriteDr(0, at))
                 .set(Field::DR7, dr7)
@@ -85,8 +87,7 @@ fn in_l2() -> Vec<Draft> {
         .into();
     // The trap of TF is none of them.
     cases.push(
-        draft("l2,tf,gif=0", "15.17")
-            .about(r::debug::TF_TRAP)
+        draft("l2,tf,gif=0", r::debug::TF_TRAP)
             .program(&[Insn::Clgi, Insn::Nop])
             .set(Field::RFLAGS, flag::TF | flag::FIXED)
             .run()
@@ -100,7 +101,7 @@ fn in_l2() -> Vec<Draft> {
 fn branches() -> Vec<Draft> {
     const TARGET: u64 = world::L2_CODE + 0x80;
     let stepped = |id: &str, program: &[Insn]| {
-        draft(format!("btf,{id}"), "13.1.6.2")
+        draft(format!("btf,{id}"), r::debug::BTF)
             .program(program)
             .step(Step::Wrmsr(msr::DEBUGCTL, BTF))
             .set(Field::RFLAGS, flag::TF | flag::FIXED)
@@ -144,7 +145,7 @@ fn branches() -> Vec<Draft> {
         ),
         // Any #DB ends it.
         left(
-            draft("btf,breakpoint", "13.1.6.2")
+            draft("btf,breakpoint", r::debug::BTF_CLEARED)
                 .program(&[Insn::Nop, Insn::Nop])
                 .step(Step::Wrmsr(msr::DEBUGCTL, BTF))
                 .step(Step::WriteDr(0, world::L2_CODE + 1))
@@ -154,7 +155,7 @@ fn branches() -> Vec<Draft> {
             0,
         ),
         Draft::new(Lbrv, "breakpoints/btf,virtualized")
-            .about(About::Section("15.23.1"))
+            .about([r::debug::BTF, r::debug::BTF_CLEARED, r::lbrv::LOAD])
             .needs(&[CpuFeature::Lbrv])
             .program(&jump)
             .set(Field::VIRT_EXT, virt_ext::LBR)
@@ -169,13 +170,17 @@ fn branches() -> Vec<Draft> {
 /// RF in the RFLAGS that an event pushes (3.1.6).
 fn pushed() -> Vec<Draft> {
     const PENDING: u64 = int_ctl::V_IRQ | int_ctl::V_IGN_TPR;
-    let rf = |id: &str, program: &[Insn]| draft(format!("rf,{id}"), "3.1.6").program(program);
+    use r::debug::{RF_DEBUG, RF_FAULT, RF_INTERRUPT, RF_SOFTWARE};
+    let rf = |id: &str, about: RuleId, program: &[Insn]| {
+        draft(format!("rf,{id}"), about).program(program)
+    };
     let nops = [Insn::Nop, Insn::Nop];
     let inject = |id: &str, kind: u64, vector: u64| {
-        rf(id, &nops).set(Field::EVENTINJ, event::V | kind | vector)
+        let about = if kind == event::EXCEPTION { RF_FAULT } else { RF_INTERRUPT };
+        rf(id, about, &nops).set(Field::EVENTINJ, event::V | kind | vector)
     };
     vec![
-        rf("interrupt", &nops)
+        rf("interrupt", RF_INTERRUPT, &nops)
             .set(Field::RFLAGS, IF)
             .clgi()
             .raise(Event::Intr(0x61))
@@ -183,14 +188,14 @@ fn pushed() -> Vec<Draft> {
             .takes(0x61, 0, world::L2_CODE)
             .peek(PUSHED)
             .value(IF),
-        rf("nmi", &nops)
+        rf("nmi", RF_INTERRUPT, &nops)
             .clgi()
             .raise(Event::Nmi)
             .run()
             .takes(2, 0, world::L2_CODE)
             .peek(PUSHED)
             .value(flag::FIXED),
-        rf("virtual-interrupt", &nops)
+        rf("virtual-interrupt", RF_INTERRUPT, &nops)
             .set(Field::RFLAGS, IF)
             .set(Field::INT_CTL, PENDING)
             .set(Field::INT_VECTOR, 0x50)
@@ -213,31 +218,36 @@ fn pushed() -> Vec<Draft> {
             .takes(6, 0, world::L2_CODE)
             .peek(PUSHED)
             .value(flag::RF | flag::FIXED),
-        rf("fault", &[Insn::Ud2])
+        rf("fault", RF_FAULT, &[Insn::Ud2])
             .run()
             .takes(6, 0, world::L2_CODE)
             .peek(PUSHED)
             .value(flag::RF | flag::FIXED),
-        rf("fault-with-error", &[Insn::WriteCr(8, 0)]).user().run().takes(13, 0, world::L2_CODE),
-        rf("int-n", &[Insn::Int(0x61)])
+        rf("fault-with-error", RF_FAULT, &[Insn::WriteCr(8, 0)])
+            .user()
+            .run()
+            .takes(13, 0, world::L2_CODE)
+            .peek(PUSHED)
+            .value(flag::RF | flag::FIXED),
+        rf("int-n", RF_SOFTWARE, &[Insn::Int(0x61)])
             .set(Field::RFLAGS, flag::RF | flag::FIXED)
             .run()
             .takes(0x61, 0, world::L2_CODE + 2)
             .peek(PUSHED)
             .value(flag::FIXED),
-        rf("int3", &[Insn::Int3])
+        rf("int3", RF_SOFTWARE, &[Insn::Int3])
             .set(Field::RFLAGS, flag::RF | flag::FIXED)
             .run()
             .takes(3, 0, world::L2_CODE + 1)
             .peek(PUSHED)
             .value(flag::FIXED),
-        rf("trap", &nops)
+        rf("trap", RF_DEBUG, &nops)
             .set(Field::RFLAGS, flag::TF | flag::FIXED)
             .run()
             .takes(1, 0, world::L2_CODE + 1)
             .peek(PUSHED)
             .value(flag::TF | flag::FIXED),
-        rf("execution-breakpoint", &nops)
+        rf("execution-breakpoint", RF_DEBUG, &nops)
             .step(Step::WriteDr(0, world::L2_CODE + 1))
             .set(Field::DR7, ON_EXECUTION)
             .run()
@@ -251,8 +261,7 @@ fn pushed() -> Vec<Draft> {
 fn hlt() -> Vec<Draft> {
     let behind = world::L2_CODE + 1;
     let halted = |id: &str| {
-        draft(format!("hlt,{id}"), "15.12.2")
-            .about([r::debug::TF_TRAP, r::virq::HLT_WAKES])
+        draft(format!("hlt,{id}"), [r::debug::TF_TRAP, r::virq::HLT_WAKES])
             .program(&[Insn::Hlt, Insn::Nop])
             .set(Field::INT_STATE, int_state::SHADOW)
             .set(Field::RFLAGS, IF | flag::TF)

@@ -1,35 +1,14 @@
 //! Breakpoints and debug registers (15.8.2, 15.9; vol. 2, 13.1).
 
 use crate::arch::vmcb::Field;
-use crate::arch::{cr4, dr, exit, flag};
+use crate::arch::{cr4, dr, exit};
 use crate::machine::delivery::Event;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{RuleId, debug, decode_assists, intercepts};
 
 impl Machine<'_> {
-    pub(crate) fn execution_breakpoint(&mut self) -> Flow {
-        if self.r.dr7 & 0xff == 0 {
-            return Ok(());
-        }
-        let linear = self.linear_rip();
-        for n in 0..4 {
-            let enabled = self.r.dr7 >> (2 * n) & 3 != 0;
-            let execution = self.r.dr7 >> (16 + 4 * n) & 0xf == 0;
-            if enabled && execution && self.r.dr[n] == linear {
-                let resume = self.r.rflags & flag::RF != 0;
-                if self.t.rule(debug::EXEC_BREAKPOINT, !resume) {
-                    return Err(Stop::Raise(Event::debug(1 << n)));
-                }
-            } else if enabled && !execution {
-                // Data breakpoints are not described.
-                return Err(Stop::Open);
-            }
-        }
-        Ok(())
-    }
-
     /// The checks in front of a debug-register access; the register's number.
-    pub(crate) fn debug_register(&mut self, n: u8, read: bool, gpr: u8) -> Flow<u8> {
+    pub(crate) fn debug_register(&mut self, n: u8, written: Option<u64>, gpr: u8) -> Flow<u8> {
         if n > 7 {
             return Err(self.ud());
         }
@@ -40,27 +19,49 @@ impl Machine<'_> {
         if self.t.rule(intercepts::DR_EXCEPTIONS_FIRST, self.r.cpl != 0) {
             return Err(self.gp(0));
         }
-        let field = if read { Field::INTERCEPT_DR_READ } else { Field::INTERCEPT_DR_WRITE };
+        let high = n > 3 && written.is_some_and(|value| value >> 32 != 0);
         let detect = self.r.dr7 & dr::DR7_GD != 0;
-        if self.guest.is_some() {
-            let wanted = self.intercepts(field, n);
-            if detect && wanted {
-                return Err(Stop::Open);
-            }
-            let info = self.decoded(decode_assists::DR_GPR, u64::from(gpr & 15));
-            if self.t.rule(dr_rule(read, n), wanted) {
-                let base = if read { exit::DR_READ } else { exit::DR_WRITE };
-                return self.exit_control(base + u64::from(n), info);
-            }
+        if high && detect {
+            // Which of the two comes first, the manual does not say.
+            return Err(Stop::Open);
         }
-        if self.t.rule(debug::GD, detect) {
-            return Err(Stop::Raise(Event::debug(dr::DR6_BD)));
+        if n > 3 && written.is_some() && self.t.rule(debug::DR_WRITE_HIGH, high) {
+            return Err(self.gp(0));
         }
+        if self.t.does(debug::GD_FIRST) {
+            self.general_detect()?;
+        }
+        self.intercept_dr(n, written.is_none(), gpr)?;
+        self.general_detect()?;
         Ok(if alias { n + 2 } else { n })
     }
 
+    fn general_detect(&mut self) -> Flow {
+        if self.t.rule(debug::GD, self.r.dr7 & dr::DR7_GD != 0) {
+            return Err(Stop::Raise(Event::debug(dr::DR6_BD)));
+        }
+        Ok(())
+    }
+
+    fn intercept_dr(&mut self, n: u8, read: bool, gpr: u8) -> Flow {
+        if self.guest.is_none() {
+            return Ok(());
+        }
+        let field = if read { Field::INTERCEPT_DR_READ } else { Field::INTERCEPT_DR_WRITE };
+        let wanted = self.intercepts(field, n);
+        let info = self.decoded(decode_assists::DR_GPR, u64::from(gpr & 15));
+        if self.t.rule(dr_rule(read, n), wanted) {
+            let base = if read { exit::DR_READ } else { exit::DR_WRITE };
+            return self.exit_control(base + u64::from(n), info);
+        }
+        Ok(())
+    }
+
     pub(crate) fn read_dr(&mut self, n: u8, gpr: u8) -> Flow {
-        let n = self.debug_register(n, true, gpr)?;
+        let n = self.debug_register(n, None, gpr)?;
+        if n == 6 && self.open_dr6 {
+            return self.forget(&[gpr.into()]);
+        }
         let value = match n {
             6 => self.r.dr6,
             7 => self.r.dr7,
@@ -72,14 +73,9 @@ impl Machine<'_> {
 
     pub(crate) fn write_dr(&mut self, n: u8, gpr: u8) -> Flow {
         let value = self.operand(gpr)?;
-        // The order of this #GP and the intercept shows only where both apply.
-        let high = matches!(n, 4..=7) && value >> 32 != 0;
-        if high && self.r.cpl == 0 && self.intercepts(Field::INTERCEPT_DR_WRITE, n) {
-            return Err(Stop::Open);
-        }
-        let n = self.debug_register(n, false, gpr)?;
-        if n > 5 && self.t.rule(debug::DR_WRITE_HIGH, high) {
-            return Err(self.gp(0));
+        let n = self.debug_register(n, Some(value), gpr)?;
+        if n == 6 {
+            self.open_dr6 = false;
         }
         let fixed = self.t.does(debug::DR6_FIXED);
         match n {

@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 
 use crate::Feature::{Debug, Intercepts};
 use crate::arch::{cr4, dr};
-use crate::case::{About, Draft, Event, Insn, world};
+use crate::case::{Draft, Event, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::outcome::Obs;
 use crate::rules as r;
+use crate::rules::RuleId;
 use crate::vmcb::{Field, exit};
 
 const RCX: u8 = 1;
@@ -20,8 +21,8 @@ const PAGE: u64 = world::DATA + 0xf000;
 const OWN_ENTRY: u64 = world::l2pt::PT + 0xf * 8;
 const NESTED_ENTRY: u64 = world::npt::PT + 0xf * 8;
 
-fn draft(id: impl AsRef<str>) -> Draft {
-    Draft::new(Intercepts, format!("priority/{}", id.as_ref())).about(About::Section("15.9"))
+fn draft(id: impl AsRef<str>, about: RuleId) -> Draft {
+    Draft::new(Intercepts, format!("priority/{}", id.as_ref())).about(about)
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
@@ -31,7 +32,9 @@ pub(crate) fn cases() -> Vec<Draft> {
 /// All exceptions come first: there are four counters.
 fn rdpmc() -> Vec<Draft> {
     let read = |id: String, ecx: u64| {
-        draft(id).program(&[Insn::Mov(RCX, ecx), Insn::Rdpmc]).intercept(exit::RDPMC)
+        draft(id, r::intercepts::RDPMC_COUNTER_FIRST)
+            .program(&[Insn::Mov(RCX, ecx), Insn::Rdpmc])
+            .intercept(exit::RDPMC)
     };
     let mut cases = Vec::new();
     for ecx in [4u64, 5, 0x1000, 0x4000_0000, 0xffff_ffff] {
@@ -65,7 +68,7 @@ fn general_detect() -> Vec<Draft> {
     for (name, insn, code) in accesses {
         let detected = |id: &str| {
             Draft::new(Debug, format!("priority/gd,{name}{id}"))
-                .about(r::debug::GD)
+                .about([r::debug::GD, r::debug::GD_FIRST])
                 .program(&[Insn::Mov(2, 0), insn.clone()])
                 .set(Field::RAX, dr::DR7_ONES)
                 .set(Field::DR7, dr::DR7_ONES | dr::DR7_GD)
@@ -82,12 +85,9 @@ fn general_detect() -> Vec<Draft> {
 /// MONITOR loads a byte, as far as exceptions go.
 fn monitor() -> Vec<Draft> {
     let looks = |id: &str, rax: u64| {
-        draft(format!("monitor,{id}")).needs(&[CpuFeature::Monitor]).program(&[
-            Insn::Mov(RCX, 0),
-            Insn::Mov(2, 0),
-            Insn::Mov(0, rax),
-            Insn::Monitor,
-        ])
+        draft(format!("monitor,{id}"), r::intercepts::MONITOR_MEMORY_FIRST)
+            .needs(&[CpuFeature::Monitor])
+            .program(&[Insn::Mov(RCX, 0), Insn::Mov(2, 0), Insn::Mov(0, rax), Insn::Monitor])
     };
     let at = world::L2_CODE + 30;
     let mut cases = Vec::new();
@@ -116,7 +116,7 @@ fn monitor() -> Vec<Draft> {
 fn smi() -> Vec<Draft> {
     vec![
         Draft::new(Intercepts, "priority/smi-is-external")
-            .about(r::physical::SMI)
+            .about([r::physical::SMI_EXTERNAL, r::physical::SMI])
             .program(&[Insn::Nop])
             .clgi()
             .raise(Event::Smi)

@@ -60,8 +60,8 @@ rules! { Intercepts;
         broken = Is(0);
     EXCP_PF_CR2_KEPT = "intercept.pf-cr2", "15.12.15", one, "An intercepted #PF does not write CR2; a delivered one does.",
         broken = Instead(mutants::cr2_written);
-    EXCP_DB_DR6 = "intercept.db-dr6", "15.12.2", one, "An intercepted #DB has already written DR6.",
-        silent("Linux KVM, svm.c db_interception", "KVM hands DR6 from the VMCB on to user space as the cause of the intercepted #DB");
+    EXCP_DB_DR6 = "intercept.db-dr6", "15.12.2", one, "An intercepted #DB has already written DR6.";
+    EXCP_DB_DR7 = "intercept.db-dr7", "15.12.2", one, "An intercepted #DB has already cleared DR7.GD, as a handler finds it.";
     EXCP_2_IGNORED = "intercept.exception-2", "15.12.3", one, "Bit 2 of the exception intercepts does not intercept NMIs.";
     SIDT = "intercept.idtr-read", "15.9", two, "SIDT with its intercept set exits with 0x66, before it executes.";
     SGDT = "intercept.gdtr-read", "15.9", two, "SGDT with its intercept set exits with 0x67, before it executes.";
@@ -111,6 +111,8 @@ rules! { Intercepts;
     CPL_FIRST = "intercept.cpl-first", "15.9", two, "A privileged instruction at CPL 3 raises #GP before its intercept is checked.";
     TSD_FIRST = "intercept.tsd-first", "15.9", two, "RDTSC and RDTSCP that CR4.TSD forbids raise #GP before the intercept.";
     PCE_FIRST = "intercept.pce-first", "15.9", two, "RDPMC that CR4.PCE forbids raises #GP before the intercept.";
+    RDPMC_COUNTER_FIRST = "intercept.rdpmc-counter-first", "15.9", two, "RDPMC of a counter that there is not raises #GP before the intercept.";
+    MONITOR_MEMORY_FIRST = "intercept.monitor-memory-first", "15.9", one, "MONITOR checks its operand as a load of a byte does, and before the intercept.";
     UD_FIRST = "intercept.ud-first", "15.9", two, "An instruction that CPUID does not offer raises #UD even where its intercept is set.",
         silent("kvm-unit-tests svm_unsupported_instruction_intercept_test", "it expects #UD in the guest and no exit");
     UMIP_FIRST = "intercept.umip-first", "15.9", two, "A descriptor-table read that CR4.UMIP forbids raises #GP before the intercept.",

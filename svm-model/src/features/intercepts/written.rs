@@ -141,7 +141,7 @@ fn counters() -> Vec<Draft> {
     vec![
         rdpmc("rdpmc", 0).intercept(exit::RDPMC).run().exits(exit::RDPMC).at(2),
         rdpmc("rdpmc-not-intercepted", 0).run().ends().field(Field::RAX, 0),
-        missing.run().takes(13, 0, rip),
+        missing.about(i::RDPMC_COUNTER_FIRST).run().takes(13, 0, rip),
     ]
 }
 

@@ -20,6 +20,7 @@ impl Machine<'_> {
         let direction = if input { ioio::IN } else { 0 };
         self.io_allowed(port, size)?;
         self.io_map(port, size, direction)?;
+        self.watch_port(port, size)?;
         // What a port answers is no matter of SVM; OUT to an unused port does nothing.
         if input {
             self.unknown[0] = !0;

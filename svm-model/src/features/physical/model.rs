@@ -70,7 +70,8 @@ impl Machine<'_> {
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
             let wanted = self.wants(intercept::SMI);
             if self.t.rule(physical::SMI, wanted) {
-                return self.exit(Reason::new(exit::SMI, NextRip::None));
+                let info1 = Some(self.t.said(physical::SMI_EXTERNAL, 1));
+                return self.exit(Reason { info1, ..Reason::new(exit::SMI, NextRip::None) });
             }
             self.pending.smi = false;
             self.obs.push(Obs::L1Smi);

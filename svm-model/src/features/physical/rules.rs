@@ -12,6 +12,8 @@ rules! { Intercepts;
     NMI_PENDING = "intercept.nmi-pending", "15.13.2", one, "An intercepted NMI stays pending until the host sets GIF.",
         broken = Instead(mutants::nmi_lost);
     SMI = "intercept.smi", "15.13.3", two, "A pending SMI with its intercept set exits with 0x62.";
+    SMI_EXTERNAL = "intercept.smi-external", "15.13.3", one, "EXITINFO1 of an intercepted SMI that is asserted externally has bit 0 set.",
+        broken = Is(0);
     INIT = "intercept.init", "15.13.4", two, "A pending INIT with its intercept set exits with 0x63.";
     INIT_PENDING = "intercept.init-pending", "15.13.4", one, "An intercepted INIT stays pending.",
         broken = Instead(mutants::init_lost);

@@ -12,6 +12,7 @@ rules! { Vgif;
     HOLDS_SMI = "gif.holds-smi", "15.17", two, "With GIF clear an SMI stays pending.";
     HOLDS_INIT = "gif.holds-init", "15.17", two, "With GIF clear an INIT stays pending.";
     HOLDS_VINTR = "gif.holds-vintr", "15.17", one, "With GIF clear no virtual interrupt is taken.";
+    DISCARDS_BREAKPOINTS = "gif.breakpoints-discarded", "15.17", two, "With GIF clear a match of a breakpoint register raises nothing, and leaves DR6.";
     GUEST_CLGI_REAL = "gif.guest-clgi", "15.17", two, "A guest's CLGI or STGI that is neither intercepted nor virtualised acts on GIF itself.";
     VGIF_SUPPORTED = "vgif.supported", "15.33.2", two, "V_GIF_ENABLE has an effect only where CPUID offers virtual GIF.";
     VGIF_STGI = "vgif.stgi", "15.33.2", one, "With virtual GIF enabled, an unintercepted STGI in the guest sets V_GIF and leaves GIF.";

@@ -75,6 +75,11 @@ impl Machine<'_> {
         if self.open_flags {
             self.open_fields |= bit(Field::RFLAGS);
         }
+        if self.open_dr6 {
+            self.open_fields |= bit(Field::DR6);
+            self.open_host |= 1 << HostReg::Dr6 as u32;
+        }
+        self.hits = 0;
         if self.unknown[0] != 0 {
             self.open_fields |= bit(Field::RAX);
         }

@@ -63,6 +63,7 @@ impl Machine<'_> {
         }
         self.null_ss = open(Field::SS_ATTRIB);
         self.open_flags = open(Field::RFLAGS);
+        self.open_dr6 = open(Field::DR6);
         self.open_branches = open(Field::BR_FROM);
         self.unknown[0] = if open(Field::RAX) { !0 } else { 0 };
         Ok(carried)
@@ -101,7 +102,7 @@ impl Machine<'_> {
     }
 
     /// Which features are on for this guest: offered, and asked for.
-    fn activate(
+    pub(crate) fn activate(
         &mut self,
         vmcb_pa: u64,
         v: Image,

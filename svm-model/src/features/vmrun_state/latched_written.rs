@@ -24,7 +24,7 @@ fn writes(id: &str, feature: Feature, field: Field, value: u64, then: &[Insn]) -
     let mut program =
         vec![Insn::Mov(0, value), Insn::Store(world::VMCB + u64::from(field.offset()))];
     program.extend_from_slice(then);
-    Draft::new(feature, format!("latched/{id}")).about(About::Section("15.5.1")).program(&program)
+    Draft::new(feature, format!("latched/{id}")).about(r::vmrun_state::READ_ONCE).program(&program)
 }
 
 fn all_set(draft: Draft, pa: u64) -> Draft {
@@ -40,11 +40,12 @@ fn maps() -> Vec<Draft> {
     let efer = ELSEWHERE + 0x800 + 0x80 / 4;
     let io = |id: &str, base: u64| {
         let d = writes(id, Intercepts, Field::IOPM_BASE_PA, base, core::slice::from_ref(&out));
-        all_set(d.about(r::io::IOIO_BIT), ELSEWHERE + 0x10).intercept(exit::IOIO)
+        all_set(d.about([r::vmrun_state::READ_ONCE, r::io::IOIO_BIT]), ELSEWHERE + 0x10)
+            .intercept(exit::IOIO)
     };
     let msr = |id: &str, base: u64| {
         let d = writes(id, Msr, Field::MSRPM_BASE_PA, base, &[Insn::Rdmsr(msr::EFER)]);
-        all_set(d.about(r::msr::MAP_READ), efer).intercept(exit::MSR)
+        all_set(d.about([r::vmrun_state::READ_ONCE, r::msr::MAP_READ]), efer).intercept(exit::MSR)
     };
     vec![
         io("iopm-moved", ELSEWHERE).run().ends(),
@@ -66,7 +67,7 @@ fn maps() -> Vec<Draft> {
 
 /// Controls that live in the processor anyhow.
 fn controls() -> Vec<Draft> {
-    let section = || About::Section("15.5.1");
+    let once = || About::from(r::vmrun_state::READ_ONCE);
     let rows = [
         (
             "intercepts",
@@ -84,9 +85,9 @@ fn controls() -> Vec<Draft> {
             Insn::ReadCr(0, 0),
             r::intercepts::CR0_READ.into(),
         ),
-        ("virtual-interrupt", Virq, Field::INT_CTL, PENDING, Insn::Sti, section()),
-        ("nested-cr3", Intercepts, Field::N_CR3, 0, Insn::Nop, section()),
-        ("asid", TlbAsid, Field::GUEST_ASID, 0, Insn::Nop, section()),
+        ("virtual-interrupt", Virq, Field::INT_CTL, PENDING, Insn::Sti, once()),
+        ("nested-cr3", Intercepts, Field::N_CR3, 0, Insn::Nop, once()),
+        ("asid", TlbAsid, Field::GUEST_ASID, 0, Insn::Nop, once()),
     ];
     rows.map(|(id, feature, field, value, insn, about)| {
         writes(id, feature, field, value, &[insn, Insn::Nop]).about(about).run().ends()

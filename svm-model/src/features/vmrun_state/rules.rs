@@ -32,6 +32,8 @@ rules! { VmrunChecks;
     LOAD_SHADOW = "vmrun.load-shadow", "15.21.5", two, "VMRUN loads the interrupt shadow from bit 0 of INT_STATE.";
     LMA = "vmrun.efer-lma", "15.5.1", two, "With CR0.PG and EFER.LME set the guest is in long mode.";
     PAGED_REAL = "vmrun.paged-real-mode", "15.19", two, "CR0.PG set with CR0.PE clear is accepted by VMRUN, without long mode.";
+    READ_ONCE = "vmrun.read-once", "15.5.1", one, "What VMRUN has read of the VMCB's control area counts until #VMEXIT, whoever writes there.",
+        broken = Instead(mutants::read_again);
     VMCB_OWN_PAGE = "vmrun.vmcb-address", "VMRUN", one, "The VMCB is the one that rAX names.",
         broken = Is(world::VMCB2);
 }
