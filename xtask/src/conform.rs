@@ -88,7 +88,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         let side = rule_check::run(&title, &mut *place.executor, &cases, !args.no_shrink)?;
         let reason =
             |rule: RuleId| known.of_rule(place.kind, &place.build, rule).map(ToOwned::to_owned);
-        print!("{}", text::side(&side, &reason));
+        print!("{}", text::side(&side, &cases, &reason));
         news += side.news(&reason);
         if args.keep {
             for path in kept::keep(&env.repo, side.groups.iter().map(|g| &g.example))? {

@@ -23,6 +23,7 @@ mod report;
 mod review;
 mod rules;
 mod series;
+mod soak;
 mod source;
 mod suites;
 mod test_svm;
@@ -75,6 +76,7 @@ enum Command {
     Layout(layout::Args),
     Case(case::Args),
     Conform(Box<conform::Args>),
+    Soak(soak::Args),
     Rules(rules::Args),
     Mutate(mutate::Args),
     Bench(Box<bench::Args>),
@@ -107,6 +109,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
         Command::Conform(args) => conform::run(env, &args),
+        Command::Soak(args) => soak::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
         Command::Mutate(args) => mutate::run(env, &args),
         Command::Bench(args) => bench::run(env, &args),

@@ -5,10 +5,12 @@
 //! ```
 //!
 //! [`judge`] runs cases and compares, [`blame`] names the rule that a difference
-//! breaks, [`shrink`] makes an example of each group small, [`text`],
+//! breaks, [`alone`] tells it from what another
+//! case has left behind, [`shrink`] makes an example of each group small, [`text`],
 //! [`markdown`] and [`json`] say it. [`kept`] holds small cases that once told
 //! something, each with what must come of it.
 
+pub mod alone;
 pub mod blame;
 pub mod json;
 pub mod judge;
@@ -16,6 +18,7 @@ pub mod kept;
 pub mod markdown;
 pub mod mutate;
 pub mod shrink;
+pub mod soak;
 pub mod text;
 pub mod whole;
 
@@ -28,6 +31,7 @@ use svm_model::rules::RuleId;
 
 use crate::exec::Executor;
 use crate::{Error, Kind, Result};
+use alone::Behind;
 use judge::{Judged, judge};
 use shrink::Shrunk;
 
@@ -84,12 +88,14 @@ pub struct Side {
     pub judged: Judged,
     /// Its differences by rule, the largest group first.
     pub groups: Vec<Group>,
+    /// What differs only behind other cases, and is in no group.
+    pub behind: Vec<Behind>,
 }
 
 impl Side {
-    /// How many of its groups `known` has no reason for.
+    /// How many of its groups `known` has no reason for, and cases that differ behind others.
     pub fn news(&self, known: &dyn Fn(RuleId) -> Option<String>) -> usize {
-        self.groups.iter().filter(|g| g.rule.and_then(known).is_none()).count()
+        self.groups.iter().filter(|g| g.rule.and_then(known).is_none()).count() + self.behind.len()
     }
 }
 
@@ -99,14 +105,15 @@ impl Side {
 /// As [`judge`].
 pub fn run(name: &str, executor: &mut dyn Executor, cases: &[Case], shrinks: bool) -> Result<Side> {
     let all: Vec<&Case> = cases.iter().collect();
-    let judged = judge(executor, &all)?;
+    let mut judged = judge(executor, &all)?;
+    let behind = alone::confirm(executor, &mut judged, cases)?;
     let mut groups = group(&judged, cases);
     if shrinks {
         let large = groups.iter().map(|g| g.example.clone()).collect();
         let small = shrink::shrink(large, &mut |tries| judge(executor, tries))?;
         groups.iter_mut().zip(small).for_each(|(group, example)| group.example = example);
     }
-    Ok(Side { name: name.to_owned(), judged, groups })
+    Ok(Side { name: name.to_owned(), judged, groups, behind })
 }
 
 /// The findings by rule, the largest group first.

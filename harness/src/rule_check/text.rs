@@ -13,7 +13,7 @@ use super::{Group, Side};
 use crate::exec::{Ran, render};
 
 /// A summary line, then every group, the largest first.
-pub fn side(side: &Side, known: &dyn Fn(RuleId) -> Option<String>) -> String {
+pub fn side(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String>) -> String {
     let judged = &side.judged;
     let reached = judged.tallies.iter().filter(|t| t.reached > 0).count();
     let broken = side.groups.iter().filter(|g| g.rule.is_some()).count();
@@ -32,11 +32,18 @@ pub fn side(side: &Side, known: &dyn Fn(RuleId) -> Option<String>) -> String {
         text.push('\n');
         text += &group(one, known);
     }
+    for one in &side.behind {
+        let before: Vec<&str> = one.before.iter().take(4).map(|n| cases[*n].id.as_str()).collect();
+        let more = if one.before.len() > before.len() { " and more" } else { "" };
+        let (case, before) = (&cases[one.case].id, before.join(", "));
+        let _ =
+            writeln!(text, "\n{case} differs only behind {before}{more}: what those leave behind");
+    }
     text
 }
 
 /// One group: the rule, how many cases, the example.
-fn group(group: &Group, known: &dyn Fn(RuleId) -> Option<String>) -> String {
+pub fn group(group: &Group, known: &dyn Fn(RuleId) -> Option<String>) -> String {
     let Group { rule, findings, example } = group;
     let mut text = match rule {
         None => format!("no rule: {} cases\n", findings.len()),

@@ -127,12 +127,12 @@ impl Suite for Rules {
         let all: Vec<&Case> = self.cases.iter().collect();
         let judged = judge(&mut executor, &all)?;
         let groups = group(&judged, &self.cases);
-        let side = Side { name: work.qemu.build.name.clone(), judged, groups };
+        let side = Side { name: work.qemu.build.name.clone(), judged, groups, behind: Vec::new() };
         if let Some(dir) = work.log.parent() {
             std::fs::create_dir_all(dir)
                 .doing(Kind::Harness, || format!("creating {}", dir.display()))?;
         }
-        cache::write_atomic(work.log, text::side(&side, &|_| None).as_bytes())?;
+        cache::write_atomic(work.log, text::side(&side, &self.cases, &|_| None).as_bytes())?;
         let places: HashMap<&str, _> = rules::all().map(|(id, rule)| (rule.id, id)).collect();
         for planned in work.pending {
             if let Some(&rule) = places.get(planned.test.as_str()) {

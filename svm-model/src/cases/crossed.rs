@@ -35,6 +35,12 @@ impl Default for Pool {
 
 /// Whether the case keeps to its own memory, so that the next one finds what it must.
 fn contained(case: &Case) -> bool {
+    // An interrupt in L1 needs the TSS, which L2 may have changed.
+    let loads = case.program.iter().any(|i| matches!(i, Insn::Vmload | Insn::Ltr(_)));
+    let events = |s: &Step| matches!(s, Step::Raise(_) | Step::Window);
+    if loads && case.steps.iter().any(events) {
+        return false;
+    }
     coverage::platforms_for(case).iter().all(|p| model::footprint(case, p).contained)
 }
 
@@ -102,10 +108,28 @@ impl Mode {
         }
     }
 
+    fn name(&self) -> &'static str {
+        match (self.cr0 & 1, self.cr0 >> 31, self.long, self.code) {
+            (0, ..) => "real",
+            _ if self.virtual_8086 && !self.long => "virtual 8086",
+            (_, 1, true, 1) => "64-bit",
+            (_, 1, true, _) => "compatibility",
+            (_, 1, _, 2 | 3) => "32-bit, paged",
+            (_, 1, _, _) => "16-bit, paged",
+            (_, _, _, 2 | 3) => "32-bit, not paged",
+            _ => "16-bit, not paged",
+        }
+    }
+
     /// 64-bit mode, for which operands are loaded.
     fn is_wide(&self) -> bool {
         self.code == 1 && self.long && self.cr0 == 0x8000_0001
     }
+}
+
+/// The mode in which L2 starts, in words.
+pub fn mode(case: &Case) -> &'static str {
+    Mode::of(&case.steps).name()
 }
 
 /// Puts an instruction of `other` into the program, with the loads in front of it.
@@ -149,19 +173,28 @@ fn flip(r: &mut Random, case: &mut Case) {
     if r.rarely(2) {
         let at = r.below(steps.len());
         match &mut steps[at] {
-            Step::Vmcb(field, value) => *value ^= 1 << r.below(usize::from(field.width()) * 8),
+            Step::Vmcb(field, value) => *value ^= 1 << r.below(bits(*field)),
             Step::Mem { width, value, .. } => *value ^= 1 << r.below(usize::from(*width) * 8),
-            Step::Rflags(value) => *value ^= *r.one(&[0x100u64, 0x200, 0x1_0000]),
+            Step::Rflags(value) => *value ^= *r.one(&[0x100u64, 0x200]),
             _ => {}
         }
     } else {
         let field = *r.one(Field::ALL);
         let run = steps.iter().position(|s| matches!(s, Step::Vmrun(_))).unwrap_or(0);
-        let bit = 1u64 << r.below(usize::from(field.width()).min(8) * 8);
+        let bit = 1u64 << r.below(bits(field));
         steps.insert(run, Step::Vmcb(field, baseline(field) ^ bit));
     }
     if Mode::of(&steps) == before {
         case.steps = steps;
+    }
+}
+
+/// How many low bits of a field are flipped.
+fn bits(field: Field) -> usize {
+    match field {
+        // What becomes of the reserved ones is not said.
+        Field::INT_STATE => 2,
+        _ => usize::from(field.width()).min(8) * 8,
     }
 }
 

@@ -50,8 +50,12 @@ impl Random {
 }
 
 pub(crate) fn cases(out: &mut Cases, seed: u64, count: usize) {
-    let walks = (0..).map(|n| walk(seed, n)).filter(tells);
-    out.extend(walks.take(count));
+    out.extend(walks(seed, count));
+}
+
+/// The first `count` random cases of a seed of which the manual says anything.
+pub fn walks(seed: u64, count: usize) -> Vec<Case> {
+    (0..).map(|n| walk(seed, n)).filter(tells).take(count).collect()
 }
 
 /// Whether the manual says anything of what the case leads to.

@@ -4,7 +4,7 @@ use crate::arch::{dr, flag};
 use crate::case::world;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
-use crate::machine::registers::Segment;
+use crate::machine::registers::{Segment, Table};
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{debug, event_injection};
 
@@ -32,7 +32,8 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         let gate = self.gate(event)?;
-        if gate.selector != world::L2_CS {
+        let own = Table { limit: self.r.gdtr.limit.min(0x3f), base: self.r.gdtr.base };
+        if gate.selector != world::L2_CS || own != (Table { limit: 0x3f, base: world::L2_GDT }) {
             return Err(Stop::Open);
         }
         let stack = self.handler_stack(&gate)?;
@@ -70,6 +71,9 @@ impl Machine<'_> {
             return Err(self.gp(error));
         }
         let at = self.r.idtr.base.wrapping_add(offset);
+        if !self.r.canonical(at) {
+            return Err(self.gp(error));
+        }
         let pa = self.translate(at, Access::SYSTEM_READ)?;
         let (low, high) = (self.mem.read(pa, 8), self.mem.read(pa + 8, 8));
         let kind = low >> 40 & 0x1f;

@@ -111,6 +111,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) open_flags: bool,
     /// An event was delivered while last-branch recording was on.
     pub(crate) open_branches: bool,
+    /// The branch records hold branches of L1 that are no part of the case.
+    pub(crate) foreign_branches: bool,
     /// MONITOR has armed the monitor.
     pub(crate) armed: bool,
     /// Translations that the guest has used: ASID, linear page, system-physical page.
@@ -118,6 +120,8 @@ pub(crate) struct Machine<'a> {
     /// Walks that need not be made again.
     pub(crate) walks: paging::Walks,
     pub(crate) budget: u32,
+    /// What is fetched is only looked at: no fault leaves the guest.
+    pub(crate) probing: bool,
 }
 
 impl<'a> Machine<'a> {
@@ -148,10 +152,12 @@ impl<'a> Machine<'a> {
             unknown: [0; 16],
             open_flags: false,
             open_branches: false,
+            foreign_branches: false,
             armed: false,
             used: Vec::new(),
             walks: paging::Walks::NONE,
             budget: BUDGET,
+            probing: false,
         }
     }
 

@@ -28,12 +28,24 @@ impl Machine<'_> {
         Some(self.t.said(decode_assists::CR_OTHER, 0))
     }
 
-    pub(crate) fn save_bytes(&mut self, pa: u64, reason: &Reason) {
+    /// The bytes that the exit saves, fetched as the guest does that is about to be left; a fault
+    /// in that is none of its own.
+    pub(crate) fn fault_bytes(&mut self, reason: &Reason) -> Option<(u64, u128)> {
+        let offered = super::supported(&self.platform);
+        if !offered || !self.t.rule(decode_assists::BYTES, reason.data_fault) {
+            return None;
+        }
+        self.probing = true;
+        let bytes = self.instruction_bytes();
+        self.probing = false;
+        Some(bytes)
+    }
+
+    pub(crate) fn save_bytes(&mut self, pa: u64, reason: &Reason, bytes: Option<(u64, u128)>) {
         if !super::supported(&self.platform) {
             return;
         }
-        if self.t.rule(decode_assists::BYTES, reason.data_fault) {
-            let (length, bytes) = self.instruction_bytes();
+        if let Some((length, bytes)) = bytes {
             self.mem.set_field(pa, Field::INSN_LEN, length);
             self.mem.set_field(pa, Field::INSN_BYTES_0, bytes as u64);
             self.mem.set_field(pa, Field::INSN_BYTES_8, (bytes >> 64) as u64);

@@ -3,6 +3,7 @@
 use crate::arch::vmcb::{Field, Image};
 use crate::arch::{cr0, efer, flag};
 use crate::features::nrip;
+use crate::features::vmexit::model::bit;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::guest::Guest;
 use crate::machine::{Flow, Machine, Scene};
@@ -86,6 +87,10 @@ impl Machine<'_> {
         let Some(event) = guest.delivering else { return Ok(()) };
         self.leaves(event_injection::FAULT_KEEPS_RIP, Scene::Here)?;
         let info = self.exitintinfo(&event);
+        if event.error.is_none() && guest.ctl.get(Field::EVENTINJ) >> 32 != 0 {
+            // Without EV the error code is undefined; what was injected may be what is there.
+            self.open_fields |= bit(Field::EXITINTINFO);
+        }
         if self.t.does(event_injection::FAULT_SETS_EXITINTINFO) {
             self.mem.set_field(guest.vmcb_pa, Field::EXITINTINFO, info);
         }

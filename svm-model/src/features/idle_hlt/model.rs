@@ -3,7 +3,7 @@
 use crate::arch::int_ctl;
 use crate::features::intercepts::table;
 use crate::machine::{Flow, Machine, Stop};
-use crate::rules::{idle_hlt, virq};
+use crate::rules::{idle_hlt, vgif, virq};
 
 impl Machine<'_> {
     pub(crate) fn hlt(&mut self) -> Flow {
@@ -18,7 +18,10 @@ impl Machine<'_> {
         }
         // HLT ends at once if something can be taken at the next boundary.
         self.r.shadow = false;
-        let wakes = self.virtual_interrupt_ready() || self.physical_interrupt_ready().is_some();
+        let masked = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
+        let masked = self.t.rule(vgif::VGIF_BLOCKS_VIRQ, masked);
+        let wakes =
+            !masked && self.virtual_interrupt_ready() || self.physical_interrupt_ready().is_some();
         if wakes && self.t.does(virq::HLT_WAKES) {
             return Ok(());
         }

@@ -10,6 +10,7 @@ impl Machine<'_> {
     pub(crate) fn record_branch(&mut self, target: u64) {
         let on = self.r.branches.debugctl & 1 != 0;
         if self.t.rule(lbrv::RECORDS, on) {
+            self.foreign_branches = false;
             self.r.branches.from = self.r.rip;
             self.r.branches.to = target;
         }

@@ -59,6 +59,10 @@ impl Reason {
 impl Machine<'_> {
     /// Leaves the guest.
     pub(crate) fn exit<T>(&mut self, reason: Reason) -> Flow<T> {
+        if self.probing {
+            return Err(Stop::Open);
+        }
+        let bytes = self.fault_bytes(&reason);
         let Some(guest) = self.guest.take() else { return Err(Stop::Open) };
         let pa = guest.vmcb_pa;
         self.open_fields = 0;
@@ -85,11 +89,11 @@ impl Machine<'_> {
         }
         self.save_reason(&guest, &reason);
         self.save_event(&guest)?;
-        self.save_bytes(pa, &reason);
+        self.save_bytes(pa, &reason, bytes);
         self.save_state(pa)?;
         self.save_virtual(&guest)?;
         self.restore_host(&guest)?;
-        self.carried = (pa, self.open_fields & GUEST_STATE);
+        self.carried = (pa, self.open_fields & (GUEST_STATE | bit(Field::NRIP)));
         Err(Stop::Exit)
     }
 
@@ -156,6 +160,10 @@ impl Machine<'_> {
         let pa = guest.vmcb_pa;
         let shadow = self.t.rule(vmexit::SAVE_SHADOW, self.r.shadow);
         self.mem.set_field(pa, Field::INT_STATE, shadow.into());
+        if guest.ctl.get(Field::INT_STATE) & !3 != 0 {
+            // What becomes of reserved bits is not said.
+            self.open_fields |= bit(Field::INT_STATE);
+        }
         let int_ctl = self.saved_int_ctl(guest);
         self.mem.set_field(pa, Field::INT_CTL, int_ctl);
         self.leaves(virq::INTCTL_KEPT, Scene::Vmcb(pa))?;

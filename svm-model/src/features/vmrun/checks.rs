@@ -41,15 +41,14 @@ impl Machine<'_> {
         let cr0 = v.get(Field::CR0);
         let cr3 = v.get(Field::CR3);
         let cr4 = v.get(Field::CR4);
-        let long = v.get(Field::EFER) & efer::LME != 0 && cr0 & cr0::PG != 0;
         let cr4_reserved = !self.cr4_valid();
         let beyond = (cr3 & 0x000f_ffff_ffff_ffff) >> self.platform.phys_bits.min(52) != 0;
         let cet = cr4 & cr4::CET != 0;
         let t = &mut *self.t;
         t.rule(vmrun::CR0_CD_NW, cr0 & (cr0::CD | cr0::NW) == cr0::NW)
             | t.rule(vmrun::CR0_HIGH, cr0 >> 32 != 0)
-            | (long && t.rule(vmrun::CR3_MBZ, cr3 >> 52 != 0))
-            | (long && t.rule(vmrun::CR3_PHYS, beyond))
+            | t.rule(vmrun::CR3_MBZ, cr3 >> 52 != 0)
+            | t.rule(vmrun::CR3_PHYS, beyond)
             | t.rule(vmrun::CR4_MBZ, cr4 & cr4_reserved != 0)
             | (cet && t.rule(vmrun::CET_WP, cr0 & cr0::WP == 0))
     }

@@ -3,6 +3,7 @@
 use crate::arch::cpu::CpuFeature;
 use crate::arch::vmcb::{Field, Image};
 use crate::arch::{dr, efer, exit};
+use crate::case::world;
 use crate::features;
 use crate::features::intercepts::table;
 use crate::features::vmexit::model::bit;
@@ -35,6 +36,7 @@ impl Machine<'_> {
             return Err(self.gp(0));
         }
         let rax = self.t.said(vmrun_state::VMCB_OWN_PAGE, rax);
+        self.mem.contained &= self.msr.hsave == world::HSAVE;
         let v = self.mem.image(rax);
         self.open_fields = 0;
         self.open_host = 0;
@@ -61,6 +63,13 @@ impl Machine<'_> {
             // After a shutdown all of it is.
             return Err(Stop::Open);
         }
+        if open(Field::DR7) || open(Field::SPEC_CTRL) {
+            return Err(Stop::Open);
+        }
+        let event = self.mem.read(vmcb + u64::from(Field::EVENTINJ.offset()), 8);
+        if open(Field::NRIP) && event >> 31 & 1 == 1 {
+            return Err(Stop::Open);
+        }
         self.null_ss = open(Field::SS_ATTRIB);
         self.open_flags = open(Field::RFLAGS);
         self.open_dr6 = open(Field::DR6);
@@ -80,6 +89,7 @@ impl Machine<'_> {
             self.gif = false;
         }
         self.open_fields = INVALID_OPEN | carried;
+        self.carried = (vmcb, self.open_fields);
         if self.t.does(vmexit::HOST_DR7) {
             self.r.dr7 = dr::DR7_ONES;
         }
@@ -89,6 +99,8 @@ impl Machine<'_> {
     /// Saves the host and loads the guest.
     pub(crate) fn enter(&mut self, vmcb_pa: u64, v: Image) -> Flow {
         let host = self.r.clone();
+        // L1's own branches, of which a case knows nothing.
+        self.foreign_branches = self.r.branches.debugctl & 1 != 0;
         let host_branches = self.r.branches;
         self.load_guest(&v)?;
         self.guest = Some(self.activate(vmcb_pa, v, host, host_branches));

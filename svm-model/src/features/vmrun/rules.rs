@@ -20,9 +20,9 @@ rules! { VmrunChecks;
     EFER_MBZ = "vmrun.efer-mbz", "15.5.1", two, "A set reserved bit of guest EFER is refused.";
     CR0_CD_NW = "vmrun.cr0-cd-nw", "15.5.1", two, "Guest CR0.NW set with CR0.CD clear is refused.";
     CR0_HIGH = "vmrun.cr0-high", "15.5.1", two, "A set bit among guest CR0[63:32] is refused.";
-    CR3_MBZ = "vmrun.cr3-mbz", "15.5.1", two, "A set reserved bit of guest CR3 (63:52) in long mode is refused.";
-    CR3_PHYS = "vmrun.cr3-phys", "15.5.1", two, "A set bit of guest CR3 at or above the physical address size, below 52, in long mode is refused.",
-        silent("Linux KVM nested.c", "the architecture reserves physical address bits that the processor lacks; KVM refuses them for L1 in the same check");
+    CR3_MBZ = "vmrun.cr3-mbz", "15.5.1", two, "A set reserved bit of guest CR3 (63:52) is refused, whatever the mode.";
+    CR3_PHYS = "vmrun.cr3-phys", "15.5.1", two, "A set bit of guest CR3 at or above the physical address size, below 52, is refused, whatever the mode.",
+        silent("Linux KVM nested.c", "the architecture reserves physical address bits that the processor lacks; KVM refuses them for L1 in the same check, and kvm-unit-tests want it in legacy modes as well");
     CR4_MBZ = "vmrun.cr4-mbz", "15.5.1", two, "A set reserved bit of guest CR4, or one of a feature that CPUID does not offer, is refused.";
     DR6_HIGH = "vmrun.dr6-high", "15.5.1", two, "A set bit among guest DR6[63:32] is refused.";
     DR7_HIGH = "vmrun.dr7-high", "15.5.1", two, "A set bit among guest DR7[63:32] is refused.";

@@ -104,6 +104,7 @@ impl Machine<'_> {
             self.r.spec_ctrl = guest.ctl.get(Field::SPEC_CTRL);
         }
         if guest.lbrv && self.t.does(lbrv::LOAD) {
+            self.foreign_branches = false;
             self.r.branches = regs::Branches {
                 debugctl: guest.ctl.get(Field::DBGCTL),
                 from: guest.ctl.get(Field::BR_FROM),
