@@ -69,6 +69,7 @@ families! {
     "tlb" = tlb_asid::cases;
     "debug" = debug::cases;
     "traps" = debug::trap_cases;
+    "intercept-order" = intercepts::order_cases;
     "read-once" = vmrun_state::latched_cases;
 }
 

@@ -73,6 +73,7 @@ impl Machine<'_> {
 
     pub(crate) fn write_dr(&mut self, n: u8, gpr: u8) -> Flow {
         let value = self.operand(gpr)?;
+        let value = if self.r.mode64() { value } else { value & 0xffff_ffff };
         let n = self.debug_register(n, Some(value), gpr)?;
         if n == 6 {
             self.open_dr6 = false;

@@ -124,7 +124,7 @@ fn operands(out: &mut Cases) {
     for (name, insn) in
         [("ud", Insn::Ud2), ("int", Insn::Int(0x40)), ("bp", Insn::Int3), ("icebp", Insn::Icebp)]
     {
-        for slot in [8u64, 24, 40, 48] {
+        for slot in [8u64, 24, 40] {
             both(out, |db| {
                 let case = draft(format!("frame,{name},slot={slot}{db}"));
                 let case = case.program(core::slice::from_ref(&insn));
