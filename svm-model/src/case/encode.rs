@@ -146,16 +146,17 @@ pub fn loads(insn: &Insn) -> Loads {
         Insn::Divide => Loads::of(&[Load::narrow(RCX, 0)]),
         Insn::Lidt => Loads::of(&[Load::wide(RBX, SCRATCH_IDTR)]),
         Insn::Lgdt => Loads::of(&[Load::wide(RBX, SCRATCH_GDTR)]),
+        Insn::Lock(ref insn) => loads(insn),
         _ => Loads::of(&[]),
     }
 }
 
-fn mov64(out: &mut impl Sink, gpr: Gpr, value: u64) {
+fn mov64(out: &mut dyn Sink, gpr: Gpr, value: u64) {
     out.put(&[0x48 | gpr >> 3, 0xb8 | gpr & 7]);
     out.put(&value.to_le_bytes());
 }
 
-fn setup(insn: &Insn, out: &mut impl Sink) {
+fn setup(insn: &Insn, out: &mut dyn Sink) {
     for load in loads(insn).iter() {
         if load.wide {
             mov64(out, load.gpr, load.value);
@@ -166,7 +167,7 @@ fn setup(insn: &Insn, out: &mut impl Sink) {
     }
 }
 
-fn body(insn: &Insn, out: &mut impl Sink) {
+fn body(insn: &Insn, out: &mut dyn Sink) {
     match insn {
         Insn::Mov(gpr, value) => mov64(out, *gpr, *value),
         Insn::Load(gpr, _) => out.put(&[0x48 | gpr >> 3 << 2, 0x8b, 0x03 | (gpr & 7) << 3]),
@@ -195,13 +196,21 @@ fn body(insn: &Insn, out: &mut impl Sink) {
             out.put(&selector.to_le_bytes());
         }
         Insn::Shr(gpr, count) => out.put(&[0x48 | gpr >> 3, 0xc1, 0xe8 | gpr & 7, *count]),
+        Insn::Mov32(gpr, value) => {
+            out.put(&[0xb8 | gpr & 7]);
+            out.put(&value.to_le_bytes());
+        }
+        Insn::Lock(insn) => {
+            out.put(&[0xf0]);
+            body(insn, out);
+        }
         Insn::Raw(bytes) => out.put(bytes),
         fixed => out.put(fixed_bytes(fixed)),
     }
 }
 
 /// IN and OUT: the immediate form's opcode, or 8 more for the DX form.
-fn port_io(out: &mut impl Sink, opcode: u8, size: u8, port: u16) {
+fn port_io(out: &mut dyn Sink, opcode: u8, size: u8, port: u16) {
     let opcode = opcode | u8::from(size > 1);
     match u8::try_from(port) {
         Ok(port) => sized(out, size, &[opcode, port]),
@@ -210,7 +219,7 @@ fn port_io(out: &mut impl Sink, opcode: u8, size: u8, port: u16) {
 }
 
 /// An operand-size prefix for 2 bytes.
-fn sized(out: &mut impl Sink, size: u8, bytes: &[u8]) {
+fn sized(out: &mut dyn Sink, size: u8, bytes: &[u8]) {
     if size == 2 {
         out.put(&[0x66]);
     }
@@ -218,7 +227,7 @@ fn sized(out: &mut impl Sink, size: u8, bytes: &[u8]) {
 }
 
 /// MOV to or from CRn and DRn.
-fn system_register(out: &mut impl Sink, opcode: u8, n: u8, gpr: Gpr) {
+fn system_register(out: &mut dyn Sink, opcode: u8, n: u8, gpr: Gpr) {
     let rex = 0x40 | n >> 3 << 2 | gpr >> 3;
     if rex != 0x40 {
         out.put(&[rex]);
@@ -227,7 +236,7 @@ fn system_register(out: &mut impl Sink, opcode: u8, n: u8, gpr: Gpr) {
 }
 
 /// `0F opcode /reg` with a register operand.
-fn group(out: &mut impl Sink, opcode: u8, reg: u8, gpr: Gpr) {
+fn group(out: &mut dyn Sink, opcode: u8, reg: u8, gpr: Gpr) {
     if gpr > 7 {
         out.put(&[0x41]);
     }

@@ -1,6 +1,7 @@
 //! The instructions that cases are written in, as L2 (or L1) executes them. Each has its
 //! page in APM vol. 3, under the name that is given here.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -167,6 +168,11 @@ pub enum Insn {
     Lldt(Gpr),
     /// LTR gpr.
     Ltr(Gpr),
+    /// MOV r32, imm32, of the first eight registers: the same bytes in 64-bit mode and with
+    /// default sizes of 32 bits.
+    Mov32(Gpr, u32),
+    /// That instruction behind a LOCK prefix, which it cannot have.
+    Lock(Box<Insn>),
     /// The bytes as they are; the model does not look inside, so only for cases that never reach them.
     Raw(Vec<u8>),
 }

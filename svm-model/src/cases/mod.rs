@@ -72,6 +72,9 @@ families! {
     "tlb" = tlb_asid::cases;
     "debug" = debug::cases;
     "traps" = debug::trap_cases;
+    "intercept-order" = intercepts::order_cases;
+    "gif-table" = vgif::held_cases;
+    "undone-table" = vmexit::undone_cases;
     "read-once" = vmrun_state::latched_cases;
 }
 

@@ -59,7 +59,7 @@ pub fn walks(seed: u64, count: usize) -> Vec<Case> {
 }
 
 /// Whether the manual says anything of what the case leads to.
-pub(super) fn tells(case: &Case) -> bool {
+pub(crate) fn tells(case: &Case) -> bool {
     let open = |p| model::run(case, &p).obs.first() == Some(&Obs::Open);
     !coverage::platforms_for(case).into_iter().any(open)
 }

@@ -74,16 +74,26 @@ impl Machine<'_> {
     pub(crate) fn execute(&mut self, insn: &Insn) -> Flow {
         use Insn::{
             Clgi, Cli, Clts, Cpuid, Divide, Fnop, Hlt, Icebp, In, Int, Int3, Into, Invd, Invlpg,
-            Invlpga, Invlpgb, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, LockNot, Ltr,
-            Mcommit, Monitor, Mov, Mwait, Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr, Rdpmc, Rdpru,
-            Rdtsc, Rdtscp, ReadCr, ReadDr, Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw, Stgi, Sti,
-            Store, Str, StringIo, TaskJump, Tlbsync, Ud2, Vmload, Vmmcall, Vmrun, Vmsave, Wbinvd,
-            Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xchg, Xsetbv,
+            Invlpga, Invlpgb, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, Lock, LockNot,
+            Ltr, Mcommit, Monitor, Mov, Mov32, Mwait, Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr,
+            Rdpmc, Rdpru, Rdtsc, Rdtscp, ReadCr, ReadDr, Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw,
+            Stgi, Sti, Store, Str, StringIo, TaskJump, Tlbsync, Ud2, Vmload, Vmmcall, Vmrun,
+            Vmsave, Wbinvd, Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xchg, Xsetbv,
         };
         match *insn {
             Mov(gpr, value) => {
                 self.set_gpr(gpr, value);
                 Ok(())
+            }
+            Mov32(gpr, value) => {
+                self.set_gpr(gpr, value.into());
+                Ok(())
+            }
+            Lock(ref insn) => {
+                if self.t.does(intercepts::LOCK_FIRST) {
+                    return Err(self.ud());
+                }
+                self.execute(insn)
             }
             Nop => Ok(()),
             Load(gpr, _) => {
@@ -177,14 +187,19 @@ impl Machine<'_> {
             return Ok(linear);
         }
         self.canonical_operand(linear)?;
-        let aligned = self.r.cr0 & cr0::AM != 0 && self.r.rflags & flag::AC != 0 && self.r.cpl == 3;
-        if aligned && linear & 7 != 0 {
+        if self.misaligned(linear) {
             return Err(Stop::Raise(Event::coded(17, 0)));
         }
         if linear & 0xfff > 0xff8 {
             return Err(Stop::Open);
         }
         self.byte_address(linear, access)
+    }
+
+    /// Whether an access of 8 bytes raises #AC.
+    pub(crate) fn misaligned(&self, linear: u64) -> bool {
+        let checked = self.r.cr0 & cr0::AM != 0 && self.r.rflags & flag::AC != 0 && self.r.cpl == 3;
+        checked && linear & 7 != 0
     }
 
     /// #GP of a memory operand at no canonical address.

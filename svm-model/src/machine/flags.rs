@@ -9,16 +9,19 @@ use crate::rules::virq;
 
 impl Machine<'_> {
     pub(crate) fn flag_instruction(&mut self, insn: &Insn) -> Flow {
+        match insn {
+            Insn::Pushf => self.intercept(&table::PUSHF)?,
+            Insn::Popf => self.intercept(&table::POPF)?,
+            Insn::Iret => self.intercept(&table::IRET)?,
+            _ => {}
+        }
         if !self.r.mode64() {
             return Err(Stop::Open);
         }
         match insn {
             Insn::Sti => self.sti(),
             Insn::Cli => self.cli(),
-            Insn::Pushf => {
-                self.intercept(&table::PUSHF)?;
-                self.push_value(self.r.rflags & !(flag::VM | flag::RF))
-            }
+            Insn::Pushf => self.push_value(self.r.rflags & !(flag::VM | flag::RF)),
             Insn::Popf => self.popf(),
             _ => self.iret(),
         }
@@ -47,7 +50,6 @@ impl Machine<'_> {
     }
 
     fn popf(&mut self) -> Flow {
-        self.intercept(&table::POPF)?;
         let popped = self.stack_read(self.r.gpr[4])?;
         self.r.gpr[4] = self.r.gpr[4].wrapping_add(8);
         self.load_flags(popped);
@@ -71,7 +73,6 @@ impl Machine<'_> {
 
     /// IRETQ within 64-bit mode.
     fn iret(&mut self) -> Flow {
-        self.intercept(&table::IRET)?;
         let rsp = self.r.gpr[4];
         let mut frame = [0; 5];
         for (n, value) in frame.iter_mut().enumerate() {

@@ -101,7 +101,8 @@ impl Machine<'_> {
         let address = self.operand(0)?;
         if self.r.mode64() {
             self.canonical_operand(address)?;
-        } else if self.r.ds.base != 0 {
+        } else if !self.r.flat32() {
+            // With addresses of 16 bits it is another one.
             return Err(Stop::Open);
         }
         let linear = if self.r.mode64() { address } else { address & 0xffff_ffff };
@@ -154,7 +155,12 @@ impl Machine<'_> {
     pub(crate) fn invlpg(&mut self) -> Flow {
         self.privileged()?;
         let address = self.memory_operand()?;
-        let info = self.decoded(decode_assists::INVLPG, address);
+        let info = if self.r.mode64() {
+            self.decoded(decode_assists::INVLPG, address)
+        } else {
+            // Addresses of 16 bits are made of other registers.
+            self.r.flat32().then_some(address & 0xffff_ffff)
+        };
         self.intercept_with(&table::INVLPG, info)
     }
 
@@ -219,7 +225,7 @@ impl Machine<'_> {
         if !self.r.canonical(rsp) {
             return Err(Stop::Raise(Event::coded(12, 0)));
         }
-        if rsp & 0xfff > 0xff8 {
+        if rsp & 0xfff > 0xff8 || self.misaligned(rsp) {
             return Err(Stop::Open);
         }
         let pa = self.stack_address(rsp, Access::WRITE)?;
@@ -234,7 +240,7 @@ impl Machine<'_> {
         if !self.r.canonical(rsp) {
             return Err(Stop::Raise(Event::coded(12, 0)));
         }
-        if rsp & 0xfff > 0xff8 {
+        if rsp & 0xfff > 0xff8 || self.misaligned(rsp) {
             return Err(Stop::Open);
         }
         let pa = self.stack_address(rsp, Access::READ)?;
@@ -255,10 +261,10 @@ impl Machine<'_> {
     pub(crate) fn exit_permission<T>(
         &mut self,
         code: u64,
-        info1: u64,
+        info1: Option<u64>,
         info2: Option<u64>,
     ) -> Flow<T> {
         debug_assert!(matches!(code, exit::MSR | exit::IOIO));
-        self.exit(Reason { info1: Some(info1), info2, ..Reason::new(code, NextRip::MsrIo) })
+        self.exit(Reason { info1, info2, ..Reason::new(code, NextRip::MsrIo) })
     }
 }

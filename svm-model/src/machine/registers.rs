@@ -153,6 +153,11 @@ impl Regs {
         self.long_mode() && self.cs.long()
     }
 
+    /// Whether addresses are 32-bit offsets from zero.
+    pub(crate) fn flat32(&self) -> bool {
+        !self.mode64() && self.cs.attrib & 0x400 != 0 && self.ds.base == 0
+    }
+
     /// Whether this CR4 makes addresses of 57 bits.
     pub(crate) fn canonical(&self, address: u64) -> bool {
         let bits = if self.cr4 & cr4::LA57 != 0 { 57 } else { 48 };

@@ -9,6 +9,9 @@ use crate::machine::{Flow, Machine, Stop};
 impl Machine<'_> {
     /// SIDT, SGDT, SLDT, STR.
     pub(crate) fn store_table(&mut self, insn: &Insn) -> Flow {
+        if matches!(insn, Insn::Sldt(_) | Insn::Str(_)) {
+            self.protected_mode()?;
+        }
         self.umip()?;
         match *insn {
             Insn::Sidt => {
@@ -42,7 +45,8 @@ impl Machine<'_> {
     }
 
     fn table_address(&mut self, linear: u64, access: Access) -> Flow<u64> {
-        if linear & 0xfff > 0xff0 {
+        // Addresses of 16 bits are made of other registers.
+        if linear & 0xfff > 0xff0 || !self.r.mode64() && !self.r.flat32() {
             return Err(Stop::Open);
         }
         if self.guest.is_none() { Ok(linear) } else { self.translate(linear, access) }
@@ -50,6 +54,9 @@ impl Machine<'_> {
 
     /// LIDT, LGDT, LLDT, LTR.
     pub(crate) fn load_table(&mut self, insn: &Insn) -> Flow {
+        if matches!(insn, Insn::Lldt(_) | Insn::Ltr(_)) {
+            self.protected_mode()?;
+        }
         self.privileged()?;
         match *insn {
             Insn::Lidt => {

@@ -13,6 +13,10 @@ impl Machine<'_> {
             return Err(self.ud());
         }
         let alias = matches!(n, 4 | 5);
+        if alias && self.r.cr4 & cr4::DE != 0 && self.r.cpl != 0 {
+            // Which of its two exceptions comes first, the manual does not say.
+            return Err(Stop::Open);
+        }
         if alias && self.t.rule(debug::DE_ALIAS, self.r.cr4 & cr4::DE != 0) {
             return Err(self.ud());
         }
@@ -73,6 +77,7 @@ impl Machine<'_> {
 
     pub(crate) fn write_dr(&mut self, n: u8, gpr: u8) -> Flow {
         let value = self.operand(gpr)?;
+        let value = if self.r.mode64() { value } else { value & 0xffff_ffff };
         let n = self.debug_register(n, Some(value), gpr)?;
         if n == 6 {
             self.open_dr6 = false;

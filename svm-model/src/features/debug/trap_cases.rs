@@ -39,6 +39,7 @@ pub(crate) fn cases(out: &mut Cases) {
     operands(out);
     ports(out);
     status(out);
+    in_turn(out);
     beside_steps(out);
     in_l1(out);
     gif_clear(out);
@@ -124,7 +125,7 @@ fn operands(out: &mut Cases) {
     for (name, insn) in
         [("ud", Insn::Ud2), ("int", Insn::Int(0x40)), ("bp", Insn::Int3), ("icebp", Insn::Icebp)]
     {
-        for slot in [8u64, 24, 40, 48] {
+        for slot in [8u64, 24, 40] {
             both(out, |db| {
                 let case = draft(format!("frame,{name},slot={slot}{db}"));
                 let case = case.program(core::slice::from_ref(&insn));
@@ -194,6 +195,38 @@ fn status(out: &mut Cases) {
                 .fold(0, |dr7, n| dr7 | enabled(n, condition, 0));
             out.push(case.set(Field::DR7, dr7).intercept(DB).done());
         }
+    }
+}
+
+/// Breakpoints that are met one behind the other, and by several operands of one instruction.
+fn in_turn(out: &mut Cases) {
+    let other = WATCHED + 0x40;
+    for (name, first, second) in [("up", WATCHED, other), ("down", other, WATCHED)] {
+        for (how, n, m) in [("01", 0u8, 1u8), ("10", 1, 0), ("32", 3, 2)] {
+            let program = [Insn::Store(first), Insn::Nop, Insn::Store(second), Insn::Nop];
+            let case = draft(format!("turn,{name},{how}")).program(&program);
+            let case = case.step(Step::WriteDr(n, WATCHED)).step(Step::WriteDr(m, other));
+            let dr7 = enabled(n, ON_WRITE, 0) | enabled(m, ON_WRITE, 0);
+            let second = case.rip(2);
+            let case = case.set(Field::DR7, dr7).intercept(DB).run().set(Field::RIP, second - 10);
+            out.push(case.run().case());
+        }
+    }
+    let program = [Insn::Sidt, Insn::Nop];
+    for (n, m) in [(0u8, 1u8), (1, 0), (2, 3)] {
+        let case = draft(format!("turn,operand,{n}{m}")).program(&program);
+        let case = case.step(Step::WriteDr(n, world::SCRATCH));
+        let case = case.step(Step::WriteDr(m, world::SCRATCH + 6));
+        let dr7 = enabled(n, ON_WRITE, 0) | enabled(m, ON_WRITE, 0);
+        out.push(case.set(Field::DR7, dr7).intercept(DB).done());
+    }
+    // Two pushes of one delivery.
+    for (n, m) in [(0u8, 1u8), (1, 0)] {
+        let case = draft(format!("turn,frame,{n}{m}")).program(&[Insn::Ud2]);
+        let case = case.step(Step::WriteDr(n, world::L2_STACK - 8));
+        let case = case.step(Step::WriteDr(m, world::L2_STACK - 40));
+        let dr7 = enabled(n, ON_WRITE, 0) | enabled(m, ON_WRITE, 0);
+        out.push(case.set(Field::DR7, dr7).intercept(DB).done());
     }
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod exception_cases;
 pub(crate) mod exception_written;
 pub(crate) mod model;
 mod mutants;
+pub mod order;
+pub mod order_cases;
 pub(crate) mod priority_written;
 pub(crate) mod register_cases;
 pub(crate) mod register_written;

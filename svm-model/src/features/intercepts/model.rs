@@ -1,9 +1,9 @@
 //! Whether an instruction is intercepted, and what is checked first (15.7 to 15.9).
 
 use crate::arch::cpu::CpuFeature;
-use crate::arch::intercept;
 use crate::arch::intercept::Bit;
 use crate::arch::vmcb::Field;
+use crate::arch::{cr0, flag, intercept};
 use crate::features::intercepts::table;
 use crate::features::intercepts::table::Intercept;
 use crate::features::nrip::model::NextRip;
@@ -41,6 +41,7 @@ impl Machine<'_> {
 
     pub(crate) fn skinit(&mut self) -> Flow {
         self.offered(CpuFeature::Skinit)?;
+        self.protected_mode()?;
         self.privileged()?;
         if self.wants(intercept::SKINIT) {
             self.intercept(&table::SKINIT)?;
@@ -53,6 +54,15 @@ impl Machine<'_> {
         let user = self.r.cpl != 0;
         if self.t.rule(intercepts::CPL_FIRST, user) {
             return Err(self.gp(0));
+        }
+        Ok(())
+    }
+
+    /// Raises #UD for an instruction that real and virtual-8086 mode do not have.
+    pub(crate) fn protected_mode(&mut self) -> Flow {
+        let legacy = self.r.cr0 & cr0::PE == 0 || self.r.rflags & flag::VM != 0;
+        if self.t.rule(intercepts::PROTECTED_FIRST, legacy) {
+            return Err(self.ud());
         }
         Ok(())
     }

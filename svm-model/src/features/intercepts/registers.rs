@@ -46,6 +46,7 @@ impl Machine<'_> {
 
     pub(crate) fn write_cr(&mut self, n: u8, gpr: u8) -> Flow {
         let value = self.operand(gpr)?;
+        let value = if self.r.mode64() { value } else { value & 0xffff_ffff };
         self.cr_exists(n)?;
         self.privileged()?;
         let illegal = self.cr_value_illegal(n, value);

@@ -111,6 +111,10 @@ rules! { Intercepts;
     CPL_FIRST = "intercept.cpl-first", "15.9", two, "A privileged instruction at CPL 3 raises #GP before its intercept is checked.";
     TSD_FIRST = "intercept.tsd-first", "15.9", two, "RDTSC and RDTSCP that CR4.TSD forbids raise #GP before the intercept.";
     PCE_FIRST = "intercept.pce-first", "15.9", two, "RDPMC that CR4.PCE forbids raises #GP before the intercept.";
+    PROTECTED_FIRST = "intercept.protected-mode-first", "15.9", two, "SLDT, STR, LLDT, LTR and the instructions of SVM but VMMCALL raise #UD in real and virtual-8086 mode, before their intercepts.",
+        silent("15.7", "instruction intercepts are generally checked after simple exceptions such as #UD, which the pages of vol. 3 list for these modes");
+    LOCK_FIRST = "intercept.lock-first", "15.9", one, "An instruction that cannot have a LOCK prefix raises #UD with one, whatever is intercepted.",
+        silent("vol. 3, 1.2.5", "with the prefix it is no valid instruction, thus none that has an intercept");
     RDPMC_COUNTER_FIRST = "intercept.rdpmc-counter-first", "15.9", two, "RDPMC of a counter that there is not raises #GP before the intercept.";
     MONITOR_MEMORY_FIRST = "intercept.monitor-memory-first", "15.9", one, "MONITOR checks its operand as a load of a byte does, and before the intercept.";
     UD_FIRST = "intercept.ud-first", "15.9", two, "An instruction that CPUID does not offer raises #UD even where its intercept is set.",

@@ -98,6 +98,8 @@ impl Machine<'_> {
             | u64::from(port) << ioio::PORT_SHIFT;
         let info1 = self.t.said(io::IOIO_INFO1, info1);
         let info2 = self.t.said(io::IOIO_INFO2, self.next_rip);
+        // The address size of a port that is no memory operand is not described outside 64-bit mode.
+        let info1 = self.r.mode64().then_some(info1);
         self.exit_permission(exit::IOIO, info1, Some(info2))
     }
 }

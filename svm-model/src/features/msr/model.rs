@@ -63,7 +63,7 @@ impl Machine<'_> {
 
     fn msr_exit(&mut self, write: bool) -> Flow {
         let info = u64::from(self.t.rule(msr::INFO1, write));
-        self.exit_permission(exit::MSR, info, None)
+        self.exit_permission(exit::MSR, Some(info), None)
     }
 
     fn msr_privileged(&mut self) -> Flow {

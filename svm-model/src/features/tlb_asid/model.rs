@@ -28,6 +28,7 @@ impl Machine<'_> {
         if self.t.rule(tlb_asid::INVLPGA_UD, !self.svme()) {
             return Err(self.ud());
         }
+        self.protected_mode()?;
         self.privileged()?;
         self.intercept(&table::INVLPGA)?;
         let canonical = self.r.canonical(self.operand(0)?);

@@ -18,6 +18,7 @@ impl Machine<'_> {
                 return Err(self.ud());
             }
         }
+        self.protected_mode()?;
         self.privileged()?;
         if self.guest.is_some() {
             return self.guest_gif(true);
@@ -32,6 +33,7 @@ impl Machine<'_> {
         if self.t.rule(vgif::CLGI_UD, !self.svme()) {
             return Err(self.ud());
         }
+        self.protected_mode()?;
         self.privileged()?;
         if self.guest.is_some() {
             return self.guest_gif(false);

@@ -18,6 +18,7 @@ impl Machine<'_> {
         if self.t.rule(vmload_vmsave::SVME_UD, self.r.efer & efer::SVME == 0) {
             return Err(self.ud());
         }
+        self.protected_mode()?;
         self.privileged()?;
         let rax = self.operand(0)?;
         let first = !self.supported(CpuFeature::AddrChk);

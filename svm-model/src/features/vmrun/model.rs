@@ -164,6 +164,7 @@ impl Machine<'_> {
         if self.guest.is_none() {
             return Err(Stop::Open);
         }
+        self.protected_mode()?;
         self.privileged()?;
         let rax = self.operand(0)?;
         let bad = rax & 0xfff != 0 || !self.physical(rax);

@@ -1,0 +1,85 @@
+//! `cargo xtask soak`.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use harness::exec::name::Name;
+use harness::record::results::{self, KnownFailures};
+use harness::rule_check::{kept, soak, text};
+use harness::{Env, Kind, Result};
+use svm_model::rules::RuleId;
+
+use crate::executor::ExecutorArgs;
+
+/// Hold an executor to the model on new cases until time is up
+///
+/// Each round takes the next seed: random walks, and the families' cases crossed with each other.
+/// Ctrl-C ends it early, with what was found. Exit code 1 where something differs that is not
+/// among the known failures.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The executor: qemu:patched, qemu:stock, qemu:PATH, c:patched, c:stock, c:SOURCE:BUILD
+    #[arg(long, value_name = "EXECUTOR", default_value = "qemu:patched")]
+    on: Name,
+    #[command(flatten)]
+    how: ExecutorArgs,
+
+    /// Minutes; no round begins after them
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    minutes: f64,
+    /// Executors side by side [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Seed of the first round [default: the time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Cases of a round
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    cases: usize,
+
+    /// Keep the example of each rule in svm-model/kept, where none is kept yet
+    #[arg(long, help_heading = "Output")]
+    keep: bool,
+    /// Say how often each mode and instruction was drawn
+    #[arg(long, help_heading = "Output")]
+    drawn: bool,
+}
+
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let seconds = args.minutes * 60.0;
+    let Ok(time) = Duration::try_from_secs_f64(seconds) else {
+        let what = format!("{} minutes is no length of time", args.minutes);
+        return Err(harness::Error::new(Kind::Usage, what).hint("--minutes 10"));
+    };
+    let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_secs());
+    let seed = args.seed.unwrap_or_else(now);
+    let jobs =
+        args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+    let request = soak::Request { time, jobs, seed, cases: args.cases.max(5) };
+    // Built once, before anything runs side by side.
+    let place = args.how.open(env, &args.on)?;
+    let (kind, build, title) = (place.kind, place.build.clone(), place.title());
+    drop(place);
+    let soaked = soak::soak(&env.console, &request, &|| args.how.open(env, &args.on))?;
+    let known = KnownFailures::load(&results::folder(&env.repo))?;
+    let reason = |rule: RuleId| known.of_rule(kind, &build, rule).map(ToOwned::to_owned);
+    println!(
+        "{title}: {} cases of {} seeds from {seed:#x} on; {} differ, {} only behind other cases",
+        soaked.cases, soaked.rounds, soaked.differ, soaked.behind
+    );
+    for group in soaked.groups.values() {
+        print!("\n{}", text::group(group, &reason));
+    }
+    if args.drawn {
+        println!();
+        soaked.drawn.iter().for_each(|(what, count)| println!("{count:>10} {what}"));
+    }
+    if args.keep {
+        for path in kept::keep(&env.repo, soaked.groups.values().map(|g| &g.example))? {
+            println!("kept {}", path.display());
+        }
+    }
+    let news = soaked.groups.keys().filter(|rule| rule.and_then(reason).is_none()).count();
+    let good = news == 0 && soaked.behind == 0;
+    Ok(ExitCode::from(if good { 0 } else { Kind::Regression.exit_code() }))
+}
