@@ -92,6 +92,32 @@ fn faults() -> Vec<Fault> {
             |d| d.step(Step::WriteDr(0, world::L2_CODE)).set(Field::DR7, enabled(0, 0, 0)),
             |d| d.set(Field::DR7, dr::DR7_ONES),
         ),
+        // What is intercepted has not happened either.
+        fault("cpuid", Insn::Cpuid, exit::CPUID, |d| d, |d| d.set(Field::INTERCEPT_MISC1, 1 << 31)),
+        fault("pause", Insn::Pause, exit::PAUSE, |d| d, |d| d.set(Field::INTERCEPT_MISC1, 1 << 31)),
+        fault(
+            "cr",
+            Insn::ReadCr(0, 0),
+            exit::CR_READ,
+            |d| d,
+            |d| d.set(Field::INTERCEPT_CR_READ, 0),
+        ),
+        fault(
+            "out",
+            Insn::Out { size: 1, port: 0x80 },
+            exit::IOIO,
+            |d| d.step(Step::Mem { pa: world::IOPM + 0x10, width: 1, value: 1 }),
+            |d| d.step(Step::Mem { pa: world::IOPM + 0x10, width: 1, value: 0 }),
+        ),
+        fault(
+            "int",
+            Insn::Int(0x40),
+            exit::SWINT,
+            |d| d,
+            |d| d.set(Field::INTERCEPT_MISC1, 1 << 31),
+        ),
+        fault("icebp", Insn::Icebp, exit::ICEBP, |d| d, |d| d.set(Field::INTERCEPT_MISC2, 3)),
+        fault("int3", Insn::Int3, exit::EXCP + 3, |d| d, |d| d.set(Field::INTERCEPT_EXCEPTIONS, 0)),
         fault(
             "gd",
             Insn::ReadDr(0, 0),
@@ -143,6 +169,7 @@ pub(crate) fn cases(out: &mut Cases) {
     bus_locks(out);
     pauses(out);
     branches(out);
+    returns(out);
     events(out);
 }
 
@@ -154,8 +181,9 @@ fn draft(id: &str) -> Draft {
 fn instruction(out: &mut Cases, fault: &Fault, state: &str, change: Change) {
     let program = [fault.insn.clone(), Insn::Nop, Insn::Nop];
     let nested = fault.code == exit::NPF;
+    let exception = (exit::EXCP..exit::INTR).contains(&fault.code);
     for taken in [false, true] {
-        if taken && nested {
+        if taken && !exception {
             continue;
         }
         let d = draft(&format!("{},{state},taken={}", fault.name, on(taken))).program(&program);
@@ -269,6 +297,27 @@ fn branches(out: &mut Cases) {
                 let d = arrange(if code == exit::NPF { d } else { d.intercept(code) });
                 out.push(d.run().step(Step::Rdmsr(msr::DEBUGCTL)).case());
             }
+        }
+    }
+}
+
+/// An IRET that does not complete does not unmask virtual NMIs (15.21.10).
+fn returns(out: &mut Cases) {
+    let rows: [(&str, u64, Change); 4] = [
+        ("ss", exit::EXCP + 12, |d| d.set(Field::RSP, 1 << 50)),
+        ("pf", exit::EXCP + 14, |d| d.set(Field::RSP, AT).poke(OWN, 0)),
+        ("npf", exit::NPF, |d| d.set(Field::RSP, AT).poke(NESTED, 0)),
+        ("intercepted", exit::IRET, |d| d),
+    ];
+    for (name, code, arrange) in rows {
+        for pending in [0, int_ctl::V_NMI] {
+            let d = draft(&format!("iret,{name},v-nmi={}", on(pending != 0)));
+            let d = d.program(&[Insn::Iret]).needs(&[CpuFeature::Vnmi, CpuFeature::Npt]);
+            let d = d.intercept(exit::NMI);
+            let masked = int_ctl::V_NMI_ENABLE | int_ctl::V_NMI_MASK;
+            let d = d.set(Field::INT_CTL, masked | pending);
+            let d = arrange(if code == exit::NPF { d } else { d.intercept(code) });
+            out.push(d.done());
         }
     }
 }
