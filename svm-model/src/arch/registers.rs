@@ -76,6 +76,8 @@ pub mod cr4 {
 pub mod efer {
     /// SYSCALL enable.
     pub const SCE: u64 = 1;
+    /// Bits that read as zero, whatever is written.
+    pub const RAZ: u64 = 0xfe;
     /// Long mode enable.
     pub const LME: u64 = 1 << 8;
     /// Long mode active.

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::random::{Random, tells};
 use super::{Cases, FAMILIES, distinct};
 use crate::Feature;
+use crate::arch::int_ctl;
 use crate::case::draft::baseline;
 use crate::case::{Board, Case, Insn, Step, encode};
 use crate::vmcb::Field;
@@ -173,7 +174,7 @@ fn flip(r: &mut Random, case: &mut Case) {
     if r.rarely(2) {
         let at = r.below(steps.len());
         match &mut steps[at] {
-            Step::Vmcb(field, value) => *value ^= 1 << r.below(bits(*field)),
+            Step::Vmcb(field, value) => *value ^= bit(r, *field),
             Step::Mem { width, value, .. } => *value ^= 1 << r.below(usize::from(*width) * 8),
             Step::Rflags(value) => *value ^= *r.one(&[0x100u64, 0x200]),
             _ => {}
@@ -181,22 +182,41 @@ fn flip(r: &mut Random, case: &mut Case) {
     } else {
         let field = *r.one(Field::ALL);
         let run = steps.iter().position(|s| matches!(s, Step::Vmrun(_))).unwrap_or(0);
-        let bit = 1u64 << r.below(bits(field));
-        steps.insert(run, Step::Vmcb(field, baseline(field) ^ bit));
+        let value = baseline(field) ^ bit(r, field);
+        steps.insert(run, Step::Vmcb(field, value));
     }
     if Mode::of(&steps) == before {
         case.steps = steps;
     }
 }
 
-/// How many low bits of a field are flipped.
-fn bits(field: Field) -> usize {
+/// A bit of a field; none of which the manual does not say what becomes of it.
+fn bit(r: &mut Random, field: Field) -> u64 {
+    let within = |r: &mut Random, bits: usize| 1 << r.below(bits);
     match field {
-        // What becomes of the reserved ones is not said.
-        Field::INT_STATE => 2,
-        _ => usize::from(field.width()).min(8) * 8,
+        Field::INT_STATE => within(r, 2),
+        // Above the size that the mode gives an instruction pointer.
+        Field::RIP => within(r, 24),
+        Field::INT_CTL => *r.one(&INT_CTL),
+        _ => within(r, usize::from(field.width()).min(8) * 8),
     }
 }
+
+/// The control bits of virtual interrupts, and two of V_TPR and V_INTR_PRIO each.
+const INT_CTL: [u64; 12] = [
+    1,
+    8,
+    int_ctl::V_IRQ,
+    int_ctl::V_GIF,
+    int_ctl::V_NMI,
+    int_ctl::V_NMI_MASK,
+    1 << 16,
+    8 << 16,
+    int_ctl::V_IGN_TPR,
+    int_ctl::V_INTR_MASKING,
+    int_ctl::V_GIF_ENABLE,
+    int_ctl::V_NMI_ENABLE,
+];
 
 /// Runs L2 again, at times behind the instruction that it left at, or lets an event in.
 fn again(r: &mut Random, case: &mut Case) {

@@ -152,7 +152,7 @@ impl<'a> Machine<'a> {
             unknown: [0; 16],
             open_flags: false,
             open_branches: false,
-            foreign_branches: false,
+            foreign_branches: true,
             armed: false,
             used: Vec::new(),
             walks: paging::Walks::NONE,

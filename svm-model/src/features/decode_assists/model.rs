@@ -67,6 +67,9 @@ impl Machine<'_> {
         let linear = self.linear_rip();
         let to_page_end = 0x1000 - (linear & 0xfff);
         let count = to_page_end.min(15);
+        if self.r.mode64() && !self.r.canonical(linear) {
+            return (0, 0);
+        }
         let Ok(pa) = self.translate(linear, Access::FETCH) else { return (0, 0) };
         let bytes = (0..count)
             .fold(0u128, |bytes, n| bytes | u128::from(self.mem.read(pa + n, 1)) << (8 * n));

@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::rules::{vmrun, vnmi};
 
 /// EFER bits that every processor with SVM has.
-const EFER_ALWAYS: u64 = efer::SCE | 0xfe | efer::LME | efer::LMA | efer::SVME | efer::LMSLE;
+const EFER_ALWAYS: u64 = efer::SCE | efer::RAZ | efer::LME | efer::LMA | efer::SVME | efer::LMSLE;
 
 impl Machine<'_> {
     /// Whether VMRUN accepts the VMCB.

@@ -62,6 +62,7 @@ impl Machine<'_> {
         r.dr7 = (r.dr7 | dr::DR7_ONES) & !dr::DR7_ZEROS & 0xffff_ffff;
         let paging = r.cr0 & cr0::PG != 0;
         let real = t.rule(vmrun_state::PAGED_REAL, paging && r.cr0 & cr0::PE == 0);
+        r.efer &= !efer::RAZ;
         if !real && t.rule(vmrun_state::LMA, paging && r.efer & efer::LME != 0) {
             r.efer |= efer::LMA;
         } else {
