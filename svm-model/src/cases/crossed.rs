@@ -198,6 +198,9 @@ fn bit(r: &mut Random, field: Field) -> u64 {
         // Above the size that the mode gives an instruction pointer.
         Field::RIP => within(r, 24),
         Field::INT_CTL => *r.one(&INT_CTL),
+        // The reserved ones are ignored; ET is fixed.
+        Field::CR0 => *r.one(&[1 << 1, 1 << 2, 1 << 3, 1 << 5, 1 << 16, 1 << 18, 1 << 29, 1 << 40]),
+        Field::DBGCTL => within(r, 6),
         _ => within(r, usize::from(field.width()).min(8) * 8),
     }
 }

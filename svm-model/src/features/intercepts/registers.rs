@@ -190,7 +190,7 @@ impl Machine<'_> {
 
     /// Whether EFER can hold the value.
     pub(crate) fn efer_reserved(&self, value: u64) -> bool {
-        value & !(self.efer_valid() & !0xfe & !efer::LMSLE) != 0
+        value & !(self.efer_valid() & !efer::LMSLE) != 0
     }
 }
 

@@ -209,7 +209,7 @@ impl Machine<'_> {
             // A guest that clears SVME under its VMM: undefined (15.4).
             return Err(Stop::Open);
         }
-        self.r.efer = value & !efer::LMA | self.r.efer & efer::LMA;
+        self.r.efer = value & !(efer::LMA | efer::RAZ) | self.r.efer & efer::LMA;
         let trap = self.wants(intercept::EFER_WRITE_TRAP);
         if trap {
             self.leaves(intercepts::EFER_TRAP_INERT, Scene::Here)?;

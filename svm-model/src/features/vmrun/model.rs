@@ -43,6 +43,10 @@ impl Machine<'_> {
         let carried = self.carry(rax)?;
         self.armed = false;
         self.budget = crate::machine::BUDGET;
+        if v.get(Field::EFER) & efer::LMSLE != 0 {
+            // Whether there is such a bit is no feature that cases know.
+            return Err(Stop::Open);
+        }
         if !self.consistent(&v) {
             return self.refuse(rax, carried);
         }
