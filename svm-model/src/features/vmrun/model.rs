@@ -74,7 +74,7 @@ impl Machine<'_> {
         if open(Field::NRIP) && event >> 31 & 1 == 1 {
             return Err(Stop::Open);
         }
-        self.null_ss = open(Field::SS_ATTRIB);
+        self.null_ss = open(Field::SS_ATTRIB) || open(Field::SS_LIMIT) || open(Field::SS_BASE);
         self.open_flags = open(Field::RFLAGS);
         self.open_dr6 = open(Field::DR6);
         self.open_branches = open(Field::BR_FROM);
