@@ -61,6 +61,7 @@ const FAMILIES: &[Family] = &[
     vmexit::undone_written::cases,
     intercepts::priority_written::cases,
     vmrun::unstated_written::cases,
+    npt::rmw_written::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

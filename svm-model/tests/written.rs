@@ -30,6 +30,8 @@ const NO_RULE: &[(&str, usize, &str)] = &[
     ("smm/smram-", 3, "the model has no SMM"),
     ("ordinary/", 225, "the model does not decode ordinary instructions"),
     ("pae/", 62, "nor does it load PDPTEs with a guest's MOV CR3"),
+    ("npt/operand,", 22, "nor which of them store what they load"),
+    ("page-fault/operand,", 22, "likewise"),
     ("aborts/straddles-", 6, "nor has it code in a page that the walk for it writes to"),
     ("unstated/save-area-at-zero", 1, "that nothing is refused is no rule"),
     ("race/x87-of-another-cpu", 1, "the model has one CPU"),

@@ -5,13 +5,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::BusLock;
-use crate::case::{Draft, Insn, world};
+use crate::case::{Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::vmcb::{Field, exit};
 
 /// Four bytes before the end of a cache line.
 const SPLIT: u64 = world::DATA + 0x13c;
+
+/// DR7 for a breakpoint 0 on writes.
+const ON_WRITE: u64 = 0x1_0402;
 
 pub(crate) fn cases() -> Vec<Draft> {
     let locks = |id: &str, program: &[Insn], count: u64| {
@@ -50,6 +53,19 @@ pub(crate) fn cases() -> Vec<Draft> {
             .ends()
             .peek(SPLIT - 4)
             .value(u64::MAX),
+        // One lock is one, whether or not a breakpoint watches the operand.
+        Draft::new(BusLock, "bus-lock/watched")
+            .about([r::bus_lock::COUNT, r::bus_lock::SAVED])
+            .needs(&[CpuFeature::BusLockThreshold])
+            .program(&[Insn::LockNot(SPLIT)])
+            .step(Step::WriteDr(0, SPLIT + 4))
+            .set(Field::DR7, ON_WRITE)
+            .intercept(exit::BUSLOCK)
+            .intercept(exit::EXCP + 1)
+            .set(Field::BUS_LOCK_THRESHOLD, 2)
+            .run()
+            .exits(exit::EXCP + 1)
+            .field(Field::BUS_LOCK_THRESHOLD, 1),
         locks("not-locked", &[Insn::Store(SPLIT)], 0).about(r::bus_lock::LOCKED).ends(),
     ]
 }

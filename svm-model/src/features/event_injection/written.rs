@@ -16,6 +16,9 @@ const IDT: u64 = world::DATA + 0x3000;
 const L2_ENTRY: u64 = world::l2pt::PT + 3 * 8;
 const NESTED_ENTRY: u64 = world::npt::PT + 3 * 8;
 
+/// The reserved bits of EVENTINJ and EXITINTINFO.
+const RESERVED: u64 = 0x7fff_f000;
+
 fn inject(id: &str, event: u64) -> Draft {
     Draft::new(EventInjection, format!("injection/{id}"))
         .program(&[Insn::Nop])
@@ -155,6 +158,16 @@ fn undelivered() -> Vec<Draft> {
                 r::npt::INFO2,
             ])
             .field(Field::EXITINFO2, IDT + 0x40 * 16),
+        // EVENTINJ's reserved bits are not handed back.
+        inject("reserved-bits-then-npf", event::V | event::INTR | 0x40 | RESERVED)
+            .about([r::event_injection::FAULT_SETS_EXITINTINFO, r::event_injection::TYPE_INTR])
+            .needs(&[CpuFeature::Npt])
+            .set(Field::IDTR_BASE, IDT)
+            .poke(NESTED_ENTRY, 0)
+            .run()
+            .exits(exit::NPF)
+            .at(0)
+            .field(Field::EXITINTINFO, event::V | event::INTR | 0x40),
         // INT n is an event too.
         Draft::new(EventInjection, "injection/int-n-then-npf")
             .about([r::event_injection::FAULT_SETS_EXITINTINFO, r::event_injection::TYPE_SOFT])

@@ -88,6 +88,12 @@ pub(crate) fn own() -> Vec<Draft> {
             .step(Step::Wrmsr(IGNNE, 0))
             .step(Step::Rdmsr(IGNNE))
             .value(0),
+        // Bits 7:1 read as zero; it is no fault to write them (vol. 2, 3.1.7).
+        own("efer-bits-7-to-1")
+            .about(r::msr::EFER_RESERVED)
+            .step(Step::Wrmsr(EFER, world::L1_EFER | 0xfe))
+            .step(Step::Rdmsr(EFER))
+            .value(world::L1_EFER),
         own("smm-ctl-read").about(r::msr::SMM_CTL).step(Step::Rdmsr(SMM_CTL)).shows(GP),
     ]
 }

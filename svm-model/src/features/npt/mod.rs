@@ -3,6 +3,7 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 mod mutants;
+pub(crate) mod rmw_written;
 pub mod rules;
 pub(crate) mod walk_cases;
 pub(crate) mod written;

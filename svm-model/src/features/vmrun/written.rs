@@ -81,6 +81,8 @@ fn accepted() -> Vec<Draft> {
         ("cr0-cd-set-nw-set", Field::CR0, CR0 | 3 << 29, v::CR0_CD_NW),
         ("cr0-cd-set-nw-clear", Field::CR0, CR0 | 1 << 30, v::CR0_CD_NW),
         ("efer-sce", Field::EFER, EFER | 1, v::EFER_MBZ),
+        ("efer-bit-1", Field::EFER, EFER | 1 << 1, v::EFER_MBZ),
+        ("efer-bits-7-to-1", Field::EFER, EFER | 0xfe, v::EFER_MBZ),
         ("dr6-zero", Field::DR6, 0, v::DR6_HIGH),
         ("dr7-zero", Field::DR7, 0, v::DR7_HIGH),
         ("asid-15", Field::GUEST_ASID, 15, v::ASID_ZERO),
