@@ -20,6 +20,8 @@ pub(super) struct Reach {
     pub(super) reaching: Vec<usize>,
     /// Those that come out otherwise when it is broken.
     pub(super) noticing: Vec<usize>,
+    /// Of these, those in which its condition held, or its effect took place.
+    pub(super) noticing_held: Vec<usize>,
 }
 
 /// Every rule's cases, by the rule's number: each case runs once as it is, and once more for
@@ -38,6 +40,7 @@ pub(super) fn of(cases: &[Case]) -> Vec<Reach> {
                 sum.failed += one.failed;
                 sum.reaching.extend(one.reaching);
                 sum.noticing.extend(one.noticing);
+                sum.noticing_held.extend(one.noticing_held);
             }
         }
     });
@@ -71,6 +74,9 @@ fn some(cases: &[Case], first: usize) -> Vec<Reach> {
             all[rule.index()].reaching.push(place);
             if notices(rule) {
                 all[rule.index()].noticing.push(place);
+                if trace.held.has(rule) {
+                    all[rule.index()].noticing_held.push(place);
+                }
             }
         }
     }

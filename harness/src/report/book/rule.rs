@@ -1,6 +1,6 @@
 //! What a rule's entry shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use svm_model::Feature;
@@ -175,18 +175,26 @@ impl<'a> Book<'a> {
         all
     }
 
-    /// Some of those that notice: of the rule's own feature first, and short ones.
+    /// Some of those that notice, on both sides of a condition: of the rule's own feature
+    /// first, and short ones.
     fn named(&self, rule: &Rule, reach: &Reach) -> Vec<Named> {
-        let case = |n: &usize| &self.generated[*n].case;
-        let mut best: Vec<&Case> = reach.noticing.iter().map(case).collect();
-        best.sort_by_key(|case| (case.feature != rule.feature, size(case)));
-        let named = |case: &&Case| Named {
+        let best = |places: Vec<usize>| {
+            let mut best: Vec<&Case> = places.iter().map(|n| &self.generated[*n].case).collect();
+            best.sort_by_key(|case| (case.feature != rule.feature, size(case)));
+            best
+        };
+        let held: BTreeSet<usize> = reach.noticing_held.iter().copied().collect();
+        let other = reach.noticing.iter().copied().filter(|n| !held.contains(n)).collect();
+        let (held, other) = (best(reach.noticing_held.clone()), best(other));
+        let of_held = held.len().min(NAMED - other.len().min(NAMED / 2));
+        let named = |case: &Case| Named {
             id: case.id.clone(),
             href: href(case),
             elsewhere: false,
             results: Vec::new(),
         };
-        best.iter().take(NAMED).map(named).collect()
+        let both = held.into_iter().take(of_held).chain(other);
+        both.take(NAMED).map(named).collect()
     }
 
     /// The written cases that are about the rule, or in which it takes part.
