@@ -62,6 +62,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
 }
 
 fn write_book(env: &Env, dir: &Path, seed: u64) -> Result<ExitCode> {
+    pages::ready(dir)?;
     let folder = results::folder(&env.repo);
     let known = KnownFailures::load(&folder)?;
     let mut sets = results::load_all(&folder)?;

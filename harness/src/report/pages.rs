@@ -48,13 +48,25 @@ impl Templates {
 /// The list of what was written into a folder, so that the next run knows its own files.
 const LIST: &str = "pages.txt";
 
+/// Whether pages can be written into `dir`, to be asked before they are made.
+///
+/// # Errors
+/// Usage, when `dir` holds anything that no run wrote, is no folder, or cannot be written to.
+pub fn ready(dir: &Path) -> Result<()> {
+    own(dir)?;
+    let made = fs::create_dir_all(dir).and_then(|()| tempfile::tempfile_in(dir));
+    made.map(drop).map_err(|e| {
+        Error::new(Kind::Usage, format!("{} cannot be written to", dir.display())).because(e)
+    })
+}
+
 /// Writes the pages into `dir`, the index last; pages of an earlier run that are no more are
 /// removed. The folder is for these pages alone.
 ///
 /// # Errors
-/// Usage, when `dir` holds anything that no run wrote, is no folder, or cannot be written to:
-/// nothing is touched then. Harness, when the writing fails later.
+/// As [`ready`]: nothing is touched then. Harness, when the writing fails later.
 pub fn write(dir: &Path, pages: &[Page]) -> Result<()> {
+    ready(dir)?;
     let old = own(dir)?;
     let new: BTreeSet<&str> = pages.iter().map(|page| page.path.as_str()).collect();
     let list = |names: BTreeSet<&str>| {
@@ -62,9 +74,7 @@ pub fn write(dir: &Path, pages: &[Page]) -> Result<()> {
         write_atomic(&dir.join(LIST), text.as_bytes())
     };
     // A run that is stopped half way leaves nothing that the next one would not know.
-    list(old.iter().map(String::as_str).chain(new.iter().copied()).collect()).map_err(|e| {
-        Error::new(Kind::Usage, format!("{} cannot be written to", dir.display())).because(e)
-    })?;
+    list(old.iter().map(String::as_str).chain(new.iter().copied()).collect())?;
     let (index, others): (Vec<&Page>, Vec<&Page>) =
         pages.iter().partition(|page| page.path == "index.html");
     others

@@ -44,6 +44,7 @@ pub(super) struct RuleEntry {
     held: usize,
     failed: usize,
     reaching: usize,
+    tried: usize,
     noticing: usize,
     families: Vec<Family>,
     named: Vec<Named>,
@@ -60,11 +61,12 @@ struct Asking {
     text: String,
 }
 
-/// How many cases of a family go through the rule, and notice.
+/// How many cases of a family go through the rule, were tried with it broken, and notice.
 #[derive(Debug, Default, Serialize)]
 struct Family {
     name: String,
     reaching: usize,
+    tried: usize,
     noticing: usize,
 }
 
@@ -142,6 +144,7 @@ impl<'a> Book<'a> {
             held: reach.held,
             failed: reach.failed,
             reaching: reach.reaching.len(),
+            tried: reach.tried.len(),
             noticing: reach.noticing.len(),
             families: self.families(reach),
             named: self.named(rule, reach),
@@ -165,6 +168,9 @@ impl<'a> Book<'a> {
         let name = |n: usize| self.generated[n].case.id.split('/').next().unwrap_or_default();
         for n in &reach.reaching {
             all.entry(name(*n)).or_default().reaching += 1;
+        }
+        for n in &reach.tried {
+            all.entry(name(*n)).or_default().tried += 1;
         }
         for n in &reach.noticing {
             all.entry(name(*n)).or_default().noticing += 1;

@@ -12,7 +12,7 @@ pub(super) mod view;
 use minijinja::context;
 
 use super::pages::Templates;
-pub use super::pages::{Page, write};
+pub use super::pages::{Page, ready, write};
 use crate::Result;
 use crate::bench::record::Record;
 use crate::record::history::History;
