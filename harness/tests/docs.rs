@@ -126,7 +126,7 @@ fn a_path_that_is_not_there_is_found() {
 #[test]
 fn the_map_fits_two_screens() {
     let text = read("docs/ARCHITECTURE.md");
-    assert!(text.lines().count() <= 110, "{} lines", text.lines().count());
+    assert!(text.lines().count() <= 100, "{} lines", text.lines().count());
     let long = |l: &&str| l.chars().count() > 100 && !l.starts_with('|');
     assert_eq!(text.lines().filter(long).collect::<Vec<_>>(), [""; 0]);
 }

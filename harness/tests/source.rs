@@ -41,7 +41,7 @@ fn tar(archive: &Path, dir: &Path, what: &str) {
 fn pins(dir: &Path) -> String {
     let mut text = format!(
         "default = \"1\"\n[upstream]\nurl = \"file:///no/such/repository\"\n\
-         [debian]\napt = false\nmirror = \"x\"\narchives = [\"file://{}/{{name}}\"]\n\
+         [debian]\napt = false\narchives = [\"file://{}/{{name}}\"]\n\
          [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\n\
          interpreter = \"--python={{python}}\"\nconfigure = []\nsuite = \"x\"\npackage = \"1-1\"\n\
          directory = \"x\"\n[base.trees]\n",
@@ -128,7 +128,7 @@ fn upstream(scene: &Scene, pinned: Option<&str>) -> Pins {
     let tree = git(&["rev-parse", "HEAD:target/i386"]);
     let text = format!(
         "default = \"1\"\n[upstream]\nurl = \"file://{}\"\n\
-         [debian]\napt = false\nmirror = \"x\"\narchives = [\"file:///no/such/archive\"]\n\
+         [debian]\napt = false\narchives = [\"file:///no/such/archive\"]\n\
          [[base]]\nversion = \"1\"\ntag = \"v1\"\nmeson = \"1.9.0\"\n\
          interpreter = \"--python={{python}}\"\nconfigure = []\nsuite = \"x\"\npackage = \"1-1\"\n\
          directory = \"x\"\nfiles = [{{ name = \"a\", size = 0, sha256 = \"\", sha1 = \"\" }}]\n\

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness::exec::place;
 use harness::qemu::Side;
 use harness::qemu::build::{self, Flavour, Spec};
 use harness::qemu::source;
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     /// Print the binary's path, and nothing else, on stdout
     #[arg(long)]
     print_path: bool,
+    /// Print what the executor c is compiled from, as SOURCE:BUILD, and nothing else, on stdout
+    #[arg(long, conflicts_with = "print_path")]
+    print_c: bool,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,11 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         Which::Patched => Side::Patched,
     };
     let spec = Spec::of_side(env, side, source, args.series.as_deref(), args.flavour)?;
+    if args.print_c {
+        let (source, build) = place::c_tree(env, &spec)?;
+        println!("{}:{}", source.display(), build.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     let built = build::build(env, &spec)?;
     if args.print_path {
         println!("{}", built.path.display());

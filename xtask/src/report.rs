@@ -28,6 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    args.html.as_deref().map_or(Ok(()), html::ready)?;
     let folder = results::folder(&env.repo);
     let known = KnownFailures::load(&folder)?;
     let mut sets = results::load_all(&folder)?;

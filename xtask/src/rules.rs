@@ -1,14 +1,21 @@
 //! `cargo xtask rules`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use harness::catalogue::Entry;
+use harness::record::history::History;
+use harness::record::results::{self, KnownFailures};
+use harness::report::{book, pages};
+use harness::suites::conformance::NAME as CONFORMANCE;
+use harness::suites::rules::NAME as RULES;
 use harness::{Env, Result};
 use svm_model::Feature;
 use svm_model::cases::{self, SEED};
 use svm_model::coverage::Coverage;
 use svm_model::rules::{self, Rule, RuleId, Sides, Source};
 
-/// List the rules, and how many cases reach each
+/// List the rules, and how many cases reach each; or write them as a book
 ///
 /// Exit code 1 where a rule is not reached on every side that it has.
 #[derive(clap::Args)]
@@ -25,9 +32,17 @@ pub(crate) struct Args {
     /// Seed of the random cases
     #[arg(long, default_value_t = SEED)]
     seed: u64,
+    /// Write all of them as pages for a browser into this folder, which must hold nothing else:
+    /// section by section, each with the line of the model that decides, its cases, and what is
+    /// recorded of it on each QEMU; they need no network
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["feature", "uncovered", "long"])]
+    book: Option<PathBuf>,
 }
 
-pub(crate) fn run(_env: &Env, args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    if let Some(dir) = &args.book {
+        return write_book(env, dir, args.seed);
+    }
     let coverage = Coverage::of(&cases::all(args.seed));
     let (mut listed, mut incomplete) = (0, 0);
     for (id, rule) in of_feature(args.feature) {
@@ -44,6 +59,20 @@ pub(crate) fn run(_env: &Env, args: &Args) -> Result<ExitCode> {
     }
     println!("{listed} rules listed, {incomplete} not reached on every side");
     Ok(ExitCode::from(u8::from(incomplete > 0)))
+}
+
+fn write_book(env: &Env, dir: &Path, seed: u64) -> Result<ExitCode> {
+    pages::ready(dir)?;
+    let folder = results::folder(&env.repo);
+    let known = KnownFailures::load(&folder)?;
+    let mut sets = results::load_all(&folder)?;
+    sets.retain(|set| [RULES, CONFORMANCE].contains(&set.suite.name.as_str()));
+    sets.iter_mut().for_each(|set| known.apply(set));
+    let generated = cases::all(seed).into_iter().map(|case| Entry { case, written: None });
+    let book = book::pages(&env.repo, generated.collect(), &History::of(&sets))?;
+    pages::write(dir, &book)?;
+    println!("{}", dir.join("index.html").display());
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn of_feature(

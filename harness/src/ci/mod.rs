@@ -51,11 +51,15 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step
     };
     let (guest, linux) = ("harness/guest/Cargo.toml", "harness/linux/Cargo.toml");
-    let no_std = "svm-model/no-std/Cargo.toml";
+    let (cexec, no_std) = ("harness/cexec/Cargo.toml", "svm-model/no-std/Cargo.toml");
     // Tests of what becomes of a guest that hangs, dies or is killed, and that cases leave
     // nothing behind; on stock, some of SVM's state itself is left behind.
     let mut faults = own("guest-faults", Some("patched"), &["build", "patched", "--print-path"]);
-    faults.command = on_its_path(&faults.command, &cargo, &FAULTS);
+    faults.command = given(&faults.command, PATH, &cargo, &FAULTS);
+    let mut clippy_c = own("clippy-cexec", Some("patched"), &["build", "patched", "--print-c"]);
+    clippy_c.command = given(&clippy_c.command, TREE, &cargo, &CLIPPY_C);
+    let mut clippy_guest = step("clippy-guest", None, &cargo, &CLIPPY_GUEST);
+    clippy_guest.command.current_dir(env.repo.join("harness/guest"));
     let mut doc = step("doc", None, &cargo, &DOC);
     doc.command.env("RUSTDOCFLAGS", "-D warnings");
     let conformance = |name, after, side| {
@@ -65,9 +69,11 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step("fmt", None, &cargo, &["fmt", "--all", "--check"]),
         step("fmt-features", None, &"sh".into(), &FMT_FEATURES),
         step("fmt-guest", None, &cargo, &["fmt", "--manifest-path", guest, "--check"]),
+        step("fmt-cexec", None, &cargo, &["fmt", "--manifest-path", cexec, "--check"]),
         step("fmt-linux", None, &cargo, &["fmt", "--manifest-path", linux, "--check"]),
         step("fmt-no-std", None, &cargo, &["fmt", "--manifest-path", no_std, "--check"]),
         step("clippy", None, &cargo, &CLIPPY),
+        clippy_guest,
         step("clippy-linux", None, &cargo, &CLIPPY_LINUX),
         doc,
         step("no-std", None, &cargo, &NO_STD),
@@ -76,6 +82,8 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         own("stock", None, &["build", "stock"]),
         own("patched", Some("stock"), &["build", "patched"]),
         faults,
+        clippy_c,
+        own("conform-c", Some("patched"), &["conform", "--on", "c:patched"]),
         conformance("conformance-stock", Some("stock"), "stock"),
         conformance("conformance-patched", Some("patched"), "patched"),
         own("migration", Some("patched"), &["test-svm", "--suite", "migration"]),
@@ -96,6 +104,19 @@ const CLIPPY_LINUX: [&str; 10] = [
     "harness/linux/Cargo.toml",
     "--target-dir",
     "target/linux",
+    "--",
+    "-D",
+    "warnings",
+];
+/// As it is built: in its own folder, with the flags that are there.
+const CLIPPY_GUEST: [&str; 7] =
+    ["clippy", "--quiet", "--locked", "--target-dir=../../target/guest", "--", "-D", "warnings"];
+const CLIPPY_C: [&str; 8] = [
+    "clippy",
+    "--quiet",
+    "--locked",
+    "--manifest-path=harness/cexec/Cargo.toml",
+    "--target-dir=target/cexec/clippy",
     "--",
     "-D",
     "warnings",
@@ -124,14 +145,16 @@ const FAULTS: [&str; 7] = [
     "--no-fail-fast",
 ];
 
-/// `cargo` with `args`, and `SVM_QEMU` set to what `print` prints.
-fn on_its_path(print: &Command, cargo: &OsString, args: &[&str]) -> Command {
+/// A shell that gives what `$1` prints to `cargo` as the path of a QEMU.
+const PATH: &str = r#"SVM_QEMU=$(eval "$1") || exit; export SVM_QEMU; shift; exec "$@""#;
+/// Likewise, as what the executor `c` is compiled from.
+const TREE: &str = r#"TREE=$(eval "$1") || exit; shift
+    SVM_QEMU_SRC=${TREE%%:*} SVM_QEMU_BUILD=${TREE#*:} exec "$@""#;
+
+/// `cargo` with `args`, given what `print` prints as the shell `script` says.
+fn given(print: &Command, script: &str, cargo: &OsString, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        r#"SVM_QEMU=$(eval "$1") || exit; export SVM_QEMU; shift; exec "$@""#,
-        "sh",
-    ]);
+    command.args(["-c", script, "sh"]);
     command.arg(process::show(print)).arg(cargo).args(args);
     command.current_dir(print.get_current_dir().unwrap_or(Path::new(".")));
     command

@@ -87,21 +87,25 @@ pub fn qemu(env: &Env, qemu: &Qemu, accel: &str) -> Result<Booted<Machine>> {
 
 /// The executor `c` from the sources that `spec` names.
 ///
+/// # Errors
+/// As [`c_tree`] and [`c::build`].
+pub fn c(env: &Env, spec: &Spec) -> Result<Booted<InProcess>> {
+    let (source, build) = c_tree(env, spec)?;
+    let program = c::build(env, &source, &build)?;
+    Ok(Booted::new(InProcess { program, limit: LIMIT }))
+}
+
+/// What the executor `c` is compiled from: its sources, and where they are configured and built.
+///
 /// QEMU is built from a tree that moves from commit to commit; this takes a copy
 /// of its own of what `c` compiles, so that nothing waits for a build.
 ///
 /// # Errors
-/// As [`build::build`] and [`c::build`].
-pub fn c(env: &Env, spec: &Spec) -> Result<Booted<InProcess>> {
+/// As [`build::build`]; Harness, when the cache cannot be written.
+pub fn c_tree(env: &Env, spec: &Spec) -> Result<(PathBuf, PathBuf)> {
     build::build(env, spec)?;
-    let build = env
-        .cache
-        .path("trees")
-        .join(format!("{}-{}", spec.source.name(), spec.flavour))
-        .join("build");
-    let source = sources(env, spec)?;
-    let program = c::build(env, &source, &build)?;
-    Ok(Booted::new(InProcess { program, limit: LIMIT }))
+    let tree = format!("{}-{}", spec.source.name(), spec.flavour);
+    Ok((sources(env, spec)?, env.cache.path("trees").join(tree).join("build")))
 }
 
 /// What `c` compiles and includes, of a QEMU tree.

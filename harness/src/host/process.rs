@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use wait4::Wait4;
+use xshell::Shell;
 
 use crate::host::cache::{Lock, NO_SPACE};
 use crate::host::error::Context;
@@ -150,6 +151,15 @@ pub fn signal_all(signal: Signal) {
     for group in groups().iter().filter_map(|&g| Pid::from_raw(g)) {
         let _ = rustix::process::kill_process_group(group, signal);
     }
+}
+
+/// What `xshell::cmd!` writes commands with, in the current folder; `.into()` makes each a
+/// [`Command`], which the functions here run: in a group of its own, stopped by an interrupt.
+///
+/// # Errors
+/// Harness, when the current folder is gone.
+pub fn shell() -> Result<Shell> {
+    Shell::new().doing(Kind::Harness, || "finding the current folder".into())
 }
 
 /// Runs `command` to its end and keeps what it printed.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
+use xshell::cmd;
 
 use crate::host::cache::io_error;
 use crate::host::error::Context;
@@ -119,22 +120,25 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// Takes what is needed out of the package: an ar archive with a tar archive in it.
 fn unpack(pin: &Pin, package: &Path, dir: &Path) -> Result<()> {
     let data = dir.join("data.tar.xz");
-    let mut ar = Command::new("ar");
-    ar.arg("x").arg(package).arg("data.tar.xz").current_dir(dir);
-    process::stdout(Kind::Setup, &mut ar)?;
-    let mut tar = Command::new("tar");
-    tar.args(["-xJ", "--no-same-owner", "--no-same-permissions", "-f"]).arg(&data);
-    tar.arg("-C").arg(dir).arg(format!("./{}", pin.image()));
-    tar.args(pin.modules.iter().map(|m| format!("./{}", pin.module(m))));
-    process::stdout(Kind::Setup, &mut tar)?;
+    let sh = process::shell()?;
+    let mut ar: Command = cmd!(sh, "ar x {package} data.tar.xz").into();
+    process::stdout(Kind::Setup, ar.current_dir(dir))?;
+    let (image, modules) =
+        (pin.image(), pin.modules.iter().map(|m| format!("./{}", pin.module(m))));
+    let tar = cmd!(
+        sh,
+        "tar -xJ --no-same-owner --no-same-permissions -f {data} -C {dir} ./{image} {modules...}"
+    );
+    process::stdout(Kind::Setup, &mut tar.into())?;
     fs::remove_file(&data).map_err(|e| io_error("removing", &data, e))
 }
 
 /// Not every kernel decompresses its modules itself.
 fn decompress(from: &Path, to: &Path) -> Result<()> {
     let into = fs::File::create(to).map_err(|e| io_error("writing", to, e))?;
-    let mut xz = Command::new("xz");
-    xz.args(["--decompress", "--stdout"]).arg(from).stdin(Stdio::null()).stdout(into);
+    let sh = process::shell()?;
+    let mut xz: Command = cmd!(sh, "xz --decompress --stdout {from}").into();
+    xz.stdin(Stdio::null()).stdout(into);
     let status = xz.status().map_err(|e| process::not_started(&xz, e))?;
     if !status.success() {
         let what = format!("{} failed ({status})", process::show(&xz));

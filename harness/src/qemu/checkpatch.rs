@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::Serialize;
 
+use xshell::cmd;
+
 use crate::host::cache::io_error;
 use crate::host::process;
 use crate::{Error, Kind, Result};
@@ -52,13 +54,11 @@ pub fn check(tree: &Path, patch: &[u8], signed: bool) -> Result<Vec<Complaint>> 
     let scratch = tempfile::Builder::new().suffix(".patch").tempfile();
     let scratch = scratch.map_err(|e| io_error("writing", &std::env::temp_dir(), e))?;
     std::fs::write(scratch.path(), patch).map_err(|e| io_error("writing", scratch.path(), e))?;
-    let mut c = Command::new("perl");
-    c.arg(&script).arg(format!("--root={}", tree.display()));
-    c.args(["--color=never", "--patch"]);
-    if !signed {
-        c.arg("--no-signoff");
-    }
-    let out = process::output(c.arg(scratch.path())).map_err(|e| {
+    let (sh, patch) = (process::shell()?, scratch.path());
+    let signoff = (!signed).then_some("--no-signoff");
+    let c = cmd!(sh, "perl {script} --root={tree} --color=never --patch {signoff...} {patch}");
+    let mut c: Command = c.into();
+    let out = process::output(&mut c).map_err(|e| {
         Error::new(Kind::Setup, "running checkpatch").because(e).hint("is perl installed?")
     })?;
     // 0: nothing to say; 1: complaints. Warnings alone give 0.

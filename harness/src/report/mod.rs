@@ -1,9 +1,12 @@
-//! What a run says: on the terminal, as JSON, as JUnit. Pure.
+//! What a run says, and what is recorded: on the terminal, as JSON, as JUnit, as pages. Pure,
+//! but for [`pages::write`].
 
+pub mod book;
 pub mod html;
 mod json;
 mod junit;
 mod matrix;
+pub mod pages;
 mod recorded;
 mod text;
 

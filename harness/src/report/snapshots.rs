@@ -1,10 +1,10 @@
 //! Each report as a whole, against a file that was looked at.
 //!
-//! `BLESS=1 cargo test -p harness report` writes the files anew.
+//! `UPDATE_EXPECT=1 cargo test -p harness report` writes the files anew.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use expect_test::expect_file;
 use svm_model::Feature;
 
 use super::{Part, Report, changes, html, json, junit, recorded, since, text};
@@ -19,13 +19,7 @@ use crate::suites::{Absent, TestId, WHOLE};
 use crate::{Kind, Verdict};
 
 fn check(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/expected").join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        return std::fs::write(path, actual).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(actual, expected, "{name} differs; BLESS=1 writes it anew");
+    expect_file![format!("expected/{name}")].assert_eq(actual);
 }
 
 fn part(set: ResultSet) -> Part {

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xshell::cmd;
+
 use super::cover;
 use super::revision::History;
 use super::{Patch, Series};
@@ -176,15 +178,15 @@ fn signed(message: &str, signoff: Option<&str>) -> String {
 fn stat(path: &Path) -> Result<String> {
     // Checked when the series was read; only the bytes' shape is looked at.
     File::read(path)?;
-    let mut c = Command::new("git");
-    c.args(["apply", "--stat", "--summary"]).arg(path);
-    Ok(process::stdout(Kind::Harness, &mut c)? + "\n")
+    let sh = process::shell()?;
+    let c = cmd!(sh, "git apply --stat --summary {path}");
+    Ok(process::stdout(Kind::Harness, &mut c.into())? + "\n")
 }
 
 /// What format-patch puts below a patch.
 pub(super) fn git_version() -> String {
-    let text = process::stdout(Kind::Setup, Command::new("git").arg("version"));
-    let text = text.unwrap_or_default();
+    let ask = |sh: xshell::Shell| process::stdout(Kind::Setup, &mut cmd!(sh, "git version").into());
+    let text = process::shell().and_then(ask).unwrap_or_default();
     text.split_whitespace().nth(2).unwrap_or("git").to_string()
 }
 
@@ -220,9 +222,9 @@ fn recipients(tree: &Path, patch: &Path) -> Result<Recipients> {
         return Ok(Recipients::default());
     }
     let patch = std::path::absolute(patch).map_err(|e| io_error("finding", patch, e))?;
-    let mut c = Command::new("perl");
-    c.arg(script).args(["--nogit", "--nogit-fallback"]).arg(patch).current_dir(tree);
-    Ok(parse_recipients(&process::stdout(Kind::Setup, &mut c)?))
+    let sh = process::shell()?;
+    let mut c: Command = cmd!(sh, "perl {script} --nogit --nogit-fallback {patch}").into();
+    Ok(parse_recipients(&process::stdout(Kind::Setup, c.current_dir(tree))?))
 }
 
 /// One `person (role:section)` a line; the role of a list has the word in it.
@@ -248,10 +250,10 @@ fn parse_recipients(text: &str) -> Recipients {
 /// # Errors
 /// Usage, when git does not know.
 pub fn git_user(repo: &Path) -> Result<String> {
+    let sh = process::shell()?;
     let get = |key: &str| {
-        let mut c = Command::new("git");
-        c.args(["config", "--get", key]).current_dir(repo);
-        process::stdout(Kind::Usage, &mut c).map_err(|_| {
+        let mut c: Command = cmd!(sh, "git config --get {key}").into();
+        process::stdout(Kind::Usage, c.current_dir(repo)).map_err(|_| {
             Error::new(Kind::Usage, format!("git does not know your {key}"))
                 .hint(format!("git config --global {key} …"))
         })
@@ -261,8 +263,10 @@ pub fn git_user(repo: &Path) -> Result<String> {
 
 /// The date of the cover letter, as mails write it.
 pub(super) fn now() -> String {
-    let text = process::stdout(Kind::Setup, Command::new("date").arg("-R").env("LC_ALL", "C"));
-    text.unwrap_or_default()
+    let ask = |sh: xshell::Shell| {
+        process::stdout(Kind::Setup, &mut cmd!(sh, "date -R").env("LC_ALL", "C").into())
+    };
+    process::shell().and_then(ask).unwrap_or_default()
 }
 
 #[cfg(test)]

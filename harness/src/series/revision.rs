@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+
+use xshell::cmd;
 
 use super::Series;
 use crate::host::process;
@@ -107,11 +108,8 @@ fn shape(mail: &Mail) -> Vec<(String, Vec<&String>)> {
 }
 
 fn old_patches(repo: &Path, dir: &Path, revision: &str) -> Result<Vec<Mail>> {
-    let git = |args: &[&str]| {
-        let mut c = Command::new("git");
-        c.arg("-C").arg(repo).args(args);
-        process::output(&mut c)
-    };
+    let sh = process::shell()?;
+    let git = |args: &[&str]| process::output(&mut cmd!(sh, "git -C {repo} {args...}").into());
     let absolute = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_path_buf());
     let (repo_dir, dir) = (absolute(repo), absolute(dir));
     let inside = dir.strip_prefix(&repo_dir).map_err(|_| {

@@ -14,7 +14,8 @@ const WIDTHS: [u32; 2] = [360, 1280];
 
 fn write_report(dir: &Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(["report", "--html"]).arg(dir).arg("--cache").arg(dir.join("cache"));
+    let cache = tempfile::tempdir().unwrap();
+    command.args(["report", "--html"]).arg(dir).arg("--cache").arg(cache.path());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -9,6 +9,8 @@ mod packages;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xshell::cmd;
+
 use crate::host::process;
 use crate::{Env, Error, Kind, Result};
 
@@ -110,10 +112,10 @@ fn install(env: &Env, packages: &[&Package]) -> Result<()> {
 }
 
 fn apt(env: &Env, args: &[&str], packages: &[&Package]) -> Result<()> {
-    let mut c = Command::new("apt-get");
-    c.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
+    let (sh, names) = (process::shell()?, names(packages));
     // Another apt may be at work; its locks are waited for.
-    c.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(args).args(names(packages));
+    let c = cmd!(sh, "apt-get -q -o DPkg::Lock::Timeout=300 {args...} {names...}");
+    let mut c = Command::from(c.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C"));
     env.console.detail(process::show(&c));
     process::stdout(Kind::Setup, &mut c).map(drop)
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xshell::cmd;
+
 use crate::host::cache::io_error;
 use crate::host::process;
 use crate::{Env, Error, Kind, Result};
@@ -17,6 +19,8 @@ pub struct Venv {
 /// What a Python must manage: QEMU asks for 3.9, and a virtual environment
 /// needs `ensurepip`, which Debian packages apart.
 const PROBE: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))";
+
+const PIP: [&str; 2] = ["--disable-pip-version-check", "--only-binary=:all:"];
 
 /// The first Python that can make a virtual environment: the system's own
 /// before whatever is first on the path, which may be a version manager's.
@@ -86,13 +90,14 @@ impl Venv {
         let _ = fs::remove_dir_all(&self.dir);
         let parent = self.dir.parent().unwrap_or(&self.dir);
         fs::create_dir_all(parent).map_err(|e| io_error("creating", parent, e))?;
-        let mut c = Command::new(python);
-        clean(&mut c).args(["-m", "venv"]).arg(&self.dir);
-        process::stdout(Kind::Setup, &mut c)?;
-        let mut pip = Command::new(self.python());
-        clean(&mut pip).args(["-m", "pip", "install", "--quiet", "--no-input"]);
-        pip.args(["--disable-pip-version-check", "--only-binary=:all:"]);
-        pip.arg(format!("meson=={version}"));
+        let (sh, dir) = (process::shell()?, &self.dir);
+        let mut c: Command = cmd!(sh, "{python} -m venv {dir}").into();
+        process::stdout(Kind::Setup, clean(&mut c))?;
+        let python = self.python();
+        let meson = format!("meson=={version}");
+        let pip = cmd!(sh, "{python} -m pip install --quiet --no-input {PIP...} {meson}");
+        let mut pip: Command = pip.into();
+        clean(&mut pip);
         process::stdout(Kind::Setup, &mut pip).map_err(|e| {
             e.hint("pip needs its package index; set PIP_INDEX_URL or PIP_FIND_LINKS for a mirror")
         })?;

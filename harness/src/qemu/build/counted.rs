@@ -7,6 +7,8 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use xshell::cmd;
+
 use super::patch::Patch;
 use super::tree::Tree;
 use super::{Built, Flavour, Spec, apply, build, compiler, configure_args, diagnose, flags, ninja};
@@ -79,11 +81,10 @@ impl Counted {
     /// # Errors
     /// Harness, when gcov cannot be understood.
     pub fn lines(&self, folder: &str) -> Result<Lines> {
-        let mut lines = Lines::new();
+        let (sh, mut lines) = (process::shell()?, Lines::new());
         for counter in self.counters(&folder.replace('/', "_"))? {
-            let mut c = Command::new("gcov");
-            c.args(["--json-format", "--stdout"]).arg(&counter).current_dir(self.tree.build());
-            let text = process::stdout(Kind::Harness, &mut c)?;
+            let mut c: Command = cmd!(sh, "gcov --json-format --stdout {counter}").into();
+            let text = process::stdout(Kind::Harness, c.current_dir(self.tree.build()))?;
             read(&text, folder, &mut lines).doing(Kind::Harness, || {
                 format!("reading what gcov says of {}", counter.display())
             })?;

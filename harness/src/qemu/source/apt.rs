@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::pins::{Base, Debian};
+use xshell::cmd;
+
+use super::pins::Base;
 use super::{archive, machine};
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::process;
@@ -22,7 +24,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 ///
 /// # Errors
 /// Setup, with what apt said or how a file differs from its pin.
-pub(super) fn source(env: &Env, debian: &Debian, base: &Base, dir: &Path) -> Result<()> {
+pub(super) fn source(env: &Env, base: &Base, dir: &Path) -> Result<()> {
     if setup::find_tool("apt-get").is_none() {
         return Err(Error::new(Kind::Setup, "this machine has no apt-get"));
     }
@@ -30,12 +32,12 @@ pub(super) fn source(env: &Env, debian: &Debian, base: &Base, dir: &Path) -> Res
         "fetching QEMU {} (source package {}, {})",
         base.version, base.package, base.suite
     ));
-    let apt = Apt::configure(env, debian, base)?;
+    let apt = Apt::configure(env, base)?;
     apt.update(env)?;
     let into = apt.dir.join("download");
     let _ = fs::remove_dir_all(&into);
     fs::create_dir_all(&into).map_err(|e| io_error("creating", &into, e))?;
-    let mut c = apt.command();
+    let mut c = apt.command()?;
     c.args(["source", "--download-only"]).arg(format!("qemu={}", base.package));
     run(env, c.current_dir(&into))?;
     for file in &base.files {
@@ -57,17 +59,17 @@ struct Entry {
 }
 
 impl Apt {
-    fn configure(env: &Env, debian: &Debian, base: &Base) -> Result<Self> {
+    fn configure(env: &Env, base: &Base) -> Result<Self> {
         let dir = env.cache.dir(format!("apt/{}", base.version))?;
         for sub in ["state/lists/partial", "cache/archives/partial"] {
             let sub = dir.join(sub);
             fs::create_dir_all(&sub).map_err(|e| io_error("creating", &sub, e))?;
         }
-        let found = machine::mirror();
-        let uri = found.as_ref().map_or(&debian.mirror, |m| &m.uri).clone();
-        let signed_by = found
-            .and_then(|m| m.signed_by)
-            .or_else(|| Path::new(KEYRING).exists().then(|| KEYRING.to_string()));
+        let found = machine::hosts().mirror;
+        let found = found.ok_or_else(|| Error::new(Kind::Setup, machine::NO_MIRROR))?;
+        let uri = found.uri;
+        let signed_by =
+            found.signed_by.or_else(|| Path::new(KEYRING).exists().then(|| KEYRING.to_string()));
         let apt = Apt { dir, entry: Entry { uri, signed_by, suite: base.suite.clone() } };
         write_atomic(&apt.dir.join("apt.conf"), apt.conf().as_bytes())?;
         Ok(apt)
@@ -87,18 +89,17 @@ impl Apt {
         )
     }
 
-    fn command(&self) -> Command {
-        let mut c = Command::new("apt-get");
-        c.arg("-q").arg("-c").arg(self.dir.join("apt.conf"));
-        c.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
-        c
+    fn command(&self) -> Result<Command> {
+        let (sh, conf) = (process::shell()?, self.dir.join("apt.conf"));
+        let c = cmd!(sh, "apt-get -q -c {conf}").env("LC_ALL", "C");
+        Ok(c.env("DEBIAN_FRONTEND", "noninteractive").into())
     }
 
     /// Gets the list of source packages. A keyring that is older than the
     /// release cannot check its signature; then the pins alone bind.
     fn update(&self, env: &Env) -> Result<()> {
         self.write_entry(false)?;
-        match run(env, self.command().arg("update")) {
+        match run(env, self.command()?.arg("update")) {
             Err(e) if is_about_keys(&e.to_string()) => {
                 env.console.warn(format_args!(
                     "the signature of {} cannot be checked with this machine's keys; the files \
@@ -106,7 +107,7 @@ impl Apt {
                     self.entry.suite
                 ));
                 self.write_entry(true)?;
-                run(env, self.command().arg("update"))
+                run(env, self.command()?.arg("update"))
             }
             other => other,
         }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use sha2::{Digest, Sha256};
+use xshell::cmd;
 
 use super::pins::{Base, Debian, File};
 use super::{apt, machine};
@@ -28,7 +28,7 @@ pub fn files(env: &Env, debian: &Debian, base: &Base) -> Result<PathBuf> {
     }
     let mut tried = Vec::new();
     if debian.apt
-        && let Err(e) = apt::source(env, debian, base, &dir)
+        && let Err(e) = apt::source(env, base, &dir)
     {
         crate::host::interrupt::check()?;
         tried.push(format!("apt: {e}"));
@@ -97,11 +97,17 @@ fn drop_wrong(env: &Env, dir: &Path, files: &[File]) -> Result<()> {
 
 /// Fetches one file from the first address that has it.
 fn fetch(env: &Env, debian: &Debian, directory: &str, file: &File, dir: &Path) -> Result<()> {
-    let mirror = machine::mirror().map_or(debian.mirror.clone(), |m| m.uri);
+    let hosts = machine::hosts();
     let mut tried = Vec::new();
     for template in &debian.archives {
-        let url = template
-            .replace("{mirror}", mirror.trim_end_matches('/'))
+        let url = match hosts.fill(template) {
+            Ok(url) => url,
+            Err(unknown) => {
+                tried.push(unknown);
+                continue;
+            }
+        };
+        let url = url
             .replace("{directory}", directory)
             .replace("{name}", &file.name)
             .replace("{sha1}", &file.sha1);
@@ -128,6 +134,10 @@ pub(super) fn accept(part: &Path, file: &File, dir: &Path) -> Result<()> {
     fs::rename(part, &to).map_err(|e| io_error("writing", &to, e))
 }
 
+const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
+/// Our cache need not be readable to apt's own user.
+const ROOT: &str = "APT::Sandbox::User=root";
+
 /// Fetches `url` with apt's own downloader, which knows the machine's proxy,
 /// or with curl or wget.
 fn download(url: &str, part: &Path) -> Result<PathBuf> {
@@ -138,21 +148,17 @@ fn download(url: &str, part: &Path) -> Result<PathBuf> {
         fs::copy(path, part).map_err(|e| io_error("copying", path, e))?;
         return Ok(part.to_path_buf());
     }
-    let mut c = if Path::new("/usr/lib/apt/apt-helper").exists() {
-        let mut c = Command::new("/usr/lib/apt/apt-helper");
-        c.args(["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]);
-        c.args(["-o", "APT::Sandbox::User=root"]).arg("download-file").arg(url).arg(part);
-        c
+    let sh = process::shell()?;
+    let c = if Path::new(APT_HELPER).exists() {
+        let settings = ["Acquire::http::Timeout=20", "Acquire::https::Timeout=20", ROOT];
+        let settings = settings.iter().flat_map(|setting| ["-o", setting]);
+        cmd!(sh, "{APT_HELPER} {settings...} download-file {url} {part}")
     } else if setup::find_tool("curl").is_some() {
-        let mut c = Command::new("curl");
-        c.args(["-fsSL", "--connect-timeout", "20", "-o"]).arg(part).arg(url);
-        c
+        cmd!(sh, "curl -fsSL --connect-timeout 20 -o {part} {url}")
     } else {
-        let mut c = Command::new("wget");
-        c.args(["-q", "--timeout=20", "--tries=2", "-O"]).arg(part).arg(url);
-        c
+        cmd!(sh, "wget -q --timeout=20 --tries=2 -O {part} {url}")
     };
-    process::stdout(Kind::Setup, &mut c)?;
+    process::stdout(Kind::Setup, &mut c.into())?;
     Ok(part.to_path_buf())
 }
 

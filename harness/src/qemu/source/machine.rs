@@ -1,7 +1,30 @@
-//! What the machine's own apt sources say about its Debian mirror.
+//! Which hosts a file can be fetched from: what the machine's own apt sources say about its
+//! Debian mirror, and what the user says. This repository names none.
 
 use std::fs;
 use std::path::Path;
+
+use deb822_fast::Deb822;
+
+/// Names a Debian mirror, before apt's sources do.
+const MIRROR: &str = "SVM_DEBIAN_MIRROR";
+/// Names an archive that has what mirrors no longer have, by its hash.
+const SNAPSHOT: &str = "SVM_DEBIAN_SNAPSHOT";
+
+/// What is said where nothing names a mirror.
+pub(super) const NO_MIRROR: &str = "this machine's apt names no Debian mirror; set \
+    SVM_DEBIAN_MIRROR to the address of one, the folder that has dists/ and pool/ in it";
+const NO_SNAPSHOT: &str = "what a mirror no longer has is in Debian's snapshot archive; set \
+    SVM_DEBIAN_SNAPSHOT to its address, which has /file/SHA1 below it";
+
+/// Hosts of Debian's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// What is there now.
+    pub mirror: Option<Mirror>,
+    /// What was there once.
+    pub snapshot: Option<String>,
+}
 
 /// A Debian mirror and the keys that its releases are signed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,14 +35,38 @@ pub struct Mirror {
     pub signed_by: Option<String>,
 }
 
-/// The mirror of the first enabled entry for Debian itself (not security
-/// updates, not a third party).
-pub fn mirror() -> Option<Mirror> {
-    mirror_in(Path::new("/etc/apt"))
+/// What this machine and its user name.
+pub fn hosts() -> Hosts {
+    hosts_of(|name| std::env::var(name).ok(), Path::new("/etc/apt"))
 }
 
-/// [`mirror`] from the apt configuration folder `etc`.
-pub fn mirror_in(etc: &Path) -> Option<Mirror> {
+/// [`hosts`] from these variables and the apt configuration folder `etc`.
+fn hosts_of(variable: impl Fn(&str) -> Option<String>, etc: &Path) -> Hosts {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    let named = set(MIRROR).map(|uri| Mirror { uri, signed_by: None });
+    Hosts { mirror: named.or_else(|| mirror_in(etc)), snapshot: set(SNAPSHOT) }
+}
+
+impl Hosts {
+    /// The address with its host filled in, or why that cannot be.
+    pub(super) fn fill(&self, template: &str) -> Result<String, String> {
+        let mut address = template.to_owned();
+        let mirror = self.mirror.as_ref().map(|mirror| &mirror.uri);
+        for (place, host, unknown) in
+            [("{mirror}", mirror, NO_MIRROR), ("{snapshot}", self.snapshot.as_ref(), NO_SNAPSHOT)]
+        {
+            if address.contains(place) {
+                let host = host.ok_or_else(|| format!("no {template}: {unknown}"))?;
+                address = address.replace(place, host.trim_end_matches('/'));
+            }
+        }
+        Ok(address)
+    }
+}
+
+/// The mirror of the first enabled entry for Debian itself (not security
+/// updates, not a third party) in the apt configuration folder `etc`.
+fn mirror_in(etc: &Path) -> Option<Mirror> {
     let mut files = vec![etc.join("sources.list")];
     if let Ok(dir) = fs::read_dir(etc.join("sources.list.d")) {
         let mut parts: Vec<_> = dir.flatten().map(|e| e.path()).collect();
@@ -78,32 +125,30 @@ fn parse_line(line: &str) -> Option<Entry> {
     })
 }
 
-/// Paragraphs of `Field: value`.
+/// Paragraphs of `Field: value`; a file that is none has no entries, as apt refuses it too.
 fn deb822(text: &str) -> Vec<Entry> {
-    let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with('#')).collect();
-    lines.split(|l| l.trim().is_empty()).filter_map(parse_paragraph).collect()
+    let paragraphs: Deb822 = match text.parse() {
+        Ok(paragraphs) => paragraphs,
+        Err(_) => return Vec::new(),
+    };
+    paragraphs.iter().filter_map(entry).collect()
 }
 
-fn parse_paragraph(lines: &[&str]) -> Option<Entry> {
-    // A value goes on in the lines after it that begin with a space.
-    let field = |name: &str| -> Option<String> {
-        let at = lines.iter().position(|l| {
-            l.split_once(':').is_some_and(|(f, _)| f.trim().eq_ignore_ascii_case(name))
-        })?;
-        let first = lines[at].split_once(':')?.1;
-        let more = lines[at + 1..].iter().take_while(|l| l.starts_with([' ', '\t']));
-        Some(std::iter::once(&first).chain(more).map(|l| l.trim()).collect::<Vec<_>>().join(" "))
-    };
+fn entry(paragraph: &deb822_fast::Paragraph) -> Option<Entry> {
     let words = |name| -> Vec<String> {
-        field(name).unwrap_or_default().split_whitespace().map(str::to_string).collect()
+        let value = paragraph.get(name).unwrap_or_default();
+        value.split_whitespace().map(str::to_string).collect()
     };
-    if field("Enabled").is_some_and(|v| v == "no") {
+    if paragraph.get("Enabled").is_some_and(|v| v.trim() == "no") {
         return None;
     }
     // A key given inline cannot be named in a one-line entry.
-    let signed_by = field("Signed-By").filter(|v| v.starts_with('/'));
+    let signed_by = paragraph.get("Signed-By").map(str::trim).filter(|v| v.starts_with('/'));
     Some(Entry {
-        mirror: Mirror { uri: words("URIs").into_iter().next()?, signed_by },
+        mirror: Mirror {
+            uri: words("URIs").into_iter().next()?,
+            signed_by: signed_by.map(str::to_owned),
+        },
         suites: words("Suites"),
         components: words("Components"),
     })
@@ -147,5 +192,62 @@ mod tests {
                     deb http://s.example/debian-security bookworm-security main\n\
                     deb mirror+file:/etc/apt/mirrors/debian bookworm main\ndebris\n";
         assert_eq!(from("a.list", text), None);
+    }
+
+    #[test]
+    fn sources_of_both_forms_are_read_in_apts_order() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sources.list.d")).unwrap();
+        let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        let found = || mirror_in(dir.path()).map(|mirror| mirror.uri);
+        put(
+            "sources.list.d/b.sources",
+            "Types: deb\nuris: http://b.example/debian\nSuites: sid\nComponents: main\n",
+        );
+        assert_eq!(found().as_deref(), Some("http://b.example/debian"));
+        put("sources.list.d/a.list", "deb http://a.example/debian sid main\n");
+        assert_eq!(found().as_deref(), Some("http://a.example/debian"));
+        put("sources.list", "deb http://first.example/debian sid main\n");
+        assert_eq!(found().as_deref(), Some("http://first.example/debian"));
+        put("sources.list", "# nothing\n");
+        put("sources.list.d/a.list", "");
+        put("sources.list.d/b.sources", "this is no paragraph\n");
+        assert_eq!(found(), None);
+    }
+
+    #[test]
+    fn what_the_user_names_goes_before_apt_and_serves_where_there_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = hosts_of(|_| None, dir.path());
+        assert_eq!(none, Hosts::default());
+        let e = none.fill("{mirror}/x").unwrap_err();
+        assert!(e.contains("set SVM_DEBIAN_MIRROR"), "{e}");
+        let e = none.fill("{snapshot}/x").unwrap_err();
+        assert!(e.contains("set SVM_DEBIAN_SNAPSHOT"), "{e}");
+        fs::write(dir.path().join("sources.list"), "deb http://a.example/debian sid main\n")
+            .unwrap();
+        let user = |name: &str| Some(format!("http://user.example/{name}/"));
+        let hosts = hosts_of(user, dir.path());
+        assert_eq!(hosts.fill("{mirror}/x").unwrap(), "http://user.example/SVM_DEBIAN_MIRROR/x");
+        assert_eq!(
+            hosts.fill("{snapshot}/x").unwrap(),
+            "http://user.example/SVM_DEBIAN_SNAPSHOT/x"
+        );
+        // Empty is as if it were not set.
+        let hosts = hosts_of(|_| Some(String::new()), dir.path());
+        assert_eq!(hosts.fill("{mirror}/x").unwrap(), "http://a.example/debian/x");
+        assert_eq!(hosts.fill("file:///x").unwrap(), "file:///x");
+    }
+
+    #[test]
+    fn this_repository_names_no_host_of_debian() {
+        let pins = crate::qemu::source::pins::Pins::builtin().unwrap();
+        assert!(pins.debian.archives.len() > 1);
+        for template in &pins.debian.archives {
+            assert!(
+                template.starts_with("{mirror}/") || template.starts_with("{snapshot}/"),
+                "{template}"
+            );
+        }
     }
 }

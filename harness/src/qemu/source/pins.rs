@@ -39,10 +39,8 @@ pub struct Upstream {
 pub struct Debian {
     /// Is the machine's apt, where there is one, asked first?
     pub apt: bool,
-    /// The mirror when the machine's own sources name none.
-    pub mirror: String,
-    /// Addresses of one file; `{mirror}`, `{directory}`, `{name}` and `{sha1}`
-    /// are filled in.
+    /// Addresses of one file; `{mirror}`, `{snapshot}`, `{directory}`, `{name}` and
+    /// `{sha1}` are filled in.
     pub archives: Vec<String>,
 }
 

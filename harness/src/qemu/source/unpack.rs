@@ -7,6 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use xshell::cmd;
+
 use super::pins::Base;
 use crate::host::cache::io_error;
 use crate::host::process;
@@ -23,9 +25,9 @@ pub(super) fn package(base: &Base, archives: &Path, dir: &Path) -> Result<()> {
             Error::new(Kind::Harness, format!("no {end} is pinned for QEMU {}", base.version))
         })
     };
-    let mut orig = tar(&archive(".orig.tar.xz")?, dir);
+    let mut orig = tar(&archive(".orig.tar.xz")?, dir)?;
     process::stdout(Kind::Harness, orig.args(["--strip-components=1", "--exclude=*/roms"]))?;
-    process::stdout(Kind::Harness, &mut tar(&archive(".debian.tar.xz")?, dir))?;
+    process::stdout(Kind::Harness, &mut tar(&archive(".debian.tar.xz")?, dir)?)?;
     let patches = dir.join("debian/patches");
     let series = patches.join("series");
     let text = fs::read_to_string(&series).map_err(|e| io_error("reading", &series, e))?;
@@ -36,11 +38,9 @@ pub(super) fn package(base: &Base, archives: &Path, dir: &Path) -> Result<()> {
     fs::remove_dir_all(&packaging).map_err(|e| io_error("removing", &packaging, e))
 }
 
-fn tar(archive: &Path, dir: &Path) -> Command {
-    let mut c = Command::new("tar");
-    c.args(["-xJ", "--no-same-owner", "--no-same-permissions", "-f"]).arg(archive);
-    c.arg("-C").arg(dir);
-    c
+fn tar(archive: &Path, dir: &Path) -> Result<Command> {
+    let sh = process::shell()?;
+    Ok(cmd!(sh, "tar -xJ --no-same-owner --no-same-permissions -f {archive} -C {dir}").into())
 }
 
 /// Applies one packaging patch as `dpkg-source` does: no fuzz, binary hunks
@@ -52,10 +52,10 @@ fn apply(patch: &Path, dir: &Path) -> Result<()> {
         return Ok(());
     }
     let input = fs::File::open(patch).map_err(|e| io_error("opening", patch, e))?;
-    let mut c = Command::new("patch");
-    c.args(["-s", "-t", "-F0", "-N", "-p1", "-u", "-V", "never", "-E", "-r", "-"]);
-    c.arg("--no-backup-if-mismatch").current_dir(dir);
-    process::stdout_from(Kind::Setup, &mut c, Stdio::from(input)).map(drop)
+    let sh = process::shell()?;
+    let c = cmd!(sh, "patch -s -t -F0 -N -p1 -u -V never -E -r - --no-backup-if-mismatch");
+    let mut c: Command = c.into();
+    process::stdout_from(Kind::Setup, c.current_dir(dir), Stdio::from(input)).map(drop)
 }
 
 fn is_for_roms_alone(patch: &str) -> bool {

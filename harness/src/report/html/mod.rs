@@ -1,5 +1,4 @@
-//! `cargo xtask report --html DIR`: a static page of everything recorded. Pure,
-//! but for [`write`].
+//! `cargo xtask report --html DIR`: a static page of everything recorded. Pure.
 //!
 //! Pages need no network and no script. What they look like is in
 //! `templates/`; what they show is in [`view`].
@@ -8,36 +7,28 @@ mod cost;
 mod feature;
 mod index;
 mod plot;
-mod view;
+pub(super) mod view;
 
-use std::path::Path;
+use minijinja::context;
 
-use minijinja::{AutoEscape, Environment, Value, context};
-
+use super::pages::Templates;
+pub use super::pages::{Page, ready, write};
+use crate::Result;
 use crate::bench::record::Record;
-use crate::host::cache::write_atomic;
-use crate::host::error::Context;
 use crate::record::history::History;
 use crate::record::results::{Excerpts, KnownFailures};
-use crate::{Kind, Result};
 use view::{Group, Menu};
 
-const STYLE: &str = include_str!("templates/style.css");
-const TEMPLATES: [(&str, &str); 4] = [
+pub(super) const STYLE: &str = include_str!("templates/style.css");
+/// What all pages share: the frame, and how a verdict looks.
+pub(super) const SHARED: [(&str, &str); 2] = [
     ("base.html", include_str!("templates/base.html")),
     ("parts.html", include_str!("templates/parts.html")),
+];
+const TEMPLATES: [(&str, &str); 2] = [
     ("index.html", include_str!("templates/index.html")),
     ("feature.html", include_str!("templates/feature.html")),
 ];
-
-/// A file of the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// Its path in the report's folder.
-    pub path: String,
-    /// Its text.
-    pub text: String,
-}
 
 /// What the pages are made from.
 #[derive(Clone, Copy)]
@@ -58,43 +49,21 @@ pub struct Content<'a> {
 /// # Errors
 /// Harness, when a template is wrong.
 pub fn pages(content: &Content<'_>) -> Result<Vec<Page>> {
-    let mut templates = Environment::new();
-    templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    templates.set_auto_escape_callback(|_| AutoEscape::Html);
-    for (name, text) in TEMPLATES {
-        templates.add_template(name, text).doing(Kind::Harness, || format!("reading {name}"))?;
-    }
-    let render = |template: &str, path: &str, values: Value| -> Result<Page> {
-        let doing = || format!("writing the page {path}");
-        let template = templates.get_template(template).doing(Kind::Harness, doing)?;
-        let text = template.render(values).doing(Kind::Harness, doing)?;
-        Ok(Page { path: path.to_owned(), text })
-    };
+    let templates = Templates::new(&[SHARED, TEMPLATES].concat())?;
 
     let groups = Group::present(content.history);
     let menu: Vec<Menu> = groups.iter().map(|g| Menu::of(*g)).collect();
     let index = index::index(content, &groups);
-    let page = context! { root => "", here => "", menu => menu, title => "SVM on QEMU TCG" };
-    let mut all = vec![render("index.html", "index.html", context! { ..page, ..index })?];
+    let site = context! { site => "SVM on QEMU TCG", lists => "Features", menu => menu };
+    let page = context! { root => "", here => "", title => "SVM on QEMU TCG", ..site.clone() };
+    let mut all = vec![templates.page("index.html", "index.html", context! { ..page, ..index })?];
     for group in &groups {
         let values = feature::feature(content, *group);
         let title = format!("{} · SVM on QEMU TCG", group.label());
-        let page = context! { root => "../", here => group.label(), menu => menu, title => title };
-        all.push(render("feature.html", &group.path(), context! { ..page, ..values })?);
+        let page =
+            context! { root => "../", here => group.label(), title => title, ..site.clone() };
+        all.push(templates.page("feature.html", &group.path(), context! { ..page, ..values })?);
     }
     all.push(Page { path: "style.css".into(), text: STYLE.to_owned() });
     Ok(all)
-}
-
-/// Writes the pages into `dir`, the index last.
-///
-/// # Errors
-/// Harness.
-pub fn write(dir: &Path, pages: &[Page]) -> Result<()> {
-    let (index, others): (Vec<&Page>, Vec<&Page>) =
-        pages.iter().partition(|page| page.path == "index.html");
-    others
-        .into_iter()
-        .chain(index)
-        .try_for_each(|page| write_atomic(&dir.join(&page.path), page.text.as_bytes()))
 }

@@ -14,14 +14,14 @@ use crate::suites::{TestId, WHOLE};
 
 /// Tests that share a page and a line of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Group {
+pub(in crate::report) enum Group {
     Of(Feature),
     Unclassified,
     Whole,
 }
 
 impl Group {
-    pub(super) fn of(test: &str, feature: Option<Feature>) -> Self {
+    pub(in crate::report) fn of(test: &str, feature: Option<Feature>) -> Self {
         match feature {
             Some(feature) => Group::Of(feature),
             None if test == WHOLE => Group::Whole,
@@ -30,14 +30,14 @@ impl Group {
     }
 
     /// Every feature, and the others where there are tests of them.
-    pub(super) fn present(history: &History<'_>) -> Vec<Group> {
+    pub(in crate::report) fn present(history: &History<'_>) -> Vec<Group> {
         let of_tests = history.tests.iter().map(|(id, line)| Group::of(&id.test, line.feature));
         let features = Feature::ALL.iter().map(|f| Group::Of(*f));
         let all: BTreeSet<Group> = features.chain(of_tests).collect();
         all.into_iter().collect()
     }
 
-    pub(super) fn label(self) -> &'static str {
+    pub(in crate::report) fn label(self) -> &'static str {
         match self {
             Group::Of(feature) => feature.name(),
             Group::Unclassified => "unclassified",
@@ -45,7 +45,7 @@ impl Group {
         }
     }
 
-    pub(super) fn about(self) -> &'static str {
+    pub(in crate::report) fn about(self) -> &'static str {
         match self {
             Group::Of(feature) => feature.about(),
             Group::Unclassified => "Tests that are not about one feature.",
@@ -57,27 +57,27 @@ impl Group {
     }
 
     /// From the report's folder.
-    pub(super) fn path(self) -> String {
+    pub(in crate::report) fn path(self) -> String {
         format!("feature/{}.html", self.label().replace(' ', "-"))
     }
 }
 
 #[derive(Serialize)]
-pub(super) struct Menu {
+pub(in crate::report) struct Menu {
     label: &'static str,
     href: String,
 }
 
 impl Menu {
-    pub(super) fn of(group: Group) -> Self {
+    pub(in crate::report) fn of(group: Group) -> Self {
         Menu { label: group.label(), href: group.path() }
     }
 }
 
 /// A build, as headings show it.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Build {
-    pub(super) name: String,
+pub(in crate::report) struct Build {
+    pub(in crate::report) name: String,
     side: &'static str,
     version: String,
     /// For narrow columns.
@@ -88,7 +88,7 @@ pub(super) struct Build {
 }
 
 impl Build {
-    pub(super) fn of(column: &Column<'_>) -> Self {
+    pub(in crate::report) fn of(column: &Column<'_>) -> Self {
         let build = column.build;
         let side = build.side.name();
         let version = build.name.strip_prefix(side).unwrap_or(&build.name);
@@ -104,14 +104,14 @@ impl Build {
         }
     }
 
-    pub(super) fn all(history: &History<'_>) -> Vec<Build> {
+    pub(in crate::report) fn all(history: &History<'_>) -> Vec<Build> {
         history.builds.iter().map(Build::of).collect()
     }
 }
 
 /// How many tests came to what.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Cell {
+pub(in crate::report) struct Cell {
     passed: usize,
     total: usize,
     parts: Vec<Part>,
@@ -125,7 +125,7 @@ struct Part {
 }
 
 impl Cell {
-    pub(super) fn of(verdicts: &[Verdict]) -> Self {
+    pub(in crate::report) fn of(verdicts: &[Verdict]) -> Self {
         let total = verdicts.len();
         let count = |v: Verdict| verdicts.iter().filter(|x| **x == v).count();
         let counts: Vec<(Verdict, usize)> =
@@ -144,7 +144,7 @@ impl Cell {
 
 /// One result.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Shown {
+pub(in crate::report) struct Shown {
     build: String,
     verdict: &'static str,
     /// `fail 2/8`.
@@ -159,7 +159,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn of(build: &str, row: &Row) -> Self {
+    pub(in crate::report) fn of(build: &str, row: &Row) -> Self {
         Shown {
             build: build.to_owned(),
             verdict: row.verdict.name(),
@@ -176,17 +176,17 @@ impl Shown {
 }
 
 /// The id of a test's entry on its page.
-pub(super) fn anchor(id: &TestId) -> String {
+pub(in crate::report) fn anchor(id: &TestId) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     format!("{}-{}-{}", id.suite, id.config, id.test).chars().map(plain).collect()
 }
 
 /// Where a test is shown, from the report's folder.
-pub(super) fn href(id: &TestId, feature: Option<Feature>) -> String {
+pub(in crate::report) fn href(id: &TestId, feature: Option<Feature>) -> String {
     format!("{}#{}", Group::of(&id.test, feature).path(), anchor(id))
 }
 
 /// `stock-10.0.13 (passed in stock-7.2.22)`.
-pub(super) fn since(history: &History<'_>, since: &Since) -> String {
+pub(in crate::report) fn since(history: &History<'_>, since: &Since) -> String {
     since_words(history, since)
 }

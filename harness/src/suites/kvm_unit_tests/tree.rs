@@ -1,7 +1,8 @@
 //! Where the user's tree is, and which version of the suite it holds.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use xshell::cmd;
 
 use crate::host::error::Context;
 use crate::host::process;
@@ -80,9 +81,8 @@ impl Tree {
 /// What git says; without git, what the build wrote down.
 fn version(root: &Path) -> String {
     let git = |args: &[&str]| {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(root).args(args);
-        process::stdout(Kind::Setup, &mut command).ok()
+        let sh = process::shell().ok()?;
+        process::stdout(Kind::Setup, &mut cmd!(sh, "git -C {root} {args...}").into()).ok()
     };
     // A release tarball inside another checkout must not take that one's commit.
     let own = git(&["rev-parse", "--show-toplevel"]).is_some_and(|top| Path::new(&top) == root);

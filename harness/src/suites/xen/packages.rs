@@ -9,6 +9,7 @@ use object::elf::{DT_NEEDED, FileHeader64};
 use object::read::elf::{Dyn, FileHeader};
 use object::{LittleEndian, read};
 use serde::Deserialize;
+use xshell::cmd;
 
 use crate::host::cache::io_error;
 use crate::host::error::Context;
@@ -108,13 +109,12 @@ pub(super) fn obtain(env: &Env) -> Result<Packages> {
 
 /// A package is an ar archive with a tar archive in it.
 fn unpack(package: &Path, into: &Path) -> Result<()> {
-    let mut ar = Command::new("ar");
-    ar.arg("x").arg(package).arg("data.tar.xz").current_dir(into);
-    process::stdout(Kind::Setup, &mut ar)?;
+    let sh = process::shell()?;
+    let mut ar: Command = cmd!(sh, "ar x {package} data.tar.xz").into();
+    process::stdout(Kind::Setup, ar.current_dir(into))?;
     let data = into.join("data.tar.xz");
-    let mut tar = Command::new("tar");
-    tar.args(["-xJ", "--no-same-owner", "-f"]).arg(&data).arg("-C").arg(into);
-    process::stdout(Kind::Setup, &mut tar)?;
+    let tar = cmd!(sh, "tar -xJ --no-same-owner -f {data} -C {into}");
+    process::stdout(Kind::Setup, &mut tar.into())?;
     fs::remove_file(&data).map_err(|e| io_error("removing", &data, e))
 }
 
@@ -133,8 +133,8 @@ impl Packages {
     /// # Errors
     /// Setup, when there is none or it cannot be decompressed.
     pub(super) fn hypervisor(&self) -> Result<Vec<u8>> {
-        let mut gzip = Command::new("gzip");
-        gzip.args(["--decompress", "--stdout"]).arg(self.root.join(&self.pin.hypervisor));
+        let (sh, file) = (process::shell()?, self.root.join(&self.pin.hypervisor));
+        let mut gzip: Command = cmd!(sh, "gzip --decompress --stdout {file}").into();
         let output = process::output(&mut gzip)?;
         if !output.status.success() {
             return Err(process::failed(Kind::Setup, &gzip, &output));
