@@ -23,6 +23,10 @@ pub struct FileDiff {
     pub new: Option<String>,
     /// What changes in it; empty for a change of mode, a rename, a binary file.
     pub hunks: Vec<Hunk>,
+    /// It is, or becomes, a program.
+    pub executable: bool,
+    /// It is, or becomes, a symbolic link.
+    pub link: bool,
 }
 
 /// A run of changed lines with their context.
@@ -90,7 +94,7 @@ impl Reader<'_> {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         if let Some(names) = line.strip_prefix(b"diff --git ") {
             let (old, new) = git_names(&lossy(names));
-            self.diff.files.push(FileDiff { old, new, hunks: Vec::new() });
+            self.diff.files.push(FileDiff { old, new, ..FileDiff::default() });
             self.mark();
         } else if let Some(m) = HUNK.captures(line) {
             let number = |n: usize, default| {
@@ -133,6 +137,13 @@ impl Reader<'_> {
 
     fn extended(&mut self, line: &str) {
         let Some(file) = self.diff.files.last_mut() else { return };
+        if line.starts_with("new file")
+            || line.starts_with("new mode")
+            || line.starts_with("index ")
+        {
+            file.executable |= line.ends_with("100755");
+            file.link |= line.ends_with("120000");
+        }
         if line.starts_with("new file") {
             file.old = None;
         } else if line.starts_with("deleted file") {

@@ -2,6 +2,7 @@
 //! that are none.
 
 mod bisect;
+mod hostile;
 mod review;
 mod verify;
 mod world;

@@ -32,7 +32,8 @@ pub fn markdown(review: &Review) -> String {
         }
     };
     out += &wrapped(&sentence, "");
-    for line in review.faults.iter().map(words::fault).chain(words::coverage(review)) {
+    let faults = review.faults.iter().map(words::fault);
+    for line in words::runs(review).into_iter().chain(faults).chain(words::coverage(review)) {
         out += &wrapped(&line, "- ");
     }
     out.push('\n');
