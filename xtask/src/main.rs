@@ -36,6 +36,7 @@ use harness::host::cache::Cache;
 use harness::host::console::{Console, Verbosity};
 use harness::host::env;
 use harness::host::interrupt;
+use harness::host::visible;
 use harness::{Env, Result};
 
 /// QEMU TCG's AMD SVM against an executable specification.
@@ -101,7 +102,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("error: {e}");
+            eprintln!("error: {}", visible::lines(&e.to_string()));
             ExitCode::from(e.kind().exit_code())
         }
     }

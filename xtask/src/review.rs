@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::host::cache;
+use harness::host::{cache, visible};
 use harness::review::assemble::assemble;
 use harness::review::input::Input;
 use harness::review::{self, Request, report};
@@ -114,7 +114,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let mut review = review::review(env, &mut lab, &request)?;
     review.absent = lab.absent().to_vec();
     if let Some(path) = &args.markdown {
-        cache::write_atomic(path, report::markdown(&review).as_bytes())?;
+        cache::write_atomic(path, visible::lines(&report::markdown(&review)).as_bytes())?;
     }
     if let Some(path) = &args.json {
         let text = serde_json::to_vec_pretty(&review).map_err(|e| {
@@ -125,6 +125,6 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     if let Some(dir) = &args.html {
         cache::write_atomic(&dir.join("index.html"), report::html(&review).as_bytes())?;
     }
-    print!("{}", report::text(&review));
+    print!("{}", visible::lines(&report::text(&review)));
     Ok(ExitCode::from(review.outcome().exit_code()))
 }

@@ -8,6 +8,8 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::host::visible;
+
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -108,6 +110,7 @@ impl Console {
         if self.verbosity < from {
             return;
         }
+        let text = visible::lines(&text.to_string());
         let mut line = self.line.lock().unwrap_or_else(|e| e.into_inner());
         let erase = if std::mem::take(&mut line.drawn) { "\r\x1b[K" } else { "" };
         let _ = writeln!(std::io::stderr(), "{erase}{text}");

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::host::visible;
+
 /// A diff of several files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
@@ -62,7 +64,7 @@ impl Hunk {
         let mut at = self.start.1;
         self.lines.iter().filter_map(move |line| {
             let here = at;
-            at += u32::from(!line.starts_with(['-', '\\']));
+            at = at.saturating_add(u32::from(!line.starts_with(['-', '\\'])));
             line.strip_prefix('+').map(|text| (here, text))
         })
     }
@@ -219,7 +221,8 @@ fn git_names(names: &str) -> (Option<String>, Option<String>) {
 /// `a/x.c`, perhaps with a tab and a date behind it, or `/dev/null`.
 fn name_of(name: &str) -> Option<String> {
     let name = name.split('\t').next().unwrap_or(name).trim().trim_matches('"');
-    (name != "/dev/null").then(|| name.split_once('/').map_or(name, |(_, path)| path).to_string())
+    let path = name.split_once('/').map_or(name, |(_, path)| path);
+    (name != "/dev/null").then(|| visible::line(path))
 }
 
 fn lossy(bytes: &[u8]) -> String {

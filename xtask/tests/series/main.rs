@@ -3,6 +3,7 @@
 
 mod bisect;
 mod hostile;
+mod mails;
 mod review;
 mod verify;
 mod world;

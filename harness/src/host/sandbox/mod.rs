@@ -251,6 +251,7 @@ fn system(c: &mut Command) {
             Err(_) => c.arg("--ro-bind-try").arg(path).arg(path),
         };
     }
+    c.args(["--perms", "0755", "--dir", "/etc"]);
     for path in ETC {
         c.args(["--ro-bind-try", path, path]);
     }

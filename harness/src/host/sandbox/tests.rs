@@ -41,6 +41,13 @@ fn only_what_is_open_can_be_written_and_only_what_is_shown_is_there() {
 }
 
 #[test]
+fn the_compiler_works() {
+    let script = "echo 'int main(void) { return 7; }' > x.c && cc -o x x.c && ./x";
+    let (code, said) = run(&Room::default(), script);
+    assert_eq!(code, Some(7), "{said}");
+}
+
+#[test]
 fn no_network_no_environment_and_nobody_elses_processes() {
     let here = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = here.local_addr().unwrap().port();

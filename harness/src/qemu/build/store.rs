@@ -62,7 +62,7 @@ impl Built {
     /// What made the binary at `path`, where its record is beside it, as in the
     /// cache or in a copy of its folder. Says nothing of firmware.
     pub fn beside(path: &Path) -> Option<Built> {
-        let record = fs::read(path.with_file_name(RECORD)).ok()?;
+        let record = regular::read(&path.with_file_name(RECORD)).ok()?;
         let built = serde_json::from_slice::<Built>(&record).ok()?;
         Some(Built { path: path.to_owned(), ..built })
     }
@@ -70,7 +70,7 @@ impl Built {
     /// This build, if the cache has it in `store`.
     pub(super) fn found(&self, env: &Env, store: &str) -> Option<Built> {
         let dir = folder(env, store, &self.id);
-        let record = fs::read(dir.join(RECORD)).ok()?;
+        let record = regular::read(&dir.join(RECORD)).ok()?;
         serde_json::from_slice::<Built>(&record).ok()?;
         let path = dir.join(TARGET);
         path.is_file().then(|| Built { path, ..self.clone() })

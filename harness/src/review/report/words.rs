@@ -19,6 +19,8 @@ pub(super) fn fault(fault: &Fault) -> String {
         Fault::Twice { number, titles } => {
             format!("there are {} different patches {number}: {}", titles.len(), titles.join("; "))
         }
+        Fault::TooMuch { what } => what.clone(),
+        Fault::More { count, what } => format!("and {count} more {what}"),
         Fault::Damaged { why } => format!("a mail cannot be read: {why}"),
     }
 }
