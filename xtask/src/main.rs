@@ -24,6 +24,7 @@ mod report;
 mod review;
 mod rules;
 mod series;
+mod show;
 mod source;
 mod suites;
 mod test_svm;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness::host::console::Verbosity;
 use harness::host::{cache, visible};
 use harness::review::assemble::assemble;
 use harness::review::input::Input;
@@ -12,6 +13,7 @@ use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
+use crate::show::show;
 use crate::suites::SuiteArgs;
 
 /// Review a series: apply, checkpatch, build and test it patch by patch
@@ -125,6 +127,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     if let Some(dir) = &args.html {
         cache::write_atomic(&dir.join("index.html"), report::html(&review).as_bytes())?;
     }
-    print!("{}", visible::lines(&report::text(&review)));
+    let all = env.console.verbosity() == Verbosity::Verbose;
+    show(&if all { report::text(&review) } else { report::brief(&review) });
     Ok(ExitCode::from(review.outcome().exit_code()))
 }

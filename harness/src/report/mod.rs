@@ -1,20 +1,25 @@
 //! What a run says: on the terminal, as JSON, as JUnit. Pure.
 
+mod brief;
 pub mod html;
 mod json;
 mod junit;
 mod matrix;
+mod overview;
 mod recorded;
 mod text;
+pub mod wrap;
 
 #[cfg(test)]
 mod snapshots;
 
 use std::path::PathBuf;
 
+pub use brief::brief;
 pub use json::json;
 pub use junit::junit;
 pub use matrix::matrix;
+pub use overview::overview;
 pub use recorded::{changes, recorded, since};
 pub use text::text;
 

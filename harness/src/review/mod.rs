@@ -286,6 +286,8 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
     };
     let on = mails::apply(env, &request.source, &request.before, &mails)?;
     for (at, (number, mail)) in patches.iter().enumerate() {
+        let (n, all) = (at as u64, patches.len() as u64);
+        env.console.progress(n, all, format_args!("checkpatch, {}", mail.subject.title));
         let complaints = checkpatch::check(&request.source.dir, &mail.to_patch(), true)?;
         review.patches.push(PatchReview {
             number: *number,
@@ -296,6 +298,7 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
             ..PatchReview::default()
         });
     }
+    env.console.end_progress();
     if on.refused.is_some() {
         review.fits = fits::fits(env, request, &mails)?;
     }

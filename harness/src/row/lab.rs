@@ -12,7 +12,7 @@ use crate::qemu::{self, Qemu, Side};
 use crate::record::results::ResultSet;
 use crate::row::range::Range;
 use crate::rule_check::Choice;
-use crate::rule_check::judge::{Finding, judge};
+use crate::rule_check::judge::{Finding, judge_telling};
 use crate::suites::select::Selection;
 use crate::suites::{Absent, Options};
 use crate::test_svm::{self, Request};
@@ -178,7 +178,13 @@ impl Bench for Lab<'_> {
             cases.retain(|case| only.contains(&case.id));
         }
         let mut executor = place::qemu(self.env, qemu, "tcg")?;
-        let judged = judge(&mut executor, &cases.iter().collect::<Vec<_>>())?;
+        let (all, name) = (cases.iter().collect::<Vec<_>>(), &qemu.build.name);
+        let (console, total) = (&self.env.console, all.len() as u64);
+        let judged = judge_telling(&mut executor, &all, &mut |done| {
+            console.progress(done as u64, total, format_args!("cases on {name}"));
+        });
+        console.end_progress();
+        let judged = judged?;
         let breach = |finding: &Finding| Breach {
             case: cases[finding.case].id.clone(),
             rule: finding.blame.rule.map_or_else(|| "no rule".into(), |rule| rule.to_string()),

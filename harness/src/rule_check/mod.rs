@@ -27,8 +27,9 @@ use svm_model::cases::{self, random};
 use svm_model::rules::RuleId;
 
 use crate::exec::Executor;
+use crate::host::console::Console;
 use crate::{Error, Kind, Result};
-use judge::{Judged, judge};
+use judge::{Judged, judge, judge_telling};
 use shrink::Shrunk;
 
 /// Which cases.
@@ -97,9 +98,19 @@ impl Side {
 ///
 /// # Errors
 /// As [`judge`].
-pub fn run(name: &str, executor: &mut dyn Executor, cases: &[Case], shrinks: bool) -> Result<Side> {
+pub fn run(
+    name: &str,
+    executor: &mut dyn Executor,
+    cases: &[Case],
+    shrinks: bool,
+    console: &Console,
+) -> Result<Side> {
     let all: Vec<&Case> = cases.iter().collect();
-    let judged = judge(executor, &all)?;
+    let total = all.len() as u64;
+    let judged =
+        judge_telling(executor, &all, &mut |done| console.progress(done as u64, total, name));
+    console.end_progress();
+    let judged = judged?;
     let mut groups = group(&judged, cases);
     if shrinks {
         let large = groups.iter().map(|g| g.example.clone()).collect();

@@ -89,6 +89,16 @@ pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
     lines
 }
 
+/// What of [`patch`] is to be acted on: all but what gets better.
+pub(super) fn objections(patch: &PatchReview) -> Vec<String> {
+    let mut bad = patch.clone();
+    bad.flips.retain(|f| f.worse || f.flaky);
+    bad.rules.retain(RuleChange::is_worse);
+    bad.features.0.clear();
+    bad.remarks.retain(Remark::is_objection);
+    self::patch(&bad)
+}
+
 /// Families of tests change together; more than this are counted.
 const SHOWN: usize = 8;
 
@@ -140,7 +150,7 @@ fn earlier(patches: &[u32]) -> String {
     }
 }
 
-fn flip(f: &Flipped) -> String {
+pub(super) fn flip(f: &Flipped) -> String {
     let name = |v: &Option<crate::Verdict>| v.map_or("not there", |v| v.name());
     let mark = match (f.flaky, f.worse) {
         (true, _) => "flaky: ",
