@@ -4,11 +4,13 @@
 //! `: ROW, …` behind the builds only those rows. `BLESS=1 cargo test -p harness --test docs`
 //! writes all such blocks anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use harness::record::Part;
+use harness::record::diff::{Basis, compare};
 use harness::record::results::{self, KnownFailures};
 use harness::report;
 use regex::Regex;
@@ -283,9 +285,9 @@ static GENERATED: LazyLock<usize> = LazyLock::new(|| cases::all(SEED).len());
 /// What a text counts that the data counts otherwise. A series may be one that was measured.
 fn miscounted(text: &str) -> Vec<String> {
     let exact = [
-        (r"([\d,]+) (?:hand-)?written cases", written::all().len()),
-        (r"([\d,]+) generated cases", *GENERATED),
-        (r"([\d,]+) rules\b", rules::COUNT),
+        (r"(\d[\d,]*) (?:hand-)?written cases", written::all().len()),
+        (r"(\d[\d,]*) generated cases", *GENERATED),
+        (r"(\d[\d,]*) rules\b", rules::COUNT),
     ];
     let number = |text: &str| text.replace(',', "").parse::<usize>().expect("a number");
     let mut wrong = Vec::new();
@@ -351,6 +353,51 @@ fn matrix(head: &str) -> String {
     let all = report::matrix(&sets);
     let kept = all.lines().enumerate().filter(|(n, line)| wanted(*n, line));
     kept.map(|(_, line)| format!("{line}\n")).collect()
+}
+
+/// What `test-svm` prints when all is as it is recorded, for `STOCK PATCHED`.
+fn printed(head: &str) -> String {
+    let folder = repository().join("results");
+    let known = KnownFailures::load(&folder).expect("known failures");
+    let mut sets = results::load_all(&folder).expect("results");
+    sets.iter_mut().for_each(|set| known.apply(set));
+    let (stock, patched) = head.split_once(' ').expect("two builds");
+    let of = |build: &str| sets.iter().filter(|s| s.build.name == build).collect::<Vec<_>>();
+    let mut all = report::Report { ran: 0, ..report::Report::default() };
+    for set in of(stock).into_iter().chain(of(patched)) {
+        let part = Part {
+            set: set.clone(),
+            seconds: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            excerpts: BTreeMap::new(),
+        };
+        all.parts.push(part);
+        all.comparisons.push(compare(Basis::Recorded, set, set));
+    }
+    for to in of(patched) {
+        let from = of(stock).into_iter().find(|s| s.suite.name == to.suite.name);
+        all.comparisons.extend(from.map(|from| compare(Basis::Series, from, to)));
+    }
+    report::brief(&all)
+}
+
+#[test]
+fn the_report_in_the_readme_is_what_is_printed_and_fits_a_screen() {
+    let block = regex(r"(?s)<!-- printed ([^>]+?) -->\n```\n(.*?)```\n");
+    let text = read("README.md");
+    let anew = block.replace_all(&text, |found: &regex::Captures<'_>| {
+        format!("<!-- printed {} -->\n```\n{}```\n", &found[1], printed(&found[1]))
+    });
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(repository().join("README.md"), anew.as_bytes()).expect("README.md");
+    } else {
+        assert_eq!(text, anew, "README.md is not as printed; BLESS=1 writes it anew");
+    }
+    let shown = block.captures(&anew).expect("README.md shows a report")[2].to_owned();
+    assert!(shown.lines().count() <= 50, "{shown}");
+    let long = |l: &&str| l.chars().count() > 100;
+    let prose = shown.lines().filter(|l| !l.trim_start().starts_with("cargo xtask"));
+    assert_eq!(prose.filter(long).collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use harness::exec::name::Name;
 use harness::host::cache;
+use harness::host::console::Verbosity;
 use harness::record::results::{self, KnownFailures};
 use harness::rule_check::{self, Choice, json, kept, markdown, text, whole};
 use harness::{Env, Kind, Result};
@@ -12,6 +13,7 @@ use svm_model::rules::RuleId;
 use svm_model::{Feature, cases};
 
 use crate::executor::{ExecutorArgs, Former};
+use crate::show::show;
 
 /// Hold executors to the model: differences by rule, each with a small case
 ///
@@ -85,10 +87,16 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     for name in &args.on {
         let mut place = args.how.open(env, name)?;
         let title = place.title();
-        let side = rule_check::run(&title, &mut *place.executor, &cases, !args.no_shrink)?;
+        let side =
+            rule_check::run(&title, &mut *place.executor, &cases, !args.no_shrink, &env.console)?;
         let reason =
             |rule: RuleId| known.of_rule(place.kind, &place.build, rule).map(ToOwned::to_owned);
-        print!("{}", text::side(&side, &cases, &reason));
+        let all = env.console.verbosity() == Verbosity::Verbose;
+        show(&if all {
+            text::side(&side, &cases, &reason)
+        } else {
+            text::brief(&side, &cases, &reason)
+        });
         news += side.news(&reason);
         if args.keep {
             for path in kept::keep(&env.repo, side.groups.iter().map(|g| &g.example))? {
@@ -112,7 +120,7 @@ fn in_full(env: &Env, args: &Args, id: &str) -> Result<ExitCode> {
     let case = kept::find(&env.repo, id)?;
     let places = args.on.iter().map(|name| args.how.open(env, name));
     let said = whole::whole(&case, &mut places.collect::<Result<Vec<_>>>()?)?;
-    print!("{}", said.text);
+    show(&said.text);
     Ok(code(said.good))
 }
 

@@ -13,6 +13,7 @@ mod build;
 mod case;
 mod ci;
 mod ci_config;
+mod confine;
 mod conform;
 mod doctor;
 mod executor;
@@ -23,6 +24,7 @@ mod report;
 mod review;
 mod rules;
 mod series;
+mod show;
 mod soak;
 mod source;
 mod suites;
@@ -36,6 +38,7 @@ use harness::host::cache::Cache;
 use harness::host::console::{Console, Verbosity};
 use harness::host::env;
 use harness::host::interrupt;
+use harness::host::visible;
 use harness::{Env, Result};
 
 /// QEMU TCG's AMD SVM against an executable specification.
@@ -88,14 +91,21 @@ enum Command {
     Report(report::Args),
     Ci(ci::Args),
     CiConfig(ci_config::Args),
+    #[command(hide = true)]
+    Confine(confine::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match surroundings(&cli.global).and_then(|env| run(&env, cli.command)) {
+    let done = match cli.command {
+        // It is what was started: nothing is set up for it.
+        Command::Confine(args) => confine::run(&args),
+        command => surroundings(&cli.global).and_then(|env| run(&env, command)),
+    };
+    match done {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("error: {e}");
+            eprintln!("error: {}", visible::lines(&e.to_string()));
             ExitCode::from(e.kind().exit_code())
         }
     }
@@ -121,6 +131,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Report(args) => report::run(env, &args),
         Command::Ci(args) => ci::run(env, &args),
         Command::CiConfig(args) => ci_config::run(env, &args),
+        Command::Confine(args) => confine::run(&args),
     }
 }
 

@@ -25,6 +25,6 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let load = |path: &PathBuf| Ok((path.clone(), Share::load(path)?));
     let shares = args.shards.iter().map(load).collect::<Result<Vec<_>>>()?;
     let report = test_svm::conclude_merged(env, shard::merge(shares)?, args.output.record)?;
-    args.output.write(&report)?;
+    args.output.write(env, &report)?;
     Ok(ExitCode::from(report.failure().map_or(0, Kind::exit_code)))
 }

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::bench::record::Record;
+use harness::host::console::Verbosity;
 use harness::record::history::History;
 use harness::record::results::{self, Excerpts, KnownFailures};
 use harness::report::html;
 use harness::{Env, Error, Kind, Result, report};
+
+use crate::show::show;
 
 /// Print everything that is recorded: the matrix feature by build, what fails
 /// since when, known failures, and tests that waver
@@ -38,7 +41,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         Some(since) => {
             let history = History::of(&sets);
             let comparisons = report::since(&history, since, &args.builds)?;
-            print!("{}", report::changes(&history, &known, comparisons));
+            show(&report::changes(&history, &known, comparisons));
         }
         None => {
             sets.retain(|set| args.builds.is_empty() || args.builds.contains(&set.build.name));
@@ -61,7 +64,9 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
                 println!("{}", dir.join("index.html").display());
                 return Ok(ExitCode::SUCCESS);
             }
-            print!("{}", report::recorded(&history, &known));
+            let all = env.console.verbosity() == Verbosity::Verbose;
+            let say = if all { report::recorded } else { report::overview };
+            show(&say(&history, &known));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::host::cache;
+use harness::host::console::Verbosity;
+use harness::host::{cache, visible};
 use harness::review::assemble::assemble;
 use harness::review::input::Input;
 use harness::review::{self, Request, report};
@@ -12,6 +13,7 @@ use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
+use crate::show::show;
 use crate::suites::SuiteArgs;
 
 /// Review a series: apply, checkpatch, build and test it patch by patch
@@ -57,6 +59,9 @@ pub(crate) struct Args {
     /// Take numbers that the newest version lacks from the version before it
     #[arg(long)]
     reroll: bool,
+    /// Build and run what was sent without a sandbox, with all that you may do
+    #[arg(long)]
+    no_sandbox: bool,
     /// Attempts at each test
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -105,10 +110,13 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         lines: args.lines,
     };
     let mut lab = args.suites.lab(env);
+    if !args.no_sandbox {
+        lab = lab.with_strangers_behind(request.before.len());
+    }
     let mut review = review::review(env, &mut lab, &request)?;
     review.absent = lab.absent().to_vec();
     if let Some(path) = &args.markdown {
-        cache::write_atomic(path, report::markdown(&review).as_bytes())?;
+        cache::write_atomic(path, visible::lines(&report::markdown(&review)).as_bytes())?;
     }
     if let Some(path) = &args.json {
         let text = serde_json::to_vec_pretty(&review).map_err(|e| {
@@ -119,6 +127,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     if let Some(dir) = &args.html {
         cache::write_atomic(&dir.join("index.html"), report::html(&review).as_bytes())?;
     }
-    print!("{}", report::text(&review));
+    let all = env.console.verbosity() == Verbosity::Verbose;
+    show(&if all { report::text(&review) } else { report::brief(&review) });
     Ok(ExitCode::from(review.outcome().exit_code()))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use harness::host::cache;
+use harness::host::console::Verbosity;
 use harness::host::process;
 use harness::qemu::Side;
 use harness::qemu::build::Flavour;
@@ -18,6 +19,7 @@ use harness::{Env, Kind, Result, report};
 use svm_model::Feature;
 
 use crate::binaries::BinaryArgs;
+use crate::show::show;
 
 /// Build QEMU stock and with the series, run the SVM suites on both, and say
 /// what the series fixes and what it breaks
@@ -90,14 +92,15 @@ pub(crate) struct OutputArgs {
 
 impl OutputArgs {
     /// Writes the files that are wanted, and prints the report.
-    pub(crate) fn write(&self, report: &Report) -> Result<()> {
+    pub(crate) fn write(&self, env: &Env, report: &Report) -> Result<()> {
         if let Some(path) = &self.json {
             cache::write_atomic(path, report::json(report)?.as_bytes())?;
         }
         if let Some(path) = &self.junit {
             cache::write_atomic(path, report::junit(report)?.as_bytes())?;
         }
-        print!("{}", report::text(report));
+        let all = env.console.verbosity() == Verbosity::Verbose;
+        show(&if all { report::text(report) } else { report::brief(report) });
         Ok(())
     }
 }
@@ -135,7 +138,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         command: command(args),
     };
     let report = test_svm::run(env, &request)?;
-    args.output.write(&report)?;
+    args.output.write(env, &report)?;
     Ok(ExitCode::from(report.failure().map_or(0, Kind::exit_code)))
 }
 

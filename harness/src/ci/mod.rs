@@ -171,7 +171,7 @@ fn has_nextest(cargo: &OsString) -> bool {
 /// # Errors
 /// Setup, when the machine lacks something; Interrupted.
 pub fn run(env: &Env, steps: Vec<Step>) -> Result<ExitCode> {
-    setup::require(env, &[Need::Source, Need::Build, Need::Run, Need::Bindgen])?;
+    setup::require(env, &[Need::Source, Need::Build, Need::Run, Need::Bindgen, Need::Sandbox])?;
     let total = steps.len();
     let mut done: Vec<(&'static str, Outcome, Duration)> = Vec::new();
     for (n, mut step) in steps.into_iter().enumerate() {

@@ -46,8 +46,32 @@ pub fn spawn(command: &mut Command) -> io::Result<Running> {
 /// # Errors
 /// Whatever starting it gave.
 pub fn spawn_dying_by(command: &mut Command, signal: Signal) -> io::Result<Running> {
-    let parent = rustix::process::getpid();
     command.process_group(0);
+    dying_by(command, signal);
+    let child = command.spawn()?;
+    let group = Pid::from_child(&child);
+    groups().insert(group.as_raw_pid());
+    let running = Running { child, group };
+    // A signal between the caller's last check and the line above.
+    if interrupt::requested() {
+        running.signal(Signal::TERM);
+    }
+    Ok(running)
+}
+
+/// Starts `command` in our own process group, to be waited for by a process that
+/// does nothing else. If we die in any way, the child gets SIGKILL.
+///
+/// # Errors
+/// Whatever starting it gave.
+pub fn spawn_within(command: &mut Command) -> io::Result<Child> {
+    dying_by(command, Signal::KILL);
+    command.spawn()
+}
+
+/// Has the child get `signal` when we die.
+fn dying_by(command: &mut Command, signal: Signal) {
+    let parent = rustix::process::getpid();
     // SAFETY: between fork and exec, only two system calls are made.
     unsafe {
         command.pre_exec(move || {
@@ -58,15 +82,6 @@ pub fn spawn_dying_by(command: &mut Command, signal: Signal) -> io::Result<Runni
             Ok(())
         });
     }
-    let child = command.spawn()?;
-    let group = Pid::from_child(&child);
-    groups().insert(group.as_raw_pid());
-    let running = Running { child, group };
-    // A signal between the caller's last check and the line above.
-    if interrupt::requested() {
-        running.signal(Signal::TERM);
-    }
-    Ok(running)
 }
 
 /// Like [`spawn`], and the child and all its descendants hold `lock` too, so

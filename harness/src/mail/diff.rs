@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use crate::host::visible;
+
 /// A diff of several files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diff {
@@ -23,6 +25,10 @@ pub struct FileDiff {
     pub new: Option<String>,
     /// What changes in it; empty for a change of mode, a rename, a binary file.
     pub hunks: Vec<Hunk>,
+    /// It is, or becomes, a program.
+    pub executable: bool,
+    /// It is, or becomes, a symbolic link.
+    pub link: bool,
 }
 
 /// A run of changed lines with their context.
@@ -58,7 +64,7 @@ impl Hunk {
         let mut at = self.start.1;
         self.lines.iter().filter_map(move |line| {
             let here = at;
-            at += u32::from(!line.starts_with(['-', '\\']));
+            at = at.saturating_add(u32::from(!line.starts_with(['-', '\\'])));
             line.strip_prefix('+').map(|text| (here, text))
         })
     }
@@ -90,7 +96,7 @@ impl Reader<'_> {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         if let Some(names) = line.strip_prefix(b"diff --git ") {
             let (old, new) = git_names(&lossy(names));
-            self.diff.files.push(FileDiff { old, new, hunks: Vec::new() });
+            self.diff.files.push(FileDiff { old, new, ..FileDiff::default() });
             self.mark();
         } else if let Some(m) = HUNK.captures(line) {
             let number = |n: usize, default| {
@@ -133,6 +139,13 @@ impl Reader<'_> {
 
     fn extended(&mut self, line: &str) {
         let Some(file) = self.diff.files.last_mut() else { return };
+        if line.starts_with("new file")
+            || line.starts_with("new mode")
+            || line.starts_with("index ")
+        {
+            file.executable |= line.ends_with("100755");
+            file.link |= line.ends_with("120000");
+        }
         if line.starts_with("new file") {
             file.old = None;
         } else if line.starts_with("deleted file") {
@@ -208,7 +221,8 @@ fn git_names(names: &str) -> (Option<String>, Option<String>) {
 /// `a/x.c`, perhaps with a tab and a date behind it, or `/dev/null`.
 fn name_of(name: &str) -> Option<String> {
     let name = name.split('\t').next().unwrap_or(name).trim().trim_matches('"');
-    (name != "/dev/null").then(|| name.split_once('/').map_or(name, |(_, path)| path).to_string())
+    let path = name.split_once('/').map_or(name, |(_, path)| path);
+    (name != "/dev/null").then(|| visible::line(path))
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -15,8 +15,12 @@ pub use diff::{Diff, FileDiff, Hunk};
 pub use mbox::split;
 pub use subject::Subject;
 
-use mailparse::{MailHeaderMap, ParsedMail};
+use std::sync::LazyLock;
 
+use mailparse::{MailHeaderMap, ParsedMail};
+use regex::bytes::Regex;
+
+use crate::host::visible;
 use crate::{Error, Kind, Result};
 
 /// One mail, read as a patch.
@@ -49,6 +53,7 @@ impl Mail {
     /// Usage, when it is no mail at all or its diff is damaged.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let not = |why: String| Error::new(Kind::Usage, format!("reading a mail: {why}"));
+        bounded(bytes).map_err(not)?;
         // What `git format-patch` and mbox put in front is no header.
         let bytes = match bytes.starts_with(b"From ") {
             true => &bytes[bytes.iter().position(|&b| b == b'\n').map_or(0, |n| n + 1)..],
@@ -59,10 +64,17 @@ impl Mail {
         let Some(subject) = header("Subject") else {
             return Err(not("it has no subject".into()));
         };
+        for (name, most) in LINES {
+            let value = header(name).unwrap_or_default();
+            fits(&name.to_lowercase(), &value, most).map_err(not)?;
+        }
         let subject = Subject::parse(&subject);
         let mut oddities = Vec::new();
         let (text, charset) = text(&mail, &mut oddities)?;
         let body = body::take_apart(&text, &charset, &mut oddities);
+        fits("subject", body.title.as_deref().unwrap_or_default(), SUBJECT_MAX).map_err(not)?;
+        fits("author", body.author.as_deref().unwrap_or_default(), SUBJECT_MAX).map_err(not)?;
+        fits("message", &body.message, MESSAGE_MAX).map_err(not)?;
         let changes = diff::parse(&body.diff).map_err(|why| {
             not(format!("`{}`: {why}", subject.title)).hint(
                 "the mail was cut off or its lines were wrapped; get it again, for example with b4",
@@ -77,11 +89,11 @@ impl Mail {
         let sender = header("From").unwrap_or_default();
         Ok(Mail {
             subject: body.title.map_or(subject.clone(), |title| Subject { title, ..subject }),
-            author: body.author.unwrap_or(sender),
-            date: body.date.or_else(|| header("Date")).unwrap_or_default(),
-            id: header("Message-Id").or_else(|| header("Message-ID")),
-            message: body.message,
-            remarks: body.remarks,
+            author: visible::line(&body.author.unwrap_or(sender)),
+            date: visible::line(&body.date.or_else(|| header("Date")).unwrap_or_default()),
+            id: header("Message-Id").map(|id| visible::line(&id)),
+            message: visible::lines(&body.message),
+            remarks: visible::lines(&body.remarks),
             diff,
             changes,
             oddities,
@@ -117,6 +129,43 @@ impl Mail {
         patch.extend_from_slice(&self.diff);
         patch.extend_from_slice(b"-- \n");
         patch
+    }
+}
+
+/// Bytes of the largest mail.
+const MAIL_MAX: usize = 16 << 20;
+/// Characters of the longest subject, or author.
+const SUBJECT_MAX: usize = 1000;
+/// Characters of the longest message.
+const MESSAGE_MAX: usize = 1 << 20;
+/// Parts within parts, at most; each has a boundary.
+const PARTS_MAX: usize = 100;
+/// Header lines that are used, and how long they may be.
+const LINES: [(&str, usize); 4] =
+    [("Subject", SUBJECT_MAX), ("From", SUBJECT_MAX), ("Date", 200), ("Message-Id", 1000)];
+
+/// Refuses what would take long or nest deep before it is looked at.
+fn bounded(bytes: &[u8]) -> Result<(), String> {
+    static BOUNDARY: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("(?i)boundary[ \t]*=").expect("the pattern is a constant"));
+    if bytes.len() > MAIL_MAX {
+        let (size, most) = (bytes.len() >> 20, MAIL_MAX >> 20);
+        return Err(format!("{size} MiB are too much: at most {most}"));
+    }
+    match BOUNDARY.find_iter(bytes).take(PARTS_MAX + 1).count() {
+        n if n > PARTS_MAX => Err(format!("it has more than {PARTS_MAX} parts within parts")),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a value that git or a command line would not take.
+fn fits(what: &str, value: &str, most: usize) -> Result<(), String> {
+    if value.contains('\0') {
+        return Err(format!("there is a NUL in its {what}"));
+    }
+    match value.chars().count() {
+        n if n > most => Err(format!("its {what} of {n} characters is too long: at most {most}")),
+        _ => Ok(()),
     }
 }
 

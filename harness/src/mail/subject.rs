@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::host::visible;
+
 /// What a subject line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
@@ -44,7 +46,8 @@ impl Subject {
                 break;
             }
         }
-        subject.title = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+        subject.title = visible::line(&words);
         subject
     }
 
@@ -59,9 +62,9 @@ impl Subject {
             } else if let Some(version) = word.to_ascii_lowercase().strip_prefix("patchv") {
                 // `[PATCHv2]` is common enough.
                 self.patch = true;
-                self.version = version.parse().unwrap_or(1);
+                self.version = number(version).unwrap_or(1);
             } else {
-                self.words.push(word.to_string());
+                self.words.push(visible::line(word));
             }
         }
     }
@@ -72,14 +75,19 @@ impl Subject {
     }
 }
 
+/// A number that does not fit counts as the largest: too much, and said to be.
+fn number(digits: &str) -> Option<u32> {
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().unwrap_or(u32::MAX))
+}
+
 fn place(word: &str) -> Option<(u32, u32)> {
     let (n, of) = word.split_once('/')?;
-    Some((n.parse().ok()?, of.parse().ok()?))
+    Some((number(n)?, number(of)?))
 }
 
 fn version(word: &str) -> Option<u32> {
-    let number = word.strip_prefix(['v', 'V'])?;
-    number.parse().ok().filter(|&n| n > 0)
+    number(word.strip_prefix(['v', 'V'])?).filter(|&n| n > 0)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::host::child;
 use crate::host::error::Context;
+use crate::host::regular;
 use crate::qemu::build::{Built, Flavour};
 use crate::{Error, Kind, Result};
 
@@ -170,7 +171,7 @@ fn firmware() -> Vec<PathBuf> {
 /// When the file cannot be read.
 pub fn digest(path: &Path) -> Result<String> {
     let doing = || format!("reading {}", path.display());
-    let mut file = std::fs::File::open(path).doing(Kind::Harness, doing)?;
+    let mut file = regular::open(path).doing(Kind::Usage, doing)?;
     let mut hash = Sha256::new();
     let mut block = vec![0; 1 << 20];
     loop {

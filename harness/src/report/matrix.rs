@@ -38,9 +38,35 @@ impl Line {
 
 type Counts = BTreeMap<(Line, String, Verdict), usize>;
 
+/// Tests that a series fixes, by line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fixed(BTreeMap<Line, usize>);
+
+/// Counts rows that are fixed.
+pub(super) fn fixed<'a>(rows: impl Iterator<Item = &'a Row>) -> Fixed {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        lines_of(row).into_iter().for_each(|line| *counts.entry(line).or_default() += 1);
+    }
+    Fixed(counts)
+}
+
+/// The lines that count a row.
+fn lines_of(row: &Row) -> Vec<Line> {
+    match Line::of(row) {
+        Line::Whole => vec![Line::Whole],
+        line => vec![line, Line::Total],
+    }
+}
+
 /// The matrix of all sets; one group of columns a build, in the order in which
 /// the builds first appear. Verdicts that nobody came to have no column.
 pub fn matrix(sets: &[&ResultSet]) -> String {
+    with_fixed(sets, None)
+}
+
+/// [`matrix`] with a last column for what is fixed.
+pub(super) fn with_fixed(sets: &[&ResultSet], fixed: Option<&Fixed>) -> String {
     let mut builds: Vec<&str> = Vec::new();
     let mut counts = Counts::new();
     for set in sets {
@@ -49,9 +75,7 @@ pub fn matrix(sets: &[&ResultSet]) -> String {
             builds.push(build);
         }
         for row in &set.tests {
-            let line = Line::of(row);
-            let lines = if line == Line::Whole { vec![line] } else { vec![line, Line::Total] };
-            for line in lines {
+            for line in lines_of(row) {
                 *counts.entry((line, build.to_owned(), row.verdict)).or_default() += 1;
             }
         }
@@ -59,7 +83,7 @@ pub fn matrix(sets: &[&ResultSet]) -> String {
     let seen = |v: &Verdict| *v == Verdict::Pass || counts.keys().any(|(.., verdict)| verdict == v);
     let verdicts: Vec<Verdict> = Verdict::ALL.into_iter().filter(seen).collect();
     let lines: BTreeSet<Line> = counts.keys().map(|(line, ..)| *line).collect();
-    let mut out = heading(&builds, &verdicts);
+    let mut out = heading(&builds, &verdicts, fixed.is_some());
     for line in lines {
         out += &format!("{:<16}", line.label());
         for build in &builds {
@@ -69,13 +93,60 @@ pub fn matrix(sets: &[&ResultSet]) -> String {
                 let cell = count.map_or_else(|| ".".to_owned(), usize::to_string);
                 out += &format!(" {cell:>width$}", width = width(*verdict));
             }
+            out += &" ".repeat(overhang(build, &verdicts));
+        }
+        out.truncate(out.trim_end_matches(' ').len());
+        if let Some(Fixed(counts)) = fixed {
+            let cell = counts.get(&line).map_or_else(|| ".".to_owned(), |n| format!("+{n}"));
+            let last = builds.last().map_or(0, |build| overhang(build, &verdicts));
+            out += &format!("{} | {cell:>5}", " ".repeat(last));
         }
         out.push('\n');
     }
     out
 }
 
-fn heading(builds: &[&str], verdicts: &[Verdict]) -> String {
+/// Feature by build: how many tests pass, of how many. The name of a build is on
+/// two lines, so that many fit side by side.
+pub(super) fn shares(sets: &[&ResultSet]) -> String {
+    let mut builds: Vec<&str> = Vec::new();
+    let mut counts: BTreeMap<(Line, &str), (usize, usize)> = BTreeMap::new();
+    for set in sets {
+        let build = set.build.name.as_str();
+        if !builds.contains(&build) {
+            builds.push(build);
+        }
+        for row in &set.tests {
+            for line in lines_of(row) {
+                let (pass, all) = counts.entry((line, build)).or_default();
+                *pass += usize::from(row.verdict == Verdict::Pass);
+                *all += 1;
+            }
+        }
+    }
+    let lines: BTreeSet<Line> = counts.keys().map(|(line, _)| *line).collect();
+    let row = |label: &str, cells: &mut dyn Iterator<Item = String>| {
+        let cells: String = cells.map(|cell| format!(" | {cell:>9}")).collect();
+        format!("{label:<16}{cells}\n")
+    };
+    let half = |first: bool| {
+        builds.iter().map(move |build| {
+            let (side, version) = build.split_once('-').unwrap_or((build, ""));
+            if first { side.to_owned() } else { version.to_owned() }
+        })
+    };
+    let mut out = row("", &mut half(true)) + &row("passing tests", &mut half(false));
+    for line in lines {
+        let cell = |build: &&str| {
+            let count = counts.get(&(line, *build));
+            count.map_or_else(|| ".".to_owned(), |(pass, all)| format!("{pass}/{all}"))
+        };
+        out += &row(line.label(), &mut builds.iter().map(cell));
+    }
+    out
+}
+
+fn heading(builds: &[&str], verdicts: &[Verdict], fixed: bool) -> String {
     let group: usize = verdicts.iter().map(|v| width(*v) + 1).sum();
     let mut first = format!("{:<16}", "");
     let mut second = format!("{:<16}", "feature");
@@ -83,12 +154,34 @@ fn heading(builds: &[&str], verdicts: &[Verdict]) -> String {
         first += &format!(" | {build:<width$}", width = group - 1);
         second.push_str(" |");
         for verdict in verdicts {
-            second += &format!(" {:>width$}", verdict.name(), width = width(*verdict));
+            second += &format!(" {:>width$}", short(*verdict), width = width(*verdict));
         }
+        second += &" ".repeat(overhang(build, verdicts));
+    }
+    second.truncate(second.trim_end_matches(' ').len());
+    if fixed {
+        second.push_str(&" ".repeat(builds.last().map_or(0, |build| overhang(build, verdicts))));
+        second += " | fixed";
+        first += " |";
     }
     format!("{}\n{second}\n", first.trim_end())
 }
 
+/// By how much a build's name is longer than its columns are wide.
+fn overhang(build: &str, verdicts: &[Verdict]) -> usize {
+    let columns: usize = verdicts.iter().map(|v| width(*v) + 1).sum();
+    (build.len() + 1).saturating_sub(columns)
+}
+
 fn width(verdict: Verdict) -> usize {
-    verdict.name().len().max(4)
+    short(verdict).len().max(4)
+}
+
+/// Its name, or a word short enough that two builds fit a terminal.
+fn short(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Timeout => "hang",
+        Verdict::Missing => "miss",
+        other => other.name(),
+    }
 }

@@ -2,22 +2,27 @@
 //! but for [`pages::write`].
 
 pub mod book;
+mod brief;
 pub mod html;
 mod json;
 mod junit;
 mod matrix;
+mod overview;
 pub mod pages;
 mod recorded;
 mod text;
+pub mod wrap;
 
 #[cfg(test)]
 mod snapshots;
 
 use std::path::PathBuf;
 
+pub use brief::brief;
 pub use json::json;
 pub use junit::junit;
 pub use matrix::matrix;
+pub use overview::overview;
 pub use recorded::{changes, recorded, since};
 pub use text::text;
 

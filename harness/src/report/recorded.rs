@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::text::{clip, compared, heading, plural, summary, unexpected, wavering};
+use super::wrap::wrapped;
 use super::{Part, Report, matrix};
 use crate::record::diff::{Comparison, unexpected_passes};
 use crate::record::history::{History, Since, fails};
@@ -66,7 +67,7 @@ pub fn changes(
     out
 }
 
-fn report(history: &History<'_>, known: &KnownFailures) -> Report {
+pub(super) fn report(history: &History<'_>, known: &KnownFailures) -> Report {
     let sets = history.builds.iter().flat_map(|column| column.sets.iter().copied());
     let part = |set: &ResultSet| Part {
         set: set.clone(),
@@ -83,28 +84,35 @@ fn report(history: &History<'_>, known: &KnownFailures) -> Report {
     Report { parts, unexpected, ..Report::default() }
 }
 
-fn strays(out: &mut String, history: &History<'_>) {
+pub(super) fn strays(out: &mut String, history: &History<'_>) {
     for column in &history.builds {
         for suite in column.strays() {
             let (name, first) = (&column.build.name, &column.sets[0].suite.name);
-            let _ = writeln!(
-                out,
-                "\nSTALE: {suite} on {name} was not measured on the same build as {first}"
-            );
+            let text = format!("{suite} on {name} was not measured on the same build as {first}");
+            let _ = write!(out, "\n{}", wrapped(&text, "STALE: "));
             let _ = writeln!(out, "  cargo xtask test-svm --record measures both again");
         }
     }
 }
 
-/// News first: what has passed before.
-fn failing(out: &mut String, history: &History<'_>, at: usize) {
-    let name = &history.builds[at].build.name;
+/// Tests that fail on a build, those first that have passed before.
+pub(super) fn failing_tests<'a>(
+    history: &'a History<'_>,
+    at: usize,
+) -> Vec<(&'a TestId, &'a Row, Since)> {
     let mut failing: Vec<(&TestId, &Row, Since)> = Vec::new();
     for (id, line) in &history.tests {
         let row = line.rows[at].filter(|row| fails(row.verdict));
         failing.extend(row.zip(history.since(id, at)).map(|(row, since)| (id, row, since)));
     }
     failing.sort_by_key(|(_, _, since)| since.passed.is_none());
+    failing
+}
+
+/// News first: what has passed before.
+fn failing(out: &mut String, history: &History<'_>, at: usize) {
+    let name = &history.builds[at].build.name;
+    let failing = failing_tests(history, at);
     if failing.is_empty() {
         let _ = writeln!(out, "\nnothing fails on {name}");
         return;

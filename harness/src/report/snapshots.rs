@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use expect_test::expect_file;
 use svm_model::Feature;
 
-use super::{Part, Report, changes, html, json, junit, recorded, since, text};
+use super::{Part, Report, brief, changes, html, json, junit, overview, recorded, since, text};
 use crate::bench::Unit;
 use crate::bench::machine::Machine;
 use crate::bench::record::{Measure, Record};
@@ -93,6 +93,52 @@ fn a_run_on_both_sides() {
     check("both-sides.txt", &text(&both_sides()));
 }
 
+/// What a person sees first: every line fits, and no more of them than a screen has.
+fn fits_a_screen(text: &str, lines: usize) {
+    assert!(text.lines().count() <= lines, "{} lines:\n{text}", text.lines().count());
+    let commands = |l: &&str| !l.trim_start().starts_with("cargo xtask");
+    for line in text.lines().filter(commands) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn the_same_on_one_screen() {
+    let text = brief(&both_sides());
+    fits_a_screen(&text, 50);
+    check("both-sides-brief.txt", &text);
+    check("nothing-ran-brief.txt", &brief(&report(Vec::new())));
+}
+
+/// Every feature, every suite, hundreds of tests that a series fixes.
+#[test]
+fn when_all_is_well_forty_lines_of_eighty_columns_say_so() {
+    let tests = |verdict: &dyn Fn(usize) -> Verdict| -> Vec<Row> {
+        let of_feature = |f: &Feature| {
+            let row = |n: usize| of(*f, &format!("{}{n}", f.name()), verdict(n));
+            (0..40).map(row).collect::<Vec<_>>()
+        };
+        Feature::ALL.iter().flat_map(of_feature).chain([whole(verdict(0), 3, 0)]).collect()
+    };
+    let bad = [Verdict::Fail, Verdict::Pass, Verdict::Crash, Verdict::Timeout, Verdict::Skip];
+    let (stock, patched) = (tests(&|n| bad[n % 5]), tests(&|_| Verdict::Pass));
+    let mut all = report(Vec::new());
+    let suites = ["conformance", "kvm-unit-tests", "kvm-unit-tests-x86", "migration", "rules"];
+    for name in suites {
+        let mut sets = [set("stock-10.2.2", stock.clone()), set("patched-10.2.2", patched.clone())];
+        sets.iter_mut().for_each(|set| set.suite.name = name.into());
+        all.comparisons.push(compare(Basis::Series, &sets[0], &sets[1]));
+        for set in sets {
+            all.comparisons.push(compare(Basis::Recorded, &set, &set));
+            all.parts.push(part(set));
+        }
+    }
+    let text = brief(&all);
+    fits_a_screen(&text, 40);
+    assert!(text.contains("no regression: the series fixes 3205 tests and breaks none"), "{text}");
+    check("all-well-brief.txt", &text);
+}
+
 #[test]
 fn as_data() {
     check("both-sides.json", &json(&both_sides()).unwrap());
@@ -105,6 +151,7 @@ fn a_run_that_is_as_recorded_and_a_suite_that_is_absent() {
     report.comparisons = vec![compare(Basis::Recorded, &stock(), &stock())];
     report.absent = vec![Absent { suite: "other".into(), why: "no tree: give --other DIR".into() }];
     check("as-recorded.txt", &text(&report));
+    check("as-recorded-brief.txt", &brief(&report));
 }
 
 #[test]
@@ -181,6 +228,9 @@ fn everything_that_is_recorded_of_several_builds() {
     let (mut sets, known) = (several(), known());
     sets.iter_mut().for_each(|set| known.apply(set));
     check("recorded.txt", &recorded(&History::of(&sets), &known));
+    let text = overview(&History::of(&sets), &known);
+    fits_a_screen(&text, 50);
+    check("overview.txt", &text);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::suites::SuiteIdentity;
 
 /// Flips of one kind that are listed; the others are counted.
 const MOST: usize = 20;
+/// The same where all must fit a screen.
+const FEW: usize = 5;
 
 /// The whole report.
 pub fn text(report: &Report) -> String {
@@ -27,7 +29,8 @@ pub fn text(report: &Report) -> String {
         let _ = writeln!(out, "\nnothing is recorded for {build}, {suite}; --record writes it");
     }
     wavering(&mut out, report);
-    let _ = writeln!(out, "\n{}", conclusion(report));
+    let measured = format!("{} measured now, {:.0} s", report.ran, report.took);
+    let _ = writeln!(out, "\n{} ({measured})", conclusion(report));
     out
 }
 
@@ -77,7 +80,7 @@ pub(super) fn heading(out: &mut String, report: &Report) {
 }
 
 /// How many results a lost shard owes.
-fn lost_tests(report: &Report, number: u32) -> usize {
+pub(super) fn lost_tests(report: &Report, number: u32) -> usize {
     let begins = format!("shard {number}/");
     let of_shard = |row: &&Row| {
         let why = row.why.as_deref().unwrap_or_default();
@@ -92,13 +95,35 @@ pub(super) fn plural(n: usize) -> &'static str {
 
 pub(super) fn unexpected(out: &mut String, report: &Report) {
     for (build, id, reason) in &report.unexpected {
-        let _ = writeln!(out, "\nUNEXPECTED PASS: {id} on {build}, known to fail: {reason}");
+        let _ = writeln!(out, "\nUNEXPECTED PASS: {id} on {build}");
+        let _ = writeln!(out, "  known to fail: {}", clip(reason));
         let _ = writeln!(out, "  narrow or remove its entry in results/known-failures.toml");
     }
 }
 
+/// How many flips of one kind are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// [`MOST`].
+    Many,
+    /// As many as leave room for the rest on a screen.
+    Few,
+}
+
 pub(super) fn compared(out: &mut String, report: &Report, comparison: &Comparison) {
+    flips(out, report, comparison, &|_| true, Limit::Many);
+}
+
+/// The flips of the wanted kinds.
+pub(super) fn flips(
+    out: &mut String,
+    report: &Report,
+    comparison: &Comparison,
+    wanted: &dyn Fn(Change) -> bool,
+    limit: Limit,
+) {
     let Comparison { basis, suite, from, to, versions, flips } = comparison;
+    let most = if limit == Limit::Few { FEW } else { MOST };
     let (title, same) = match basis {
         Basis::Series | Basis::Builds => (format!("{from} -> {to}, {suite}"), "no test changes"),
         Basis::Recorded => (format!("recorded -> now, {to}, {suite}"), "as recorded"),
@@ -111,19 +136,19 @@ pub(super) fn compared(out: &mut String, report: &Report, comparison: &Compariso
     if let Some((before, after)) = versions {
         let _ = writeln!(out, "  (the suite was {before} and is {after})");
     }
-    for change in Change::ALL {
+    for change in Change::ALL.into_iter().filter(|c| wanted(*c)) {
         let of_kind: Vec<&Flip> = flips.iter().filter(|f| f.change == change).collect();
         if of_kind.is_empty() {
             continue;
         }
         let _ = writeln!(out, "  {} {}", of_kind.len(), change.name());
-        for flip in of_kind.iter().take(MOST) {
+        for flip in of_kind.iter().take(most) {
             flipped(out, report, to, flip);
         }
-        if of_kind.len() > MOST {
+        if of_kind.len() > most {
             // `report` has no JSON; its pages have all of them.
             let all = if *basis == Basis::Builds { "report --html DIR" } else { "--json FILE" };
-            let _ = writeln!(out, "    and {} more; all are in {all}", of_kind.len() - MOST);
+            let _ = writeln!(out, "    and {} more; all are in {all}", of_kind.len() - most);
         }
     }
 }
@@ -187,15 +212,15 @@ pub(super) fn share(attempts: &[Verdict]) -> String {
     format!("{} of {}", counts.join(", "), attempts.len())
 }
 
-fn conclusion(report: &Report) -> String {
+/// The verdict in words.
+pub(super) fn conclusion(report: &Report) -> String {
     let count = |c: Change| {
         report.comparisons.iter().flat_map(|x| &x.flips).filter(|f| f.change == c).count()
     };
-    let measured = format!("{} measured now, {:.0} s", report.ran, report.took);
     match report.failure() {
         Some(crate::Kind::NothingRan) if !report.lost.is_empty() => {
             let lost: Vec<String> = report.lost.iter().map(u32::to_string).collect();
-            format!("NOT WHOLE: shard {} left no results ({measured})", lost.join(", "))
+            format!("NOT WHOLE: shard {} left no results", lost.join(", "))
         }
         Some(crate::Kind::NothingRan) => "nothing ran".into(),
         Some(_) => {
@@ -208,8 +233,8 @@ fn conclusion(report: &Report) -> String {
                 let es = if n == 1 { "" } else { "ES" };
                 words.push(format!("{n} UNEXPECTED PASS{es}"));
             }
-            format!("{} ({measured})", words.join(", "))
+            words.join(", ")
         }
-        None => format!("no regression ({measured})"),
+        None => "no regression".into(),
     }
 }

@@ -3,12 +3,17 @@
 //! The rules are those of `git am` and of people: the newest version is meant,
 //! numbers give the order, answers are no patches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::input::Found;
 use crate::mail::Mail;
+
+/// The longest series that there is.
+const LONGEST: u32 = 1000;
+/// Faults of one kind that are listed.
+const LISTED: usize = 20;
 
 /// What keeps a series from being whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +34,18 @@ pub enum Fault {
         number: u32,
         /// The titles.
         titles: Vec<String>,
+    },
+    /// A number that no series has.
+    TooMuch {
+        /// What it is, and how much is too much.
+        what: String,
+    },
+    /// More of a kind than is listed.
+    More {
+        /// How many.
+        count: usize,
+        /// Of what.
+        what: String,
     },
     /// A mail that cannot be read.
     Damaged {
@@ -57,7 +74,8 @@ pub struct Assembled {
 /// again.
 pub fn assemble(found: Found, reroll: bool) -> Assembled {
     let mut out = Assembled { notes: found.notes, ..Assembled::default() };
-    out.faults.extend(found.damaged.into_iter().map(|why| Fault::Damaged { why }));
+    let damaged = found.damaged.into_iter().map(|why| Fault::Damaged { why });
+    out.some(damaged.collect(), "mails that cannot be read");
     let (patches, rest): (Vec<Mail>, Vec<Mail>) =
         found.mails.into_iter().partition(|m| m.is_patch() && !m.subject.reply);
     out.version = patches.iter().map(|m| m.subject.version).max().unwrap_or(1);
@@ -69,7 +87,8 @@ pub fn assemble(found: Found, reroll: bool) -> Assembled {
     if arrived.windows(2).any(|w| w[0] > w[1]) {
         out.notes.push("the mails were not in order; their numbers are".into());
     }
-    let total = newest.iter().filter_map(|m| m.subject.place).map(|(_, of)| of).max();
+    let totals = newest.iter().filter_map(|m| m.subject.place).map(|(_, of)| of);
+    let total = totals.filter(|of| *of <= LONGEST).max();
     out.number(newest);
     for (version, mails) in versions.iter().rev() {
         out.notes.push(format!(
@@ -115,12 +134,30 @@ impl Assembled {
         }
     }
 
+    /// Adds faults of one kind; those that nobody would read are counted.
+    fn some(&mut self, mut faults: Vec<Fault>, what: &str) {
+        let count = faults.len().saturating_sub(LISTED);
+        faults.truncate(LISTED);
+        self.faults.append(&mut faults);
+        if count > 0 {
+            self.faults.push(Fault::More { count, what: what.to_owned() });
+        }
+    }
+
     /// Sorts by number; mails without one keep their order and follow.
     fn number(&mut self, mails: Vec<Mail>) {
         let mut numbered: BTreeMap<u32, Vec<Mail>> = BTreeMap::new();
         let mut bare = Vec::new();
         for mail in mails {
             match mail.subject.place {
+                Some((n, of)) if n > LONGEST || of > LONGEST => {
+                    let what = format!(
+                        "`{}` is number {n} of {of}: no series has more than {LONGEST} patches",
+                        mail.subject.title
+                    );
+                    self.faults.push(Fault::TooMuch { what });
+                    bare.push(mail);
+                }
                 Some((n, _)) => numbered.entry(n).or_default().push(mail),
                 None => bare.push(mail),
             }
@@ -143,10 +180,9 @@ impl Assembled {
 
     /// Names the numbers that are missing.
     fn complete(&mut self, of: u32, older: &BTreeMap<u32, Vec<Mail>>, reroll: bool) {
-        for number in 1..=of {
-            if self.patches.iter().any(|(n, _)| *n == number) {
-                continue;
-            }
+        let there: BTreeSet<u32> = self.patches.iter().map(|(n, _)| *n).collect();
+        let mut missing = Vec::new();
+        for number in (1..=of).filter(|n| !there.contains(n)) {
             let has = |m: &&Mail| m.subject.place == Some((number, of));
             let earlier = older.iter().rev().find_map(|(version, mails)| {
                 mails.iter().find(has).map(|mail| (*version, mail.clone()))
@@ -158,10 +194,11 @@ impl Assembled {
                 }
                 earlier => {
                     let elsewhere = earlier.map(|(version, _)| version);
-                    self.faults.push(Fault::Missing { number, of, elsewhere });
+                    missing.push(Fault::Missing { number, of, elsewhere });
                 }
             }
         }
+        self.some(missing, "patches that are missing");
         self.patches.sort_by_key(|(n, _)| *n);
     }
 }
@@ -241,6 +278,27 @@ mod tests {
         let a = of(&[("[PATCH 1/1] a", "a"), ("[PATCH 1/1] b", "b")], false);
         let titles = vec!["a".into(), "b".into()];
         assert_eq!(a.faults, [Fault::Twice { number: 1, titles }]);
+    }
+
+    #[test]
+    fn numbers_that_no_series_has_are_said_and_decide_nothing() {
+        for of in ["4294967295", "99999999999999999999", "1001"] {
+            let a = of_one(&format!("[PATCH 1/{of}] a"));
+            assert_eq!((a.faults.len(), a.patches.len()), (1, 1), "{of}");
+            assert!(
+                matches!(&a.faults[0], Fault::TooMuch { what } if what.contains("number 1 of"))
+            );
+        }
+        let a = of_one("[PATCH 4294967295/3] a");
+        assert!(matches!(a.faults[0], Fault::TooMuch { .. }), "{:?}", a.faults);
+        let a = of_one("[PATCH v4294967296 1/1000] a");
+        assert_eq!(a.faults.len(), LISTED + 1);
+        assert!(matches!(a.faults[LISTED], Fault::More { count: 979, .. }));
+        assert_eq!(a.version, u32::MAX);
+    }
+
+    fn of_one(subject: &str) -> Assembled {
+        of(&[(subject, "a")], false)
     }
 
     #[test]

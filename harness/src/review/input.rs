@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::host::cache::io_error;
 use crate::host::git::Git;
-use crate::host::process;
+use crate::host::{process, regular};
 use crate::mail::{self, Mail};
 use crate::{Error, Kind, Result};
+
+/// More mails than any series and its discussion have.
+const MOST_MAILS: usize = 1000;
+/// Bytes of the largest file of mails.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// What was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,10 @@ impl Input {
         }
         if path.is_file() {
             return Ok(Input::Mbox(path.into()));
+        }
+        if path.exists() {
+            let what = format!("{text} is no regular file, and no folder");
+            return Err(Error::new(Kind::Usage, what));
         }
         let none = format!("`{text}` is no file, no folder and no git range");
         if !text.contains("..") {
@@ -104,6 +113,10 @@ impl Input {
                 take(&mut found, &out.stdout);
             }
         }
+        match found.mails.len() + found.damaged.len() {
+            n if n > MOST_MAILS => return Err(too_many(&self.name(), n)),
+            _ => {}
+        }
         if found.mails.iter().any(Mail::is_patch) || !found.damaged.is_empty() {
             return Ok(found);
         }
@@ -112,8 +125,13 @@ impl Input {
     }
 }
 
+/// Takes in a file of mails; those that are too many are counted, not read.
 fn take(found: &mut Found, bytes: &[u8]) {
     for text in mail::split(bytes) {
+        if found.mails.len() + found.damaged.len() > MOST_MAILS {
+            found.damaged.push(String::new());
+            continue;
+        }
         match Mail::parse(&text) {
             Ok(mail) => found.mails.push(mail),
             Err(e) => found.damaged.push(e.to_string()),
@@ -122,16 +140,16 @@ fn take(found: &mut Found, bytes: &[u8]) {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path)
+    regular::read_at_most(path, MOST_BYTES)
         .map_err(|e| Error::new(Kind::Usage, format!("reading {}", path.display())).because(e))
 }
 
 /// The mails of a folder by name; a quilt `series` file gives the order if
 /// there is one.
 fn mail_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    if let Ok(list) = fs::read_to_string(dir.join("series")) {
+    if let Ok(list) = regular::read_text(&dir.join("series")) {
         let names = list.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
-        return Ok(names.map(|n| dir.join(n)).collect());
+        return few(dir, names.map(|n| dir.join(n)).collect());
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| io_error("listing", dir, e))? {
@@ -142,7 +160,20 @@ fn mail_files(dir: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     files.sort();
-    Ok(files)
+    few(dir, files)
+}
+
+/// The files, unless they are more than a series has mails.
+fn few(dir: &Path, files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    match files.len() {
+        n if n > MOST_MAILS => Err(too_many(&dir.display().to_string(), n)),
+        _ => Ok(files),
+    }
+}
+
+fn too_many(name: &str, mails: usize) -> Error {
+    let what = format!("reading {name}: {mails} mails are too many: at most {MOST_MAILS}");
+    Error::new(Kind::Usage, what).hint("give the mails of one series, for example from `b4 am`")
 }
 
 #[cfg(test)]

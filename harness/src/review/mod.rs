@@ -91,6 +91,8 @@ pub struct Review {
     pub faults: Vec<Fault>,
     /// Remarks about the input, in words.
     pub notes: Vec<String>,
+    /// What of it runs when QEMU is built or tested.
+    pub runs: Vec<Runs>,
     /// Its patches, in order.
     pub patches: Vec<PatchReview>,
     /// Bases that the whole series applies to, where it does not to this one.
@@ -106,6 +108,15 @@ pub struct Review {
     /// Which of the changed lines of `target/i386` any suite executed, by file;
     /// none when it was not counted.
     pub executed: Option<Vec<Executed>>,
+}
+
+/// Files of one patch that run when QEMU is configured, built or tested.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Runs {
+    /// The patch.
+    pub patch: u32,
+    /// Their names.
+    pub files: Vec<String>,
 }
 
 /// One suite at both ends.
@@ -153,6 +164,8 @@ pub struct PatchReview {
     pub remarks: Vec<claims::Remark>,
     /// What is odd about its mail.
     pub oddities: Vec<String>,
+    /// What the sandbox refused when it was built, in its own words.
+    pub refused: Vec<String>,
 }
 
 /// Whether and how a patch applies.
@@ -268,10 +281,13 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
         base: request.base.clone(),
         faults: faults.clone(),
         notes: notes.clone(),
+        runs: runs(patches),
         ..Review::default()
     };
     let on = mails::apply(env, &request.source, &request.before, &mails)?;
     for (at, (number, mail)) in patches.iter().enumerate() {
+        let (n, all) = (at as u64, patches.len() as u64);
+        env.console.progress(n, all, format_args!("checkpatch, {}", mail.subject.title));
         let complaints = checkpatch::check(&request.source.dir, &mail.to_patch(), true)?;
         review.patches.push(PatchReview {
             number: *number,
@@ -282,6 +298,7 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
             ..PatchReview::default()
         });
     }
+    env.console.end_progress();
     if on.refused.is_some() {
         review.fits = fits::fits(env, request, &mails)?;
     }
@@ -294,6 +311,14 @@ pub fn review(env: &Env, bench: &mut dyn Bench, request: &Request) -> Result<Rev
         patch.remarks = claims::remarks(mail, patch);
     }
     Ok(review)
+}
+
+fn runs(patches: &[(u32, Mail)]) -> Vec<Runs> {
+    let of = |(patch, mail): &(u32, Mail)| {
+        let files = scope::runs(mail).into_iter().map(str::to_owned).collect();
+        Runs { patch: *patch, files }
+    };
+    patches.iter().map(of).filter(|r| !r.files.is_empty()).collect()
 }
 
 fn applies(on: &mails::OnBase, at: usize) -> Applies {

@@ -1,6 +1,5 @@
 //! What a review comes to, and its exit code.
 
-use super::assemble::Fault;
 use super::claims::Remark;
 use super::{Applies, Builds, CompanionVerdict, Review};
 use crate::Kind;
@@ -47,13 +46,10 @@ impl Review {
     /// What the review comes to.
     pub fn outcome(&self) -> Outcome {
         let any = |f: &dyn Fn(&super::PatchReview) -> bool| self.patches.iter().any(f);
-        let incomplete = |f: &Fault| {
-            matches!(f, Fault::Missing { .. } | Fault::Twice { .. } | Fault::Damaged { .. })
-        };
         let bad = |v: &CompanionVerdict| {
             !matches!(v, CompanionVerdict::Good { .. } | CompanionVerdict::NotRun)
         };
-        if self.faults.iter().any(incomplete) {
+        if !self.faults.is_empty() {
             Outcome::Incomplete
         } else if any(&|p| matches!(p.applies, Applies::Refused { .. })) {
             Outcome::DoesNotApply

@@ -94,6 +94,7 @@ fn build(
         };
         if at > 0 {
             review.patches[at - 1].builds = state;
+            review.patches[at - 1].refused = bench.refused();
         }
     }
     Ok(built)

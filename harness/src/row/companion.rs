@@ -16,6 +16,7 @@ use crate::host::child::{self, End, Launch};
 use crate::host::error::Context;
 use crate::host::git::Git;
 use crate::host::process;
+use crate::host::sandbox::{self, Limits, Room, Sandbox};
 use crate::host::setup;
 use crate::qemu::Qemu;
 use crate::qemu::build::{self, patch::Patch};
@@ -32,16 +33,18 @@ pub(super) fn run(
     tip: &Point,
     test: &str,
     qemus: &[&Qemu],
+    sandbox: Option<&Sandbox>,
 ) -> Result<Option<Vec<Verdict>>> {
     let (folder, name) = test.rsplit_once('/').unwrap_or(("", test));
     let Some(stem) = name.strip_suffix(".c") else { return Ok(None) };
     if folder == "tests/qtest" && stem.ends_with("-test") {
-        let program = build::aside(env, &tip.spec, &format!("tests/qtest/{stem}"))?;
-        return each(qemus, |qemu| qtest(&program, qemu)).map(Some);
+        let target = format!("tests/qtest/{stem}");
+        let program = build::aside(env, &tip.spec, &target, sandbox)?;
+        return each(qemus, |qemu| qtest(env, &program, qemu, sandbox)).map(Some);
     }
     if SYSTEM.contains(&folder) {
         let dir = tempfile::tempdir().doing(Kind::Harness, || "making a folder".into())?;
-        let image = compile(tip, test, dir.path())?;
+        let image = compile(tip, test, dir.path(), sandbox)?;
         return each(qemus, |qemu| system(&image, qemu)).map(Some);
     }
     Ok(None)
@@ -58,16 +61,29 @@ fn each(qemus: &[&Qemu], run: impl Fn(&Qemu) -> Result<Verdict>) -> Result<Vec<V
     Ok(verdicts)
 }
 
-fn qtest(program: &Path, qemu: &Qemu) -> Result<Verdict> {
+/// Runs a qtest on a QEMU, both in one sandbox, if there is one: it starts the
+/// binary itself, not what confines it.
+fn qtest(env: &Env, program: &Path, qemu: &Qemu, sandbox: Option<&Sandbox>) -> Result<Verdict> {
     let mut firmware: OsString = "QTEST_QEMU_ARGS=".into();
     for dir in &qemu.firmware {
         firmware.push(" -L ");
         firmware.push(dir);
     }
     let mut binary: OsString = "QTEST_QEMU_BINARY=".into();
-    binary.push(&qemu.path);
+    let real = sandbox::real(&qemu.path);
+    binary.push(&real);
     let args = [binary, firmware, program.into(), "--tap".into(), "-k".into()];
-    let launch = Launch { program: Path::new("/usr/bin/env"), args: &args, timeout: LIMIT };
+    let starts = match sandbox {
+        None => PathBuf::from(ENV),
+        Some(sandbox) => {
+            let mut shown = vec![program.to_owned(), real];
+            shown.extend(qemu.firmware.iter().cloned());
+            let room = Room { shown, ..Room::default() };
+            let folder = env.cache.dir("confined")?.join("qtest");
+            sandbox::wrap(sandbox, &folder, Path::new(ENV), room)?
+        }
+    };
+    let launch = Launch { program: &starts, args: &args, timeout: LIMIT };
     let ended = child::run(&launch)?;
     let skipped = ended.stdout.text().lines().any(|l| l.contains("# SKIP"));
     Ok(match verdict(ended.end, 0) {
@@ -99,8 +115,12 @@ fn verdict(end: End, pass: i32) -> Verdict {
     }
 }
 
-/// Builds a bare-metal program as QEMU's own makefile does.
-fn compile(tip: &Point, test: &str, dir: &Path) -> Result<PathBuf> {
+/// Starts a program with variables of its own.
+const ENV: &str = "/usr/bin/env";
+
+/// Builds a bare-metal program as QEMU's own makefile does. In a sandbox it can
+/// include no file but the tree's.
+fn compile(tip: &Point, test: &str, dir: &Path, sandbox: Option<&Sandbox>) -> Result<PathBuf> {
     let patches: Vec<Patch> =
         tip.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let applied = build::apply::apply(&tip.spec.source, &patches)?;
@@ -116,7 +136,15 @@ fn compile(tip: &Point, test: &str, dir: &Path) -> Result<PathBuf> {
     let image = dir.join("image");
     let boot = format!("{}/boot.S", SYSTEM[0]);
     let script = format!("-Wl,-T{}/kernel.ld", SYSTEM[0]);
-    let mut c = Command::new("sh");
+    let mut c = match sandbox {
+        None => Command::new("sh"),
+        Some(sandbox) => {
+            sandbox.hand_over(dir, true)?;
+            let (open, here) = (vec![dir.to_owned()], Some(dir.to_owned()));
+            let room = Room { open, dir: here, limits: Limits::QUESTION, ..Room::default() };
+            sandbox.command(&room, Path::new("sh"))
+        }
+    };
     let line = format!("{} \"$@\"", compiler.command);
     c.current_dir(dir).args(["-c", &line, "cc", "-m64", "-O0", "-nostdlib", "-static", "-no-pie"]);
     c.args(["-fno-pie", "-fno-stack-protector", "-Wl,-melf_x86_64", "-Wl,--build-id=none"]);

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 
 use super::{Bench, Breach, Point, Step, ask, companion};
 use crate::exec::place;
-use crate::qemu::build;
+use crate::host::hash;
+use crate::host::sandbox::{self, Room, Sandbox};
 use crate::qemu::build::counted::{Lines, counted};
-use crate::qemu::{Qemu, Side};
+use crate::qemu::build::{self, Built};
+use crate::qemu::{self, Qemu, Side};
 use crate::record::results::ResultSet;
 use crate::row::range::Range;
 use crate::rule_check::Choice;
-use crate::rule_check::judge::{Finding, judge};
+use crate::rule_check::judge::{Finding, judge_telling};
 use crate::suites::select::Selection;
 use crate::suites::{Absent, Options};
 use crate::test_svm::{self, Request};
-use crate::{Env, Kind, Result, Verdict};
+use crate::{Env, Error, Kind, Result, Verdict};
 
 /// Builds with [`crate::qemu::build`] and measures as `test-svm` does.
 pub struct Lab<'a> {
@@ -24,17 +26,38 @@ pub struct Lab<'a> {
     absent: Vec<Absent>,
     suites: Vec<String>,
     range: Option<Range>,
+    strangers: Option<Strangers>,
+}
+
+/// Points behind the first so many patches are a stranger's.
+struct Strangers {
+    ours: usize,
+    sandbox: Option<Sandbox>,
 }
 
 impl<'a> Lab<'a> {
     /// A bench that finds suites by `options` and runs `jobs` QEMUs at a time.
     pub fn new(env: &'a Env, options: Options, jobs: usize) -> Self {
-        Lab { env, options, jobs, absent: Vec::new(), suites: Vec::new(), range: None }
+        Lab {
+            env,
+            options,
+            jobs,
+            absent: Vec::new(),
+            suites: Vec::new(),
+            range: None,
+            strangers: None,
+        }
     }
 
     /// The same, for points of a range whose patches are written when needed.
     pub fn with_range(self, range: Range) -> Self {
         Lab { range: Some(range), ..self }
+    }
+
+    /// The same, and points with more than `ours` patches are a stranger's: they
+    /// are built and run in a sandbox. The first of them needs one to be had.
+    pub fn with_strangers_behind(self, ours: usize) -> Self {
+        Lab { strangers: Some(Strangers { ours, sandbox: None }), ..self }
     }
 
     /// The suites that were measured, with their versions.
@@ -49,6 +72,42 @@ impl<'a> Lab<'a> {
 }
 
 impl Lab<'_> {
+    /// The sandbox for a point, if it is a stranger's.
+    fn sandbox(&mut self, point: &Point) -> Result<Option<Sandbox>> {
+        let Some(strangers) = &mut self.strangers else { return Ok(None) };
+        if point.spec.patches.len() <= strangers.ours {
+            return Ok(None);
+        }
+        if strangers.sandbox.is_none() {
+            strangers.sandbox = Some(Sandbox::find(self.env)?);
+        }
+        Ok(strangers.sandbox.clone())
+    }
+
+    /// What was built, as suites get it: behind a path that confines it, if it is
+    /// a stranger's. Its digest is that of the binary.
+    fn qemu(
+        &self,
+        point: &Point,
+        built: &Built,
+        sandbox: Option<&Sandbox>,
+        room: Option<Room>,
+    ) -> Result<Qemu> {
+        let side = if point.spec.patches.is_empty() { Side::Stock } else { Side::Patched };
+        let Some(sandbox) = sandbox else { return Qemu::built(side, built) };
+        let binary = qemu::digest(&built.path)?;
+        let mut room = room.unwrap_or_default();
+        room.shown.extend(built.firmware.iter().cloned());
+        let place = hash::of_parts([built.path.as_os_str().as_encoded_bytes()]);
+        let folder = self.env.cache.dir("confined")?.join(&place[..16]);
+        let path = sandbox::wrap(sandbox, &folder, &built.path, room)?;
+        let confined = Qemu::built(side, &Built { path, ..built.clone() }).map_err(|e| {
+            // What is no QEMU to us is a fault of the series, not of the caller's.
+            Error::new(Kind::Build, "what was built does not start").because(e)
+        })?;
+        Ok(Qemu { digest: binary, ..confined })
+    }
+
     fn request(&self, qemu: &Qemu, what: &Selection, repeat: u32) -> Request {
         Request {
             qemus: vec![qemu.clone()],
@@ -70,13 +129,19 @@ impl Bench for Lab<'_> {
         if let Some(range) = &self.range {
             range.fill(point)?;
         }
-        let built = match build::build(self.env, &point.spec) {
-            Ok(built) => built,
-            Err(e) if e.kind() == Kind::Build => return Ok(Step::Broken(e.to_string())),
-            Err(e) => return Err(e),
-        };
-        let side = if point.spec.patches.is_empty() { Side::Stock } else { Side::Patched };
-        Ok(Step::Built(Box::new(Qemu::built(side, &built)?)))
+        let sandbox = self.sandbox(point)?;
+        let qemu = build::build_in(self.env, &point.spec, sandbox.as_ref())
+            .and_then(|built| self.qemu(point, &built, sandbox.as_ref(), None));
+        match qemu {
+            Ok(qemu) => Ok(Step::Built(Box::new(qemu))),
+            Err(e) if e.kind() == Kind::Build => Ok(Step::Broken(e.to_string())),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn refused(&mut self) -> Vec<String> {
+        let sandbox = self.strangers.as_ref().and_then(|s| s.sandbox.as_ref());
+        sandbox.map_or_else(Vec::new, Sandbox::take_refused)
     }
 
     fn features(&mut self, qemu: &Qemu) -> Result<BTreeSet<String>> {
@@ -89,7 +154,8 @@ impl Bench for Lab<'_> {
         test: &str,
         qemus: &[&Qemu],
     ) -> Result<Option<Vec<Verdict>>> {
-        companion::run(self.env, tip, test, qemus)
+        let sandbox = self.sandbox(tip)?;
+        companion::run(self.env, tip, test, qemus, sandbox.as_ref())
     }
 
     fn measure(&mut self, qemu: &Qemu, what: &Selection, repeat: u32) -> Result<Vec<ResultSet>> {
@@ -112,7 +178,13 @@ impl Bench for Lab<'_> {
             cases.retain(|case| only.contains(&case.id));
         }
         let mut executor = place::qemu(self.env, qemu, "tcg")?;
-        let judged = judge(&mut executor, &cases.iter().collect::<Vec<_>>())?;
+        let (all, name) = (cases.iter().collect::<Vec<_>>(), &qemu.build.name);
+        let (console, total) = (&self.env.console, all.len() as u64);
+        let judged = judge_telling(&mut executor, &all, &mut |done| {
+            console.progress(done as u64, total, format_args!("cases on {name}"));
+        });
+        console.end_progress();
+        let judged = judged?;
         let breach = |finding: &Finding| Breach {
             case: cases[finding.case].id.clone(),
             rule: finding.blame.rule.map_or_else(|| "no rule".into(), |rule| rule.to_string()),
@@ -122,9 +194,9 @@ impl Bench for Lab<'_> {
 
     fn lines(&mut self, point: &Point, what: &Selection, folder: &str) -> Result<Option<Lines>> {
         self.env.console.step("running the suites on a build that counts lines");
-        let counted = counted(self.env, &point.spec)?;
-        let side = if point.spec.patches.is_empty() { Side::Stock } else { Side::Patched };
-        let qemu = Qemu::built(side, &counted.built)?;
+        let sandbox = self.sandbox(point)?;
+        let counted = counted(self.env, &point.spec, sandbox.as_ref())?;
+        let qemu = self.qemu(point, &counted.built, sandbox.as_ref(), counted.room())?;
         // A verdict that is known would leave no trace in the counters.
         let request = Request { fresh: true, ..self.request(&qemu, what, 1) };
         test_svm::run(self.env, &request)?;

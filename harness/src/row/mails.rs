@@ -143,7 +143,14 @@ fn keep(
     if !diff.status.success() {
         return Err(Error::new(Kind::Harness, "reading back a patch that was applied"));
     }
-    let here = Mail { diff: diff.stdout, ..mail.clone() };
+    // Who wrote it, when and why is not what is built, and need not suit git.
+    let here = Mail {
+        author: "review <review@localhost>".into(),
+        date: "Thu, 1 Jan 2026 00:00:00 +0000".into(),
+        message: String::new(),
+        diff: diff.stdout,
+        ..mail.clone()
+    };
     let text = here.to_patch();
     let dir = env.cache.path("review").join(&hash::of_parts([&text])[..16]);
     let file = dir.join(file_name(at, &mail.subject.title));

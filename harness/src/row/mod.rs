@@ -64,6 +64,12 @@ pub trait Bench {
     /// Anything but a source that does not build.
     fn build(&mut self, point: &Point) -> Result<Step>;
 
+    /// What a sandbox refused while the last point was built, in words; nothing
+    /// where there is none.
+    fn refused(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The names of the CPU features that `-cpu max` offers under TCG, as QEMU's
     /// `-cpu` takes them.
     ///

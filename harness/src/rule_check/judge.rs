@@ -59,10 +59,23 @@ pub struct Judged {
 /// # Errors
 /// As [`Executor::run`].
 pub fn judge(executor: &mut dyn Executor, cases: &[&Case]) -> Result<Judged> {
+    judge_telling(executor, cases, &mut |_| {})
+}
+
+/// [`judge`]; `tell` hears how many cases are done.
+///
+/// # Errors
+/// As [`Executor::run`].
+pub fn judge_telling(
+    executor: &mut dyn Executor,
+    cases: &[&Case],
+    tell: &mut dyn FnMut(usize),
+) -> Result<Judged> {
     let offered = executor.platform(CpuSet::NONE)?;
     let mut judged = Judged::default();
     let mut traces: Vec<(usize, Trace)> = Vec::new();
     executor.run(cases, &mut |n, ran| {
+        tell(judged.ran + judged.skipped);
         if matches!(ran, Ran::Skipped(_)) {
             judged.skipped += 1;
             return Ok(());

@@ -30,9 +30,10 @@ use svm_model::cases::{self, random};
 use svm_model::rules::RuleId;
 
 use crate::exec::Executor;
+use crate::host::console::Console;
 use crate::{Error, Kind, Result};
 use alone::Behind;
-use judge::{Judged, judge};
+use judge::{Judged, judge, judge_telling};
 use shrink::Shrunk;
 
 /// Which cases.
@@ -103,9 +104,19 @@ impl Side {
 ///
 /// # Errors
 /// As [`judge`].
-pub fn run(name: &str, executor: &mut dyn Executor, cases: &[Case], shrinks: bool) -> Result<Side> {
+pub fn run(
+    name: &str,
+    executor: &mut dyn Executor,
+    cases: &[Case],
+    shrinks: bool,
+    console: &Console,
+) -> Result<Side> {
     let all: Vec<&Case> = cases.iter().collect();
-    let mut judged = judge(executor, &all)?;
+    let total = all.len() as u64;
+    let judged =
+        judge_telling(executor, &all, &mut |done| console.progress(done as u64, total, name));
+    console.end_progress();
+    let mut judged = judged?;
     let behind = alone::confirm(executor, &mut judged, cases)?;
     let mut groups = group(&judged, cases);
     if shrinks {

@@ -11,7 +11,7 @@ use svm_model::rules::RuleId;
 
 use super::{Group, Side, run};
 use crate::exec::place::Place;
-use crate::host::console::Console;
+use crate::host::console::{Console, Verbosity};
 use crate::host::interrupt;
 use crate::{Kind, Result};
 
@@ -56,6 +56,8 @@ pub fn soak(
 ) -> Result<Soaked> {
     let (begun, shared) = (Instant::now(), Mutex::new((Soaked::default(), 0)));
     let pool = Pool::default();
+    // A line a round is enough.
+    let quiet = Console::new(Verbosity::Quiet);
     let worker = || -> Result<()> {
         let mut place = open()?;
         let title = place.title();
@@ -66,7 +68,7 @@ pub fn soak(
                 shared.1 - 1
             };
             let cases = cases(&pool, request.seed.wrapping_add(round), request.cases);
-            let side = match run(&title, &mut *place.executor, &cases, true) {
+            let side = match run(&title, &mut *place.executor, &cases, true, &quiet) {
                 Err(e) if e.kind() == Kind::Interrupted => break,
                 side => side?,
             };

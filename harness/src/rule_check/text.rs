@@ -14,6 +14,28 @@ use crate::exec::{Ran, render};
 
 /// A summary line, then every group, the largest first.
 pub fn side(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String>) -> String {
+    let mut text = headline(side);
+    for one in &side.groups {
+        text.push('\n');
+        text += &group(one, known);
+    }
+    text + &behind(side, cases)
+}
+
+/// What differs only behind other cases.
+fn behind(side: &Side, cases: &[Case]) -> String {
+    let mut text = String::new();
+    for one in &side.behind {
+        let before: Vec<&str> = one.before.iter().take(4).map(|n| cases[*n].id.as_str()).collect();
+        let more = if one.before.len() > before.len() { " and more" } else { "" };
+        let (case, before) = (&cases[one.case].id, before.join(", "));
+        let _ = writeln!(text, "\n{case} differs only behind {before}{more}");
+    }
+    text
+}
+
+/// How many cases ran, and what became of them.
+fn headline(side: &Side) -> String {
     let judged = &side.judged;
     let reached = judged.tallies.iter().filter(|t| t.reached > 0).count();
     let broken = side.groups.iter().filter(|g| g.rule.is_some()).count();
@@ -21,25 +43,53 @@ pub fn side(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String
         0 => String::new(),
         n => format!(", {n} not to their end"),
     };
-    let mut text = format!(
+    format!(
         "{}: {} cases ran{untold}, {} skipped; {} differ; {reached} rules reached, {broken} broken\n",
         side.name,
         judged.ran,
         judged.skipped,
         judged.findings.len(),
-    );
-    for one in &side.groups {
+    )
+}
+
+/// Rules that are listed on one screen.
+const LISTED: usize = 20;
+/// Examples that are shown in full there.
+const SHOWN: usize = 2;
+
+/// [`side`] on one screen: a line a rule that is broken, an example of those that
+/// no known failure explains, and the verdict.
+pub fn brief(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String>) -> String {
+    let mut text = headline(side);
+    let is_news = |g: &&Group| g.rule.and_then(known).is_none();
+    let (news, old): (Vec<&Group>, Vec<&Group>) = side.groups.iter().partition(is_news);
+    if !side.groups.is_empty() {
+        text.push('\n');
+    }
+    for one in news.iter().chain(&old).take(LISTED) {
+        let name = one.rule.map_or_else(|| "no rule".to_owned(), |rule| rule.to_string());
+        let mark = if one.rule.and_then(known).is_some() { "known" } else { "" };
+        let section = one.rule.map_or("", |rule| rule.rule().section);
+        let _ = writeln!(text, "{:>6}  {name:<44} {section:<10} {mark}", one.findings.len());
+    }
+    if side.groups.len() > LISTED {
+        let _ = writeln!(text, "        and {} more rules", side.groups.len() - LISTED);
+    }
+    for one in news.iter().take(SHOWN) {
         text.push('\n');
         text += &group(one, known);
     }
-    for one in &side.behind {
-        let before: Vec<&str> = one.before.iter().take(4).map(|n| cases[*n].id.as_str()).collect();
-        let more = if one.before.len() > before.len() { " and more" } else { "" };
-        let (case, before) = (&cases[one.case].id, before.join(", "));
-        let _ =
-            writeln!(text, "\n{case} differs only behind {before}{more}: what those leave behind");
-    }
-    text
+    text += &behind(side, cases);
+    let rest = "every rule with an example: -v; as data: --json FILE; one case: --case ID";
+    let verdict = match (side.groups.len(), news.len()) {
+        (_, 0) if !side.behind.is_empty() => {
+            format!("DIFFERS: {} cases do not put back what they change", side.behind.len())
+        }
+        (0, _) => "AGREES with the model in every case".to_owned(),
+        (n, 0) => format!("AGREES but for what is known: {n} rules"),
+        (_, n) => format!("DIFFERS: {n} rules are broken that no known failure explains"),
+    };
+    text + &format!("\n{verdict}\n{rest}\n")
 }
 
 /// One group: the rule, how many cases, the example.

@@ -52,7 +52,7 @@ impl Journal {
     /// I/O.
     pub fn open(path: &Path) -> Result<Self> {
         let doing = || format!("opening the journal {}", path.display());
-        let text = match std::fs::read(path) {
+        let text = match crate::host::regular::read(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => return Err(e).doing(Kind::Harness, doing),

@@ -2,6 +2,8 @@
 //! that are none.
 
 mod bisect;
+mod hostile;
+mod mails;
 mod review;
 mod verify;
 mod world;

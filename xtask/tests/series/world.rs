@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// The file that patches change: one line a test, `a = pass`.
@@ -15,7 +15,7 @@ if grep -q '#error' ../src/target/i386/svm.c; then
     echo "../src/target/i386/svm.c:1:2: error: no such thing" >&2
     exit 1
 fi
-echo built >> ../built
+echo "$$ $(date +%s%N)" >> built
 cat ../src/head ../src/target/i386/svm.c > "$1"
 chmod +x "$1"
 "#;
@@ -106,7 +106,7 @@ impl World {
         fs::write(path, text).unwrap();
     }
 
-    fn executable(&self, name: &str) {
+    pub(crate) fn executable(&self, name: &str) {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
@@ -189,30 +189,49 @@ impl World {
 
     /// `xtask` in this world.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.run_with(args, &[])
+    }
+
+    /// The same with more variables in its environment.
+    fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut c = Command::new(env!("CARGO_BIN_EXE_xtask"));
         c.arg("--cache").arg(self.path("cache")).arg("--no-install").args(args);
         c.env("CARGO_MANIFEST_DIR", self.path("repo")).env("KVM_UNIT_TESTS", self.path("kut"));
+        c.envs(variables.iter().copied());
         c.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Reviews an mbox; the exit code, what was printed and the JSON.
+    /// Reviews an mbox; the exit code and what was printed.
     pub(crate) fn review(&self, mbox: &[u8], args: &[&str]) -> (i32, String) {
+        self.review_with(mbox, args, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn review_with(
+        &self,
+        mbox: &[u8],
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (i32, String) {
         let file = self.path("series.mbox");
         fs::write(&file, mbox).unwrap();
         let (qemu, file) = (self.path("qemu"), file.to_str().unwrap().to_string());
         let mut all = vec!["review", &file, "--qemu-src", qemu.to_str().unwrap()];
         all.extend(["--suite", "kvm-unit-tests"]);
         all.extend(args);
-        let out = self.run(&all);
+        let out = self.run_with(&all, variables);
         (out.status.code().unwrap(), text(&out))
     }
 
-    /// How often the tree was built.
+    /// How often the tree was built, in a sandbox or not: each build left a line,
+    /// and a copy of a tree has those of the tree.
     pub(crate) fn builds(&self) -> usize {
-        let trees = fs::read_dir(self.path("cache/trees")).into_iter().flatten().flatten();
-        let count =
-            |tree: &Path| fs::read_to_string(tree.join("built")).map_or(0, |t| t.lines().count());
-        trees.map(|tree| count(&tree.path())).sum()
+        let of = |folder| fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
+        let trees = of("cache/trees").chain(of("cache/trees-apart"));
+        let text = trees.map(|t| fs::read_to_string(t.path().join("build/built")));
+        let lines: Vec<String> =
+            text.flatten().flat_map(|t| t.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        lines.into_iter().collect::<std::collections::BTreeSet<_>>().len()
     }
 }
 

@@ -24,7 +24,11 @@ fn without_a_tree_the_report_has_a_row_that_says_so_and_require_makes_it_an_erro
     let run = |args: &[&str]| world.command(args).env_remove("KVM_UNIT_TESTS").output().unwrap();
     let output = run(&[]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
-    assert!(text(&output).contains("NOT RUN: no tree"), "{}", text(&output));
+    assert!(
+        text(&output).contains("NOT RUN          kvm-unit-tests: no tree"),
+        "{}",
+        text(&output)
+    );
     let output = run(&["--require", "kvm-unit-tests"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let output = run(&["--require", "xen-test-framework"]);
@@ -73,7 +77,7 @@ fn what_is_recorded_is_what_later_runs_are_held_to() {
 
     let output = whole(&world, &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output).contains("kvm-unit-tests: as recorded"), "{}", text(&output));
+    assert!(text(&output).contains("all is as recorded"), "{}", text(&output));
     let (good, spoilt) = ("echo \"PASS: fine\"; echo \"SUMMARY: 1 tests\"; exit 1", SPOILT);
     world.change_qemu(good, spoilt);
     let out = world.path("out.json");
@@ -102,6 +106,9 @@ fn a_side_that_is_better_than_the_other_is_told_test_by_test() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let said = text(&output);
+    assert!(said.contains("no regression: the series fixes 1 test and breaks none"), "{said}");
+    assert!(!said.contains("svm/bad"), "{said}");
+    let said = text(&command.arg("-v").output().unwrap());
     assert!(said.contains("1 fixed\n    svm/bad  fail 1/2 -> pass"), "{said}");
     assert!(said.contains("--unit svm --test bad --fresh\n"), "{said}");
     let xml = std::fs::read_to_string(junit).unwrap();
@@ -125,7 +132,7 @@ fn a_pass_that_the_known_failures_deny_fails_the_run_everywhere() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let said = text(&output);
     assert!(
-        said.contains("UNEXPECTED PASS: svm/good on stock-1.2.3, known to fail: it cannot"),
+        said.contains("UNEXPECTED PASS: svm/good on stock-1.2.3\n  known to fail: it cannot"),
         "{said}"
     );
     assert!(said.contains("\n1 UNEXPECTED PASS ("), "{said}");

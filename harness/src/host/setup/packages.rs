@@ -22,6 +22,8 @@ pub enum Need {
     Count,
     /// Make a Linux guest: its kernel, and a static program for it.
     Linux,
+    /// Build and run what strangers sent.
+    Sandbox,
 }
 
 /// How the presence of a requirement is seen.
@@ -52,7 +54,7 @@ pub struct Package {
     pub why: &'static str,
 }
 
-use Need::{Bindgen, Build, Count, Linux, Older, Run, Source};
+use Need::{Bindgen, Build, Count, Linux, Older, Run, Sandbox, Source};
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -171,6 +173,18 @@ pub const PACKAGES: &[Package] = &[
         ]),
         needs: &[Linux],
         why: "a program in a Linux guest of `cargo xtask bench` has its C library inside",
+    },
+    Package {
+        debian: "bubblewrap",
+        check: Check::Tool(&["bwrap"]),
+        needs: &[Sandbox],
+        why: "`cargo xtask review` builds and runs what strangers sent in a sandbox",
+    },
+    Package {
+        debian: "util-linux",
+        check: Check::Tool(&["setpriv"]),
+        needs: &[Sandbox],
+        why: "what is in the sandbox gets its user and its limits from setpriv and prlimit",
     },
 ];
 

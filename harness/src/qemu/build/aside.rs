@@ -4,28 +4,30 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::patch::Patch;
-use super::tree::Tree;
-use super::{Spec, apply, compiler, configure_args, diagnose, ninja, require};
+use super::store::copy_itself;
+use super::{Spec, apply, compiler, configure_args, diagnose, ninja, require, tree_for};
 use crate::host::cache::io_error;
 use crate::host::hash;
+use crate::host::sandbox::Sandbox;
 use crate::{Env, Error, Kind, Result};
 
-/// Builds ninja's `target` at `spec`, or finds it built, and returns a copy of
+/// Builds ninja's `target` at `spec`, in a sandbox if one is given, or finds it built, and returns a copy of
 /// it that later builds leave alone.
 ///
 /// # Errors
 /// As [`super::build`]; Build also when the tree has no such target.
-pub fn aside(env: &Env, spec: &Spec, target: &str) -> Result<PathBuf> {
+pub fn aside(env: &Env, spec: &Spec, target: &str, sandbox: Option<&Sandbox>) -> Result<PathBuf> {
     require(env, &spec.source)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let applied = apply::apply(&spec.source, &patches)?;
     let compiler = compiler()?;
     let made_of = [applied.tip(), target, spec.flavour.name(), &compiler.version];
-    let kept = env.cache.dir("aside")?.join(&hash::of_parts(made_of)[..16]);
+    let store = if sandbox.is_some() { "aside-apart" } else { "aside" };
+    let kept = env.cache.dir(store)?.join(&hash::of_parts(made_of)[..16]);
     if kept.is_file() {
         return Ok(kept);
     }
-    let tree = Tree::take(env, &spec.source, spec.flavour)?;
+    let tree = tree_for(env, spec, sandbox)?;
     env.console.step(format_args!("building {target}"));
     tree.checkout(applied.tip())?;
     ninja::configure(env, &tree, configure_args(env, spec, &compiler)?)?;
@@ -37,7 +39,7 @@ pub fn aside(env: &Env, spec: &Spec, target: &str) -> Result<PathBuf> {
         return Err(Error::new(Kind::Build, format!("QEMU's build makes no {target}")));
     }
     let fresh = kept.with_extension("new");
-    fs::copy(&made, &fresh).map_err(|e| io_error("copying to", &fresh, e))?;
+    copy_itself(&made, &fresh).map_err(|e| io_error("copying to", &fresh, e))?;
     fs::rename(&fresh, &kept).map_err(|e| io_error("writing", &kept, e))?;
     Ok(kept)
 }

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Deserialize;
 
-use xshell::cmd;
-
 use super::patch::Patch;
 use super::tree::Tree;
-use super::{Built, Flavour, Spec, apply, build, compiler, configure_args, diagnose, flags, ninja};
+use super::{
+    Built, Flavour, Spec, apply, build_in, compiler, configure_args, diagnose, flags, ninja,
+    tree_for,
+};
 use crate::host::cache::io_error;
 use crate::host::error::Context;
 use crate::host::process;
+use crate::host::sandbox::{Room, Sandbox};
 use crate::host::setup;
 use crate::{Env, Error, Kind, Result};
 
@@ -47,20 +48,20 @@ struct Line {
     count: u64,
 }
 
-/// Builds `spec` with counters, all at zero.
+/// Builds `spec` with counters, all at zero, in a sandbox if one is given.
 ///
 /// # Errors
-/// As [`build`]; Setup, when there is no gcov.
-pub fn counted(env: &Env, spec: &Spec) -> Result<Counted> {
+/// As [`super::build`]; Setup, when there is no gcov.
+pub fn counted(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Counted> {
     if setup::find_tool("gcov").is_none() {
         return Err(Error::new(Kind::Setup, "there is no gcov on this machine")
             .hint("it comes with gcc; lines are counted with it"));
     }
     let spec = Spec { flavour: Flavour::Gcov, ..spec.clone() };
-    let built = build(env, &spec)?;
+    let built = build_in(env, &spec, sandbox)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let applied = apply::apply(&spec.source, &patches)?;
-    let tree = Tree::take(env, &spec.source, spec.flavour)?;
+    let tree = tree_for(env, &spec, sandbox)?;
     // The binary may be an old one, and the tree elsewhere by now.
     tree.checkout(applied.tip())?;
     ninja::configure(env, &tree, configure_args(env, &spec, &compiler()?)?)?;
@@ -81,15 +82,22 @@ impl Counted {
     /// # Errors
     /// Harness, when gcov cannot be understood.
     pub fn lines(&self, folder: &str) -> Result<Lines> {
-        let (sh, mut lines) = (process::shell()?, Lines::new());
+        let mut lines = Lines::new();
         for counter in self.counters(&folder.replace('/', "_"))? {
-            let mut c: Command = cmd!(sh, "gcov --json-format --stdout {counter}").into();
-            let text = process::stdout(Kind::Harness, c.current_dir(self.tree.build()))?;
+            let mut c = self.tree.command(Path::new("gcov"))?;
+            let counter = counter.strip_prefix(self.tree.build()).unwrap_or(&counter);
+            c.args(["--json-format", "--stdout"]).arg(counter);
+            let text = process::stdout(Kind::Harness, &mut c)?;
             read(&text, folder, &mut lines).doing(Kind::Harness, || {
                 format!("reading what gcov says of {}", counter.display())
             })?;
         }
         Ok(lines)
+    }
+
+    /// What the binary needs of its tree to run in a sandbox, if it was built in one.
+    pub fn room(&self) -> Option<Room> {
+        self.tree.room()
     }
 
     /// Counter files of objects whose names begin with `prefix`.

@@ -18,6 +18,7 @@ mod store;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::host::sandbox::Sandbox;
 use crate::host::setup::{self, Compiler, Need, compiler, python::Venv};
 use crate::qemu::Side;
 use crate::qemu::source::Source;
@@ -70,6 +71,14 @@ impl Spec {
 /// Build, when a patch does not apply, or QEMU does not configure or compile;
 /// Harness; Interrupted. The cache is whole after each of them.
 pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
+    build_in(env, spec, None)
+}
+
+/// [`build`] in a sandbox, if one is given: in a tree apart, and kept apart.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_in(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Built> {
     require(env, &spec.source)?;
     let firmware = firmware(env, &spec.source)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
@@ -86,13 +95,16 @@ pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
         firmware,
     }
     .identified();
-    if let Some(built) = wanted.found(env) {
+    // What was built without a sandbox is ours, and serves in one, too.
+    let stores = [Some(store::OURS), sandbox.map(|_| store::APART)];
+    let found = || stores.into_iter().flatten().find_map(|store| wanted.found(env, store));
+    if let Some(built) = found() {
         return Ok(built);
     }
     let applied = apply::apply(&spec.source, &patches)?;
-    let tree = Tree::take(env, &spec.source, spec.flavour)?;
+    let tree = tree_for(env, spec, sandbox)?;
     // Another run may have built it while we waited.
-    if let Some(built) = wanted.found(env) {
+    if let Some(built) = found() {
         return Ok(built);
     }
     let begun = Instant::now();
@@ -102,9 +114,17 @@ pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
     if !ninja::ninja(env, &tree, flags::TARGET)? {
         return Err(diagnose::explain(&spec.source, &tree, &patches, &applied));
     }
-    let built = wanted.keep(env, &tree.build().join(flags::TARGET))?;
+    let store = if sandbox.is_some() { store::APART } else { store::OURS };
+    let built = wanted.keep(env, store, &tree.build().join(flags::TARGET))?;
     env.console.note(format_args!("built in {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(built)
+}
+
+fn tree_for(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Tree> {
+    match sandbox {
+        None => Tree::take(env, &spec.source, spec.flavour),
+        Some(sandbox) => Tree::apart(env, &spec.source, spec.flavour, sandbox),
+    }
 }
 
 /// What is known of the source or, of a checkout, of the default version.

@@ -1,16 +1,24 @@
 //! configure and ninja: run with a bar, logged whole.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal};
 
 use super::tree::Tree;
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::error::Context;
 use crate::host::interrupt;
-use crate::host::process;
+use crate::host::sandbox::{Guard, Limits};
+use crate::host::{process, regular};
 use crate::{Env, Error, Kind, Result};
+
+/// Bytes of the longest log; what prints more is killed.
+const LOG_MAX: u64 = 256 << 20;
+/// Bytes of its longest line; a longer one becomes several.
+const LINE_MAX: u64 = 64 << 10;
 
 /// Configures the tree's build folder, unless it was configured with just this.
 ///
@@ -19,11 +27,11 @@ use crate::{Env, Error, Kind, Result};
 pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result<()> {
     let build = tree.build();
     let script = tree.src().join("configure");
-    let contents = fs::read(&script).map_err(|e| io_error("reading", &script, e))?;
-    args.insert(0, script.display().to_string());
+    let contents = regular::read(&script).map_err(|e| io_error("reading", &script, e))?;
+    args.insert(0, tree.seen().join("src/configure").display().to_string());
     let stamp = format!("{}\n{}\n", args.join("\n"), crate::host::hash::of_parts([contents]));
     let stamp_file = build.join("qemu-svm.configured");
-    if fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp)
+    if regular::read_text(&stamp_file).is_ok_and(|old| old == stamp)
         && build.join("build.ninja").is_file()
     {
         return Ok(());
@@ -33,8 +41,8 @@ pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result
     }
     fs::create_dir_all(&build).map_err(|e| io_error("creating", &build, e))?;
     env.console.step("configuring QEMU");
-    let mut c = Command::new(&args[0]);
-    c.args(&args[1..]).current_dir(&build);
+    let mut c = tree.command(Path::new(&args[0]))?;
+    c.args(&args[1..]);
     let log = tree.log("configure");
     let status = logged(env, tree, clean(&mut c), &log, |_| {})?;
     if !status.success() {
@@ -50,8 +58,8 @@ pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result
 pub(super) fn ninja(env: &Env, tree: &Tree, target: &str) -> Result<bool> {
     let program =
         ["ninja", "ninja-build", "samu"].into_iter().find_map(crate::host::setup::find_tool);
-    let mut c = Command::new(program.unwrap_or_else(|| "ninja".into()));
-    c.arg("-C").arg(tree.build()).arg(target).env("NINJA_STATUS", "[%f/%t] ");
+    let mut c = tree.command(&program.unwrap_or_else(|| "ninja".into()))?;
+    c.arg("-C").arg(tree.seen().join("build")).arg(target).env("NINJA_STATUS", "[%f/%t] ");
     let status = logged(env, tree, clean(&mut c), &tree.log("build"), |line| {
         if let Some((done, total, what)) = progress(line) {
             env.console.progress(done, total, what);
@@ -74,18 +82,42 @@ fn logged(
     let (read, write) = std::io::pipe().doing(Kind::Harness, || "making a pipe".into())?;
     let twin = write.try_clone().doing(Kind::Harness, || "making a pipe".into())?;
     command.stdin(Stdio::null()).stdout(write).stderr(twin);
-    let mut running = process::spawn_holding(command, tree.lock())
-        .map_err(|e| process::not_started(command, e))?;
+    // In a sandbox nothing outlives us, and nothing must meddle with the lock.
+    let running = match tree.sandbox() {
+        None => process::spawn_holding(command, tree.lock()),
+        Some(_) => process::spawn(command),
+    };
+    let mut running = running.map_err(|e| process::not_started(command, e))?;
+    let pid = Pid::from_child(running.child());
+    let guard = tree.sandbox().map(|_| Guard::over(pid, Limits::BUILD));
     // The command keeps its ends of the pipe; without these the end is seen.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut reader = BufReader::new(read);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).doing(Kind::Harness, || "reading".into())? > 0 {
+    let (mut line, mut left) = (Vec::new(), LOG_MAX);
+    while let n @ 1.. = (&mut reader)
+        .take(LINE_MAX)
+        .read_until(b'\n', &mut line)
+        .doing(Kind::Harness, || "reading".into())?
+    {
         file.write_all(&line).map_err(|e| io_error("writing", log, e))?;
-        each(String::from_utf8_lossy(&line).trim_end());
+        let text = String::from_utf8_lossy(&line);
+        each(text.trim_end());
+        if let Some(sandbox) = tree.sandbox() {
+            sandbox.hear(text.trim_end());
+        }
         line.clear();
+        left = left.saturating_sub(n as u64);
+        if left == 0 {
+            running.signal(Signal::KILL);
+            let _ = writeln!(file, "error: killed: it printed more than {} MiB", LOG_MAX >> 20);
+            break;
+        }
     }
+    drop(reader);
     let status = running.wait().doing(Kind::Harness, || process::show(command))?;
+    if let Some(exceeded) = guard.and_then(Guard::verdict) {
+        let _ = writeln!(file, "error: {exceeded}");
+    }
     interrupt::check()?;
     Ok(status)
 }

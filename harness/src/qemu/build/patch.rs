@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::cache::io_error;
 use crate::host::hash;
+use crate::host::regular;
 use crate::{Error, Kind, Result};
 
 /// One patch file.
@@ -22,7 +23,7 @@ impl Patch {
     /// # Errors
     /// Usage, when it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|e| {
+        let bytes = regular::read(path).map_err(|e| {
             Error::new(Kind::Usage, format!("reading the patch {}", path.display())).because(e)
         })?;
         Ok(Patch { path: path.into(), bytes })

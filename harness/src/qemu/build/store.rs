@@ -1,6 +1,8 @@
 //! Finished binaries, kept under the hash of what made them.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use super::flags::{DEVICES, Flavour, TARGET};
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::error::Context;
 use crate::host::hash;
+use crate::host::regular;
 use crate::{Env, Kind, Result};
 
 /// A built QEMU and what made it.
@@ -59,33 +62,34 @@ impl Built {
     /// What made the binary at `path`, where its record is beside it, as in the
     /// cache or in a copy of its folder. Says nothing of firmware.
     pub fn beside(path: &Path) -> Option<Built> {
-        let record = fs::read(path.with_file_name(RECORD)).ok()?;
+        let record = regular::read(&path.with_file_name(RECORD)).ok()?;
         let built = serde_json::from_slice::<Built>(&record).ok()?;
         Some(Built { path: path.to_owned(), ..built })
     }
 
-    /// This build, if the cache has it.
-    pub(super) fn found(&self, env: &Env) -> Option<Built> {
-        let dir = folder(env, &self.id);
-        let record = fs::read(dir.join(RECORD)).ok()?;
+    /// This build, if the cache has it in `store`.
+    pub(super) fn found(&self, env: &Env, store: &str) -> Option<Built> {
+        let dir = folder(env, store, &self.id);
+        let record = regular::read(&dir.join(RECORD)).ok()?;
         serde_json::from_slice::<Built>(&record).ok()?;
         let path = dir.join(TARGET);
         path.is_file().then(|| Built { path, ..self.clone() })
     }
 
-    /// Keeps `binary`: the folder appears whole or not at all.
+    /// Keeps `binary` in `store`: the folder appears whole or not at all.
     ///
     /// # Errors
     /// Harness, when it cannot be written.
-    pub(super) fn keep(&self, env: &Env, binary: &Path) -> Result<Built> {
-        let dir = folder(env, &self.id);
-        let parent = env.cache.dir("bin")?;
+    pub(super) fn keep(&self, env: &Env, store: &str, binary: &Path) -> Result<Built> {
+        let dir = folder(env, store, &self.id);
+        let parent = env.cache.dir(store)?;
         let fresh = tempfile::Builder::new()
             .prefix(".new-")
             .tempdir_in(&parent)
             .map_err(|e| io_error("creating a folder in", &parent, e))?;
         let copy = fresh.path().join(TARGET);
-        fs::copy(binary, &copy).map_err(|e| io_error("copying the binary to", &copy, e))?;
+        // A build that means ill may leave a link or a pipe in its place.
+        copy_itself(binary, &copy).map_err(|e| io_error("copying the binary to", &copy, e))?;
         let record = serde_json::to_vec_pretty(self)
             .doing(Kind::Harness, || "writing the build's record".into())?;
         write_atomic(&fresh.path().join(RECORD), &record)?;
@@ -98,13 +102,25 @@ impl Built {
 
 const RECORD: &str = "build.json";
 
-fn folder(env: &Env, id: &str) -> PathBuf {
-    env.cache.path("bin").join(id)
+/// Binaries that were built without a sandbox: stock, and our own series.
+pub(super) const OURS: &str = "bin";
+/// Binaries that were built in one.
+pub(super) const APART: &str = "bin-apart";
+
+fn folder(env: &Env, store: &str, id: &str) -> PathBuf {
+    env.cache.path(store).join(id)
+}
+
+/// Copies a regular file, and nothing that it leads to; the copy can be run.
+pub(super) fn copy_itself(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = regular::open_itself(from)?;
+    let mut new = fs::File::create(to)?;
+    io::copy(&mut from, &mut new)?;
+    new.set_permissions(PermissionsExt::from_mode(0o755))
 }
 
 /// Temporary folders are private; what they become need not be.
 fn set_readable(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
         .map_err(|e| io_error("opening up", dir, e))
 }

@@ -7,12 +7,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::flags::{DEVICES, DEVICES_FILE, Flavour};
 use crate::host::cache::{Lock, io_error, write_atomic};
 use crate::host::git::Git;
+use crate::host::process;
+use crate::host::sandbox::{Limits, Moved, Room, Sandbox};
 use crate::qemu::source::Source;
-use crate::{Env, Result};
+use crate::{Env, Error, Kind, Result};
 
 /// A tree that this run alone may change.
 #[derive(Debug)]
@@ -20,6 +23,17 @@ pub struct Tree {
     home: PathBuf,
     git: Git,
     lock: Lock,
+    apart: Option<Apart>,
+}
+
+/// What makes a tree one for a stranger's series.
+#[derive(Debug)]
+struct Apart {
+    sandbox: Sandbox,
+    /// The tree that it is a copy of: what is built finds it there.
+    original: PathBuf,
+    /// Python with meson.
+    venv: PathBuf,
 }
 
 impl Tree {
@@ -34,7 +48,81 @@ impl Tree {
         let src = home.join("src");
         fs::create_dir_all(&src).map_err(|e| io_error("creating", &src, e))?;
         let git = Git::new(&source.git).with_work_tree(src).with_index(home.join("index"));
-        Ok(Tree { home, git, lock })
+        Ok(Tree { home, git, lock, apart: None })
+    }
+
+    /// A copy of [`Tree::take`]'s for what must be built in `sandbox`: whatever a
+    /// series leaves in it, no build of another one meets it. The first in a
+    /// sandbox begins as the tree is, so that little is to be built.
+    ///
+    /// # Errors
+    /// As [`Tree::take`].
+    pub fn apart(env: &Env, source: &Source, flavour: Flavour, sandbox: &Sandbox) -> Result<Self> {
+        let name = format!("{}-{flavour}", source.name());
+        let lock = env.cache.lock(&format!("tree-apart-{name}"), &env.console)?;
+        let home = env.cache.dir("trees-apart")?.join(&name);
+        if sandbox.first(&name) {
+            let original = Tree::take(env, source, flavour)?;
+            let _ = fs::remove_dir_all(&home);
+            let mut c = Command::new("cp");
+            c.args(["-a", "--reflink=auto", "--"]).arg(&original.home).arg(&home);
+            process::stdout(Kind::Harness, &mut c)?;
+        }
+        let (src, build) = (home.join("src"), home.join("build"));
+        fs::create_dir_all(&build).map_err(|e| io_error("creating", &build, e))?;
+        let git = Git::new(&source.git).with_work_tree(src).with_index(home.join("index"));
+        // The copy's files are new to the index, and the same.
+        process::output(&mut git.command(["update-index", "-q", "--refresh"]))?;
+        let original = env.cache.path(format!("trees/{name}"));
+        let apart = Apart { sandbox: sandbox.clone(), original, venv: env.cache.path("venv") };
+        Ok(Tree { home, git, lock, apart: Some(apart) })
+    }
+
+    /// `program`, to be run in the build folder: in the tree's sandbox, if it has
+    /// one. It finds the tree at [`Tree::seen`].
+    ///
+    /// # Errors
+    /// Harness, when the tree cannot be handed over.
+    pub fn command(&self, program: &Path) -> Result<Command> {
+        let (Some(sandbox), Some(mut room)) = (self.sandbox(), self.room()) else {
+            let mut c = Command::new(program);
+            c.current_dir(self.build());
+            return Ok(c);
+        };
+        sandbox.hand_over(&self.src(), false)?;
+        sandbox.hand_over(&self.build(), true)?;
+        if program.is_absolute()
+            && !program.starts_with("/usr")
+            && !program.starts_with(self.seen())
+        {
+            room.shown.push(program.to_owned());
+        }
+        Ok(sandbox.command(&Room { limits: Limits::BUILD, ..room }, program))
+    }
+
+    /// What is found of it in its sandbox, if it has one.
+    pub fn room(&self) -> Option<Room> {
+        let Apart { original, venv, .. } = self.apart.as_ref()?;
+        let moved = |name: &str, open| {
+            let (from, to) = (self.home.join(name), original.join(name));
+            Moved { from, to, open }
+        };
+        Some(Room {
+            shown: if venv.is_dir() { vec![venv.clone()] } else { Vec::new() },
+            moved: vec![moved("src", false), moved("build", true)],
+            dir: Some(original.join("build")),
+            ..Room::default()
+        })
+    }
+
+    /// Where what is built finds the tree.
+    pub fn seen(&self) -> &Path {
+        self.apart.as_ref().map_or(&self.home, |apart| &apart.original)
+    }
+
+    /// The sandbox that it is built in.
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        self.apart.as_ref().map(|apart| &apart.sandbox)
     }
 
     /// The sources.
@@ -75,14 +163,43 @@ impl Tree {
         let refresh = self.git.command(["update-index", "-q", "--refresh"]);
         crate::host::process::output(&mut { refresh })?;
         self.git.run(["checkout-index", "--all", "--force", "--quiet", "--index"])?;
-        put(&self.src().join(DEVICES_FILE), DEVICES)
+        put(&self.src(), DEVICES_FILE, DEVICES)
     }
 }
 
-/// Writes `path` unless it already says `text`, so that its time stays.
-fn put(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+/// Writes `src`'s `file` unless it already says `text`, so that its time stays.
+///
+/// # Errors
+/// Build, when a patch made a link on the way to it: it would lead elsewhere.
+fn put(src: &Path, file: &str, text: &str) -> Result<()> {
+    let path = src.join(file);
+    let mut above = path.ancestors().skip(1).take_while(|dir| *dir != src);
+    if let Some(link) = above.find(|dir| dir.is_symlink()) {
+        let what = format!("{} is a link, and must be a folder", link.display());
+        return Err(Error::new(Kind::Build, what));
+    }
+    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    write_atomic(path, text.as_bytes())
+    write_atomic(&path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_a_patch_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (src, elsewhere) = (dir.path().join("src"), dir.path().join("elsewhere"));
+        fs::create_dir_all(src.join("configs")).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, src.join("configs/devices")).unwrap();
+        let e = put(&src, "configs/devices/x.mak", "text").unwrap_err();
+        assert_eq!(e.kind(), Kind::Build);
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        fs::remove_file(src.join("configs/devices")).unwrap();
+        put(&src, "configs/devices/x.mak", "text").unwrap();
+        assert!(src.join("configs/devices/x.mak").is_file());
+    }
 }

@@ -38,7 +38,7 @@ pub struct Header {
 /// it is not valid C or has no `struct vmcb`.
 pub fn read(path: &Path) -> Result<Header> {
     let doing = || format!("reading QEMU's VMCB, {}", path.display());
-    let text = std::fs::read_to_string(path).doing(Kind::Usage, doing).map_err(|e| {
+    let text = crate::host::regular::read_text(path).doing(Kind::Usage, doing).map_err(|e| {
         e.hint("the folder must be a QEMU source tree of a version that has SVM (1.0 or later)")
     })?;
     parse(&text).map_err(|e| Error::new(e.kind(), format!("{}: {e}", doing())))

@@ -7,6 +7,7 @@ use super::Source;
 use crate::host::cache::io_error;
 use crate::host::git::Git;
 use crate::host::hash;
+use crate::host::regular;
 use crate::{Env, Error, Kind, Result};
 
 /// Files that every QEMU tree has.
@@ -27,7 +28,7 @@ pub fn version(dir: &Path) -> Result<String> {
     if let Some(mark) = MARKS.iter().find(|m| !dir.join(m).is_file()) {
         return Err(no(format!("it has no {mark}")));
     }
-    let text = fs::read_to_string(dir.join("VERSION")).map_err(|e| no(format!("VERSION: {e}")))?;
+    let text = regular::read_text(&dir.join("VERSION")).map_err(|e| no(format!("VERSION: {e}")))?;
     let version = text.trim();
     let plain = |c: char| c.is_ascii_digit() || c == '.';
     if version.split('.').count() < 2 || !version.chars().all(plain) {

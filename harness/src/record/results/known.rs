@@ -56,7 +56,7 @@ impl KnownFailures {
     /// Usage, when it cannot be understood or an entry gives no reason.
     pub fn load(results: &Path) -> Result<Self> {
         let path = results.join(NAME);
-        match std::fs::read_to_string(&path) {
+        match crate::host::regular::read_text(&path) {
             Ok(text) => Self::parse(&text, &path.display().to_string()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(e) => Err(e).doing(Kind::Harness, || format!("reading {}", path.display())),

@@ -31,7 +31,7 @@ pub fn path(results: &Path, build: &str, suite: &str) -> PathBuf {
 /// Harness, when it cannot be read or has another schema.
 pub fn load(results: &Path, build: &str, suite: &str) -> Result<Option<Recorded>> {
     let path = path(results, build, suite);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match crate::host::regular::read_text(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).doing(Kind::Harness, || format!("reading {}", path.display())),

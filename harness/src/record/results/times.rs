@@ -46,7 +46,7 @@ impl Times {
     pub fn load(results: &Path) -> Result<Self> {
         let path = results.join(NAME);
         let doing = || format!("reading {}", path.display());
-        let text = match std::fs::read_to_string(&path) {
+        let text = match crate::host::regular::read_text(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => return Err(e).doing(Kind::Harness, doing),

@@ -85,7 +85,7 @@ impl Share {
     /// Usage, when it cannot be read, is no share, or has another schema.
     pub fn load(path: &Path) -> Result<Self> {
         let doing = || format!("reading the shard {}", path.display());
-        let text = std::fs::read(path).doing(Kind::Usage, doing)?;
+        let text = crate::host::regular::read(path).doing(Kind::Usage, doing)?;
         let share: Share = serde_json::from_slice(&text).map_err(|e| {
             Error::new(Kind::Usage, doing()).because(e).hint("merge takes what --shard K/N wrote")
         })?;

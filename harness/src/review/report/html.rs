@@ -31,6 +31,7 @@ pub fn html(review: &Review) -> String {
     let class = if review.outcome() == Outcome::Good { "good" } else { "bad" };
     let conclusion = escape(&words::conclusion(review));
     let _ = writeln!(out, "<p class=\"conclusion {class}\">{conclusion}</p>");
+    list(&mut out, words::runs(review).into_iter());
     list(&mut out, review.faults.iter().map(words::fault));
     list(&mut out, review.notes.iter().cloned());
     out += "<table>\n<thead><tr><th>#</th><th>Builds</th><th>Patch</th></tr></thead>\n<tbody>\n";
@@ -68,7 +69,8 @@ fn list(out: &mut String, lines: impl Iterator<Item = String>) {
 
 /// Words in capitals mark what is wrong; they are coloured, too.
 fn item(line: &str) -> String {
-    let marks = ["WORSE", "DOES NOT", "ERROR", "WRONG ORDER", "FAILS", "NO LONGER"];
+    let marks =
+        ["WORSE", "DOES NOT", "ERROR", "WRONG ORDER", "FAILS", "NO LONGER", "RUNS", "REFUSED"];
     let bad = marks.iter().any(|m| line.contains(m));
     let class = if bad { " class=\"bad\"" } else { "" };
     format!("<li{class}><code>{}</code></li>\n", escape(line))

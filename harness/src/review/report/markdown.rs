@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::words;
+use crate::report::wrap::wrapped_at;
 use crate::review::{Applies, Builds, Outcome, Review};
 
 /// Where a list's mails are wrapped.
@@ -32,7 +33,8 @@ pub fn markdown(review: &Review) -> String {
         }
     };
     out += &wrapped(&sentence, "");
-    for line in review.faults.iter().map(words::fault).chain(words::coverage(review)) {
+    let faults = review.faults.iter().map(words::fault);
+    for line in words::runs(review).into_iter().chain(faults).chain(words::coverage(review)) {
         out += &wrapped(&line, "- ");
     }
     out.push('\n');
@@ -60,20 +62,7 @@ pub fn markdown(review: &Review) -> String {
     out
 }
 
-/// `text` in lines of [`WIDTH`], the first behind `mark`, the others behind as
-/// many spaces. Words that are longer stay whole.
+/// `text` in lines of [`WIDTH`], the first behind `mark`.
 fn wrapped(text: &str, mark: &str) -> String {
-    let mut out = String::new();
-    let mut line = mark.to_string();
-    let indent = " ".repeat(mark.len());
-    for word in text.split_whitespace() {
-        if line.len() + word.len() + 1 > WIDTH && line.len() > mark.len() {
-            let _ = writeln!(out, "{}", line.trim_end());
-            line.clone_from(&indent);
-        }
-        line += word;
-        line.push(' ');
-    }
-    let _ = writeln!(out, "{}", line.trim_end());
-    out
+    wrapped_at(WIDTH, text, mark)
 }

@@ -13,7 +13,7 @@ pub fn text(review: &Review) -> String {
     let _ = writeln!(out, "{}{version}", review.title);
     let count = words::patches(review.patches.len());
     let _ = writeln!(out, "{count} on {}, from {}\n", review.base, review.input);
-    for line in review.faults.iter().map(words::fault) {
+    for line in words::runs(review).into_iter().chain(review.faults.iter().map(words::fault)) {
         let _ = writeln!(out, "! {line}");
     }
     for note in &review.notes {

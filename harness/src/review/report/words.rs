@@ -4,7 +4,7 @@ use crate::review::assemble::Fault;
 use crate::review::claims::Remark;
 use crate::review::{
     Applies, Builds, Companion, CompanionVerdict, Executed, Flipped, Outcome, PatchReview, Review,
-    RuleChange, Tally,
+    RuleChange, Runs, Tally,
 };
 
 /// A fault of the whole series.
@@ -19,8 +19,29 @@ pub(super) fn fault(fault: &Fault) -> String {
         Fault::Twice { number, titles } => {
             format!("there are {} different patches {number}: {}", titles.len(), titles.join("; "))
         }
+        Fault::TooMuch { what } => what.clone(),
+        Fault::More { count, what } => format!("and {count} more {what}"),
         Fault::Damaged { why } => format!("a mail cannot be read: {why}"),
     }
+}
+
+/// What runs of it when QEMU is built or tested: the first thing to be read.
+pub(super) fn runs(review: &Review) -> Vec<String> {
+    /// Files of one patch that are named; the others are counted.
+    const NAMED: usize = 12;
+    let line = |r: &Runs| {
+        let named: Vec<&str> = r.files.iter().take(NAMED).map(String::as_str).collect();
+        let more = match r.files.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!("RUNS at build or test time, patch {}: {}{more}", r.patch, named.join(", "))
+    };
+    let mut lines: Vec<String> = review.runs.iter().take(SHOWN).map(line).collect();
+    if review.runs.len() > SHOWN {
+        lines.push(format!("RUNS: so do files of {} more patches", review.runs.len() - SHOWN));
+    }
+    lines
 }
 
 /// What is to be said about one patch; each entry is one line.
@@ -43,6 +64,9 @@ pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
             lines.push(format!("DOES NOT BUILD: {}", why.join(": ")));
         }
     }
+    for words in &patch.refused {
+        lines.push(format!("the sandbox REFUSED what it tried when it was built: {words}"));
+    }
     for c in &patch.checkpatch {
         let at = c.at.as_ref().map_or(String::new(), |at| format!("{at}: "));
         let word = if c.severity == crate::qemu::checkpatch::Severity::Error {
@@ -63,6 +87,16 @@ pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
     }
     lines.extend(patch.remarks.iter().map(remark));
     lines
+}
+
+/// What of [`patch`] is to be acted on: all but what gets better.
+pub(super) fn objections(patch: &PatchReview) -> Vec<String> {
+    let mut bad = patch.clone();
+    bad.flips.retain(|f| f.worse || f.flaky);
+    bad.rules.retain(RuleChange::is_worse);
+    bad.features.0.clear();
+    bad.remarks.retain(Remark::is_objection);
+    self::patch(&bad)
 }
 
 /// Families of tests change together; more than this are counted.
@@ -116,7 +150,7 @@ fn earlier(patches: &[u32]) -> String {
     }
 }
 
-fn flip(f: &Flipped) -> String {
+pub(super) fn flip(f: &Flipped) -> String {
     let name = |v: &Option<crate::Verdict>| v.map_or("not there", |v| v.name());
     let mark = match (f.flaky, f.worse) {
         (true, _) => "flaky: ",
@@ -215,7 +249,10 @@ pub(super) fn conclusion(review: &Review) -> String {
             let at = patch(&|p| p.remarks.iter().any(Remark::is_objection));
             format!("a message does not say what was seen, first in {at}")
         }
-        Outcome::Good => "nothing to object".into(),
+        Outcome::Good if review.runs.is_empty() => "nothing to object".into(),
+        Outcome::Good => {
+            "nothing to object; read what runs when QEMU is built before you build it".into()
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::{Error, Kind, Result};
 
+/// Units of the largest tree.
+const MOST_UNITS: usize = 1000;
+
 /// One unit, as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
@@ -35,7 +38,7 @@ pub struct Unit {
 ///
 /// # Errors
 /// Usage, when a line is neither a section, a key, a comment nor empty.
-pub(super) fn parse(text: &str) -> Result<Vec<Unit>> {
+pub fn parse(text: &str) -> Result<Vec<Unit>> {
     let mut units: Vec<Unit> = Vec::new();
     let mut lines = text.lines().enumerate();
     while let Some((number, line)) = lines.next() {
@@ -47,6 +50,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Unit>> {
             let at = format!("reading x86/unittests.cfg, line {}", number + 1);
             Error::new(Kind::Usage, format!("{at}: {what}: {line}"))
         };
+        if units.len() > MOST_UNITS {
+            return Err(wrong("too many units: no tree has more than a thousand"));
+        }
         if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             units.push(Unit { name: name.to_owned(), ..Unit::default() });
             continue;
@@ -143,6 +149,14 @@ mod tests {
         let units = parse(text).unwrap();
         assert_eq!(units[0].qemu_params, "-m 1g\n -device x,y=1");
         assert_eq!(units[0].file, "a.flat");
+    }
+
+    #[test]
+    fn more_units_than_a_tree_has_are_refused() {
+        let many = (0..2000).map(|n| format!("[u{n}]\nfile = u.flat\n")).collect::<String>();
+        let error = parse(&many).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(error.to_string().contains("too many units"), "{error}");
     }
 
     #[test]

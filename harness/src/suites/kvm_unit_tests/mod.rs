@@ -16,7 +16,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use catalog::Catalog;
-pub use cfg::Unit;
+pub use cfg::{Unit, parse as parse_units};
+pub use table::names as parse_table;
 pub use tree::Tree;
 
 use crate::host::child::{self, Ended, Launch};

@@ -3,6 +3,7 @@
 use super::Tree;
 use super::cfg::Unit;
 use super::table;
+use crate::host::regular;
 use crate::qemu::digest;
 use crate::{Error, Kind, Result};
 
@@ -32,18 +33,24 @@ pub(super) fn survey(tree: &Tree, unit: &Unit) -> Result<Surveyed> {
         let what = format!("reading qemu_params of [{}] in x86/unittests.cfg", unit.name);
         Error::new(Kind::Usage, what).because(e)
     })?;
-    let table = table_of(tree, &unit.file);
+    let table = table_of(tree, &unit.file)?;
     let unmet = unmet(unit, &tree.arch());
     Ok(Surveyed { unit: unit.clone(), params, table, image, unmet })
 }
 
 /// The table of `svm.flat` is in `svm_tests.c`, that of `svm_npt.flat` in
 /// `svm_npt.c`; both are of `struct svm_test`.
-fn table_of(tree: &Tree, file: &str) -> Option<Vec<String>> {
-    let stem = file.strip_suffix(".flat")?;
-    let kind = format!("{}_test", stem.split('_').next()?);
-    let sources = [format!("x86/{stem}_tests.c"), format!("x86/{stem}.c")];
-    sources.iter().find_map(|source| table::names(&tree.read(source).ok()?, &kind))
+fn table_of(tree: &Tree, file: &str) -> Result<Option<Vec<String>>> {
+    let Some(stem) = file.strip_suffix(".flat") else { return Ok(None) };
+    let kind = format!("{}_test", stem.split('_').next().unwrap_or(stem));
+    for source in [format!("x86/{stem}_tests.c"), format!("x86/{stem}.c")] {
+        if tree.root.join(&source).exists()
+            && let Some(names) = table::names(&tree.read(&source)?, &kind)
+        {
+            return Ok(Some(names));
+        }
+    }
+    Ok(None)
 }
 
 /// The first condition of the unit's that does not hold.
@@ -62,7 +69,7 @@ fn unmet(unit: &Unit, arch: &str) -> Option<String> {
         return Some("its arguments are for a shell to expand".into());
     }
     unit.check.iter().find_map(|(path, wanted)| {
-        let found = std::fs::read_to_string(path).unwrap_or_default();
+        let found = regular::read_text(path.as_ref()).unwrap_or_default();
         (found.trim() != wanted).then(|| format!("{path} is not {wanted}"))
     })
 }

@@ -6,11 +6,15 @@ use xshell::cmd;
 
 use crate::host::error::Context;
 use crate::host::process;
+use crate::host::regular;
 use crate::suites::Options;
 use crate::{Error, Kind, Result};
 
 /// The environment variable that names the tree.
 pub(super) const VARIABLE: &str = "KVM_UNIT_TESTS";
+
+/// Bytes of the largest file that is read of it.
+const LARGEST: u64 = 16 << 20;
 
 /// A built tree.
 #[derive(Clone, Debug)]
@@ -72,8 +76,8 @@ impl Tree {
     /// Usage, when it cannot be read.
     pub fn read(&self, relative: &str) -> Result<String> {
         let path = self.root.join(relative);
-        let bytes =
-            std::fs::read(&path).doing(Kind::Usage, || format!("reading {}", path.display()))?;
+        let bytes = regular::read_at_most(&path, LARGEST);
+        let bytes = bytes.doing(Kind::Usage, || format!("reading {}", path.display()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -91,7 +95,7 @@ fn version(root: &Path) -> String {
         let clean = changed.is_some_and(|c| c.is_empty());
         return if clean { commit } else { format!("{commit}+dirty") };
     }
-    let head = std::fs::read_to_string(root.join("build-head")).unwrap_or_default();
+    let head = regular::read_text(&root.join("build-head")).unwrap_or_default();
     let head = head.trim();
     if head.is_empty() { "unknown".into() } else { head.to_owned() }
 }

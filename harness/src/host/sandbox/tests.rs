@@ -1,0 +1,108 @@
+use std::fs;
+use std::time::Instant;
+
+use super::*;
+
+/// What `script` printed and how it ended, in `room`.
+fn run(room: &Room, script: &str) -> (Option<i32>, String) {
+    let sandbox = Sandbox::probe().unwrap();
+    let mut c = sandbox.command(room, Path::new("/bin/sh"));
+    c.args(["-c", script]);
+    let out = process::output_within(&mut c, Duration::from_secs(120)).unwrap();
+    let text = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
+    (out.status.code(), text.into_owned())
+}
+
+#[test]
+fn only_what_is_open_can_be_written_and_only_what_is_shown_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (open, shown, hidden) =
+        (dir.path().join("open"), dir.path().join("shown"), dir.path().join("hidden"));
+    for folder in [&open, &shown, &hidden] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("a"), "text").unwrap();
+    }
+    Sandbox::probe().unwrap().hand_over(&open, true).unwrap();
+    let room = Room { shown: vec![shown.clone()], open: vec![open.clone()], ..Room::default() };
+    let at = dir.path().display();
+    let (code, said) = run(
+        &room,
+        &format!(
+            "cd {at}; echo new > open/b; cat shown/a; echo x > shown/b; ls hidden; echo x > b; \
+             echo x > /usr/x; exit 7"
+        ),
+    );
+    assert_eq!(code, Some(7), "{said}");
+    assert_eq!(fs::read_to_string(open.join("b")).unwrap(), "new\n");
+    assert!(said.starts_with("text"), "{said}");
+    assert!(said.matches("Read-only file system").count() >= 2, "{said}");
+    assert!(!shown.join("b").exists() && !dir.path().join("b").exists());
+    assert!(said.contains("hidden") && !said.contains("\na\n"), "{said}");
+}
+
+#[test]
+fn the_compiler_works() {
+    let script = "echo 'int main(void) { return 7; }' > x.c && cc -o x x.c && ./x";
+    let (code, said) = run(&Room::default(), script);
+    assert_eq!(code, Some(7), "{said}");
+}
+
+#[test]
+fn no_network_no_environment_and_nobody_elses_processes() {
+    let here = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = here.local_addr().unwrap().port();
+    let script = format!(
+        "cat /proc/net/dev | tail -n +3 | grep -vc ' *lo:'; env; ls /proc | grep -c '^[0-9]'; \
+         bash -c 'echo > /dev/tcp/127.0.0.1/{port}' && echo connected"
+    );
+    let (_, said) = run(&Room::default(), &script);
+    assert!(said.starts_with("0\n") && !said.contains("connected"), "{said}");
+    assert!(!said.contains("CARGO") && said.contains("HOME=/tmp"), "{said}");
+    let processes = said.lines().find_map(|l| l.parse::<u32>().ok().filter(|n| *n > 0));
+    assert!(processes.is_some_and(|n| n < 8), "{said}");
+}
+
+#[test]
+fn processes_without_end_and_files_without_end_are_refused() {
+    let limits = Limits { processes: 8, file: 1 << 20, ..Limits::QUESTION };
+    let room = Room { limits, ..Room::default() };
+    let (_, said) = run(&room, "head -c 9000000 /dev/zero > /tmp/x; ls -s /tmp/x | cut -d' ' -f1");
+    assert!(said.lines().any(|l| l == "1024"), "{said}");
+    if matches!(Sandbox::probe().unwrap().way, Way::OtherUser(_)) {
+        let (_, said) = run(&room, "n=0; while [ $n -lt 999 ]; do n=$((n+1)); sleep 9 & done");
+        assert!(said.contains("Cannot fork"), "{said}");
+    }
+}
+
+#[test]
+fn time_and_memory_without_end_are_ended_and_said() {
+    let end = |limits: Limits, script: &str| {
+        let sandbox = Sandbox::probe().unwrap();
+        let mut c = sandbox.command(&Room { limits, ..Room::default() }, Path::new("/bin/sh"));
+        let begun = Instant::now();
+        let mut running = process::spawn(c.args(["-c", script])).unwrap();
+        let guard = Guard::over(rustix::process::Pid::from_child(running.child()), limits);
+        running.wait().unwrap();
+        (guard.verdict(), begun.elapsed())
+    };
+    let time = Duration::from_secs(1);
+    // In a session of its own, and deaf to signals.
+    let (why, took) =
+        end(Limits { time, ..Limits::QUESTION }, "trap '' TERM; setsid sleep 500 & sleep 500");
+    assert_eq!(why, Some(Exceeded::Time(time)));
+    assert!(took < Duration::from_secs(100), "{took:?}");
+    let memory = 64 << 20;
+    let (why, _) = end(Limits { memory, ..Limits::QUESTION }, "tail /dev/zero");
+    assert_eq!(why, Some(Exceeded::Memory(memory)));
+}
+
+#[test]
+fn what_is_refused_is_heard_once() {
+    let sandbox = Sandbox { way: Way::Namespace, seen: Arc::default() };
+    for line in ["gcc -c x.c", "sh: cannot create /x: Read-only file system\u{1b}[2J"] {
+        sandbox.hear(line);
+        sandbox.hear(line);
+    }
+    assert_eq!(sandbox.take_refused(), ["sh: cannot create /x: Read-only file system\u{fffd}[2J"]);
+    assert!(sandbox.take_refused().is_empty() && sandbox.first("a") && !sandbox.first("a"));
+}

