@@ -53,12 +53,11 @@ fn pushed(out: &mut Cases) {
     }
     let traps: &[(&str, u64, u64)] = &[
         ("step", dr::DR7_ONES, flag::TF),
-        ("detect", dr::DR7_ONES | dr::DR7_GD, 0),
         ("execution", enabled(0, 0, 0), 0),
         ("data", enabled(1, ON_WRITE, 0), 0),
     ];
     for (name, dr7, tf) in traps {
-        let program = [Insn::Nop, Insn::Store(WATCHED), Insn::ReadDr(0, 0), Insn::Nop];
+        let program = [Insn::Nop, Insn::Store(WATCHED), Insn::Nop];
         let case = draft(format!("pushed,{name}")).program(&program);
         let case = case.step(Step::WriteDr(0, world::L2_CODE + 1)).step(Step::WriteDr(1, WATCHED));
         let case = case.set(Field::DR7, *dr7).set(Field::RFLAGS, flag::FIXED | tf).run();

@@ -8,7 +8,7 @@ use crate::arch::{cr4, dr, exit, flag, int_ctl};
 use crate::case::draft::on;
 use crate::case::{Draft, Event, Insn, Step, world};
 use crate::cases::Cases;
-use crate::features::debug::trap_cases::{ON_ACCESS, PORT, WATCHED, enabled};
+use crate::features::debug::trap_cases::{ON_ACCESS, ON_WRITE, PORT, WATCHED, enabled};
 use crate::vmcb::Field;
 
 pub(crate) fn cases(out: &mut Cases) {
@@ -26,7 +26,7 @@ fn in_l1(out: &mut Cases, gif: bool) {
     let set = |d: Draft| if gif { d.stgi() } else { d.clgi() };
     let port = Insn::Out { size: 1, port: PORT };
     for (place, at, condition, insn) in
-        [("l1-data", WATCHED, ON_ACCESS, Insn::Store(WATCHED)), ("l1-port", PORT.into(), 2, port)]
+        [("l1-data", WATCHED, ON_WRITE, Insn::Store(WATCHED)), ("l1-port", PORT.into(), 2, port)]
     {
         let d = draft(place, gif).step(Step::WriteCr(4, world::L1_CR4 | cr4::DE));
         let d = d.step(Step::WriteDr(6, dr::DR6_ONES)).step(Step::WriteDr(1, at));

@@ -244,7 +244,9 @@ fn bus_locks(out: &mut Cases) {
                 let d = d.intercept(exit::BUSLOCK).set(Field::BUS_LOCK_THRESHOLD, count);
                 let d = arrange(d);
                 let d = if code == exit::NPF { d } else { d.intercept(code) };
-                out.push(mend(d.run()).run().peek(SPLIT).case());
+                // From the start, since L1 has put RBX back.
+                let d = mend(d.run()).set(Field::RIP, world::L2_CODE);
+                out.push(d.run().peek(SPLIT).case());
             }
         }
     }
