@@ -137,6 +137,10 @@ impl Machine<'_> {
 
     /// The event that a second fault during delivery makes (vol. 2, 8.2.9).
     fn escalate(&mut self, event: Event, second: Event) -> Flow<Event> {
+        if event.kind == Kind::Icebp {
+            // Whether RIP is that of INT1 then, or behind it, is not said.
+            return Err(Stop::Open);
+        }
         if self.t.does(event_injection::INTERMEDIATE_INTERCEPT) {
             self.intercept_exception(&second)?;
         }

@@ -83,7 +83,8 @@ impl Machine<'_> {
             && cs == u64::from(world::L2_CS)
             && (ss == u64::from(world::L2_DS) || ss == 0)
             && self.r.rflags & flag::NT == 0
-            && self.r.canonical(rip);
+            && self.r.canonical(rip)
+            && self.own_gdt();
         if !stays {
             return Err(Stop::Open);
         }

@@ -4,7 +4,7 @@ use crate::arch::flag;
 use crate::case::world;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
-use crate::machine::registers::{Segment, Table};
+use crate::machine::registers::Segment;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{debug, event_injection};
 
@@ -32,8 +32,7 @@ impl Machine<'_> {
             return Err(Stop::Open);
         }
         let gate = self.gate(event)?;
-        let own = Table { limit: self.r.gdtr.limit.min(0x3f), base: self.r.gdtr.base };
-        if gate.selector != world::L2_CS || own != (Table { limit: 0x3f, base: world::L2_GDT }) {
+        if gate.selector != world::L2_CS || !self.own_gdt() {
             return Err(Stop::Open);
         }
         let stack = self.handler_stack(&gate)?;
@@ -59,6 +58,11 @@ impl Machine<'_> {
         }
         self.enter_handler(&gate, rsp);
         Ok(())
+    }
+
+    /// Whether the GDT is where the world has it.
+    pub(crate) fn own_gdt(&self) -> bool {
+        self.r.gdtr.base == world::L2_GDT && self.r.gdtr.limit >= 0x3f
     }
 
     fn gate(&mut self, event: &Event) -> Flow<Gate> {

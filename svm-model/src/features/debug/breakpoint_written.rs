@@ -344,6 +344,13 @@ fn status() -> Vec<Draft> {
             .run()
             .takes(1, 0, world::L2_CODE + 1)
             .field(Field::DR7, dr::DR7_ONES),
+        draft("dr7,detect-cleared,injected", r::event_injection::DELIVERED)
+            .program(&[Insn::Nop])
+            .set(Field::EVENTINJ, event::V | event::EXCEPTION | 1)
+            .set(Field::DR7, dr::DR7_ONES | dr::DR7_GD)
+            .run()
+            .takes(1, 0, world::L2_CODE)
+            .field(Field::DR7, dr::DR7_ONES),
         // LEN of 4 bytes masks the low bits of the address.
         exits(
             met("low-bits")

@@ -96,6 +96,17 @@ fn faults() -> Vec<Draft> {
             .run()
             .exits(UD)
             .at(0),
+        // XCHG is locked, and an access like others.
+        draft("ac-xchg")
+            .about(r::intercepts::EXCP_AC)
+            .program(&[Insn::Xchg(world::DATA + 1)])
+            .user()
+            .set(Field::CR0, 0x8005_0033)
+            .set(Field::RFLAGS, 0x4_0002)
+            .intercept(exit::EXCP + 17)
+            .run()
+            .exits(exit::EXCP + 17)
+            .at(0),
         draft("ud-taken").about(r::intercepts::EXCP_UD).program(&[Insn::Ud2]).run().takes(
             6,
             0,

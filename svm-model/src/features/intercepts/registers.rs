@@ -5,6 +5,9 @@ use crate::arch::{cr0, cr4, efer, exit, intercept};
 use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::rules::{RuleId, intercepts, virq};
 
+/// The reserved bits of CR0 below bit 32.
+const CR0_UNRELIABLE: u64 = 0xffff_ffff & !0xe005_003f;
+
 impl Machine<'_> {
     fn intercept_cr(&mut self, field: Field, n: u8, info: Option<u64>) -> Flow {
         if self.guest.is_none() {
@@ -130,6 +133,10 @@ impl Machine<'_> {
         match n {
             0 => {
                 if (value ^ self.r.cr0) & cr0::PG != 0 {
+                    return Err(Stop::Open);
+                }
+                if value & CR0_UNRELIABLE != 0 {
+                    // Software should never rely on what is read there (3.1.1).
                     return Err(Stop::Open);
                 }
                 self.r.cr0 = value & 0xe005_003f | cr0::ET;

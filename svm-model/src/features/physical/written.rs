@@ -64,6 +64,16 @@ fn maskable() -> Vec<Draft> {
             .intercept(exit::INTR)
             .run()
             .ends(),
+        // What the guest takes first leaves L1's IF: there is an exit before the handler runs.
+        intr("intr-masking-behind-nmi")
+            .about([r::virq::MASKING, r::physical::NMI])
+            .raise(Event::Nmi)
+            .set(Field::INT_CTL, V_INTR_MASKING)
+            .intercept(exit::INTR)
+            .step(Step::Rflags(IF))
+            .run()
+            .exits(exit::INTR)
+            .field(Field::RIP, world::L2_STUBS + 2 * 32),
         // INTERRUPT_SHADOW holds it for one instruction.
         intr("intr-in-shadow")
             .about(r::vmrun_state::LOAD_SHADOW)

@@ -2,6 +2,7 @@
 
 use crate::arch::vmcb::Field;
 use crate::arch::{cr0, dr, flag, int_ctl};
+use crate::case::world;
 use crate::features::nrip::model::NextRip;
 use crate::machine::delivery::Kind;
 use crate::machine::guest::Guest;
@@ -62,6 +63,8 @@ impl Machine<'_> {
         if self.probing {
             return Err(Stop::Open);
         }
+        // The host comes back from there.
+        self.mem.contained &= self.msr.hsave == world::HSAVE;
         let bytes = self.fault_bytes(&reason);
         let Some(guest) = self.guest.take() else { return Err(Stop::Open) };
         let pa = guest.vmcb_pa;
