@@ -73,7 +73,8 @@ fn maskable() -> Vec<Draft> {
             .step(Step::Rflags(IF))
             .run()
             .exits(exit::INTR)
-            .field(Field::RIP, world::L2_STUBS + 2 * 32),
+            .field(Field::RIP, world::L2_STUBS + 2 * 32)
+            .host(HostReg::Rflags, IF),
         // INTERRUPT_SHADOW holds it for one instruction.
         intr("intr-in-shadow")
             .about(r::vmrun_state::LOAD_SHADOW)
