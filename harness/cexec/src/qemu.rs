@@ -11,6 +11,8 @@ use crate::ram::Ram;
     non_snake_case,
     non_upper_case_globals,
     unreachable_pub,
+    // The processor's state is C's alone; only pointers to it come here.
+    improper_ctypes,
     clippy::all,
     clippy::undocumented_unsafe_blocks,
     unnecessary_transmutes
@@ -119,10 +121,10 @@ impl Cpu {
     pub(crate) fn why(&self) -> String {
         // SAFETY: a string literal of C's, or null before the first stop.
         let why = unsafe { raw::cx_why() };
-        // SAFETY: as above.
         if why.is_null() {
             "?".into()
         } else {
+            // SAFETY: as above.
             unsafe { CStr::from_ptr(why) }.to_string_lossy().into()
         }
     }
