@@ -17,6 +17,7 @@ use wait4::Wait4;
 use crate::host::cache::{Lock, NO_SPACE};
 use crate::host::error::Context;
 use crate::host::interrupt;
+use crate::host::sanitizer;
 use crate::{Error, Kind, Result};
 
 /// The groups that are running now.
@@ -68,8 +69,10 @@ pub fn spawn_within(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Has the child get `signal` when we die.
+/// Has the child get `signal` when we die, and end at once should a sanitizer
+/// object to it.
 fn dying_by(command: &mut Command, signal: Signal) {
+    sanitizer::configure(command);
     let parent = rustix::process::getpid();
     // SAFETY: between fork and exec, only two system calls are made.
     unsafe {
