@@ -19,6 +19,9 @@ pub mod shrink;
 pub mod text;
 pub mod whole;
 
+#[cfg(test)]
+mod snapshots;
+
 use std::collections::BTreeMap;
 
 use svm_model::Feature;
