@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::qemu::{Qemu, Side};
+use crate::qemu::{BuildIdentity, Qemu, Side};
 use crate::record::Part;
 use crate::record::diff::{Basis, Comparison, compare, unexpected_passes};
 use crate::record::history::fails;
@@ -52,6 +52,7 @@ pub fn run(env: &Env, request: &Request) -> Result<Report> {
     let known = KnownFailures::load(&folder)?;
     let mut times = Times::load(&folder)?;
     let (suites, absent) = open_suites(request)?;
+    suites.iter().flat_map(|s| s.notes()).for_each(|note| env.console.warn(note));
     let plans = plans(request, &suites)?;
     let cut = request.shard.as_ref().map(|(shard, _)| cut(&plans, *shard, &times));
     let sets = sets(request, &plans, cut.as_ref());
@@ -156,9 +157,32 @@ fn conclude(
     Ok(())
 }
 
+/// What is recorded must say what was measured: which series, and as much as what
+/// it takes the place of.
+fn refuse_to_record_the_nameless(folder: &Path, set: &ResultSet) -> Result<()> {
+    let build = &set.build;
+    let before = results::load(folder, &build.name, &set.suite.name)?;
+    let lost =
+        |f: fn(&BuildIdentity) -> bool| before.as_ref().is_some_and(|b| f(&b.build)) && !f(build);
+    let what = match () {
+        () if build.side == Side::Patched && build.series.is_none() => {
+            "which series it is built of"
+        }
+        () if lost(|b| b.series.is_some()) => "which series it is built of",
+        () if lost(|b| b.compiler.is_some()) => "with which compiler it was built",
+        () => return Ok(()),
+    };
+    let text = format!("recording {}: nobody knows {what}", build.name);
+    Err(Error::new(Kind::Usage, text)
+        .hint("let this command build it, or give the binary of a folder that has its build.json"))
+}
+
 /// Writes the report's sets to `results/`.
 fn record(env: &Env, report: &mut Report) -> Result<()> {
     let folder = results::folder(&env.repo);
+    for part in &report.parts {
+        refuse_to_record_the_nameless(&folder, &part.set)?;
+    }
     for part in &report.parts {
         let path = results::save(&folder, &part.set)?;
         env.console.note(format_args!("recorded {}", path.display()));

@@ -15,7 +15,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     if args.fix {
-        setup::require(env, &[Need::Source, Need::Build, Need::Run, Need::Bindgen])?;
+        let all = [Need::Source, Need::Build, Need::Run, Need::Bindgen, Need::Sandbox];
+        setup::require(env, &all)?;
     }
     let findings = doctor::examine(env);
     for finding in &findings {

@@ -125,7 +125,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         cache::write_atomic(path, &text)?;
     }
     if let Some(dir) = &args.html {
-        cache::write_atomic(&dir.join("index.html"), report::html(&review).as_bytes())?;
+        cache::write_atomic(&dir.join("index.html"), report::html(&review)?.as_bytes())?;
     }
     let all = env.console.verbosity() == Verbosity::Verbose;
     show(&if all { report::text(&review) } else { report::brief(&review) });

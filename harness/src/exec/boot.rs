@@ -23,6 +23,7 @@ use super::watch::Watch;
 use crate::host::error::Context;
 use crate::host::interrupt;
 use crate::host::process;
+use crate::host::sanitizer;
 use crate::qemu::Qemu;
 use crate::{Kind, Result};
 
@@ -144,15 +145,19 @@ pub(crate) fn watched(
 /// How a QEMU has ended, from its status and what it wrote to stderr.
 pub(crate) fn ended(status: ExitStatus, words: File) -> Ended {
     let by_guest = (EXIT_VALUE << 1 | 1) as i32;
+    let words = read(words);
+    if let Some(report) = sanitizer::report(&words) {
+        return Ended::Otherwise(End::Crashed(Crash::Qemu(report.to_owned())));
+    }
     Ended::Otherwise(match (status.code(), status.signal()) {
         (Some(code), _) if code == by_guest => return Ended::ByGuest,
         // From outside; QEMU itself takes SIGTERM for a request to end, and exits with 0.
         (_, Some(signal @ (1 | 2 | 9 | 15))) => End::Killed(signal),
         (Some(0), _) => {
-            let words = last_words(words);
+            let words = last_line(&words);
             if words.contains("terminating on signal") { End::Killed(15) } else { End::Shutdown }
         }
-        _ => End::Crashed(Crash::Qemu(format!("{status}{}", colon(&last_words(words))))),
+        _ => End::Crashed(Crash::Qemu(format!("{status}{}", colon(&last_line(&words))))),
     })
 }
 
@@ -160,11 +165,19 @@ fn colon(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!(": {words}") }
 }
 
-/// The last line that QEMU wrote to stderr.
-pub(crate) fn last_words(mut words: File) -> String {
+/// The last line that QEMU wrote to stderr, or what a sanitizer said there.
+pub(crate) fn last_words(words: File) -> String {
+    let words = read(words);
+    sanitizer::report(&words).map_or_else(|| last_line(&words), str::to_owned)
+}
+
+/// What QEMU wrote to stderr; nothing where it cannot be read.
+fn read(mut words: File) -> String {
     let mut bytes = Vec::new();
     let read = words.rewind().and_then(|()| words.take(1 << 16).read_to_end(&mut bytes));
-    let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default();
-    if read.is_ok() { line.trim().to_owned() } else { String::new() }
+    if read.is_ok() { String::from_utf8_lossy(&bytes).into_owned() } else { String::new() }
+}
+
+fn last_line(text: &str) -> String {
+    text.lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default().trim().to_owned()
 }

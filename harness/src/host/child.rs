@@ -16,6 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::serial::Bounded;
 use crate::host::error::Context;
+use crate::host::family;
 use crate::host::interrupt;
 use crate::host::process;
 use crate::{Error, Kind, Result};
@@ -171,12 +172,13 @@ impl Supervised {
 
     /// How long the thread that waited most was ready to run and had no core.
     fn starved(&mut self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.running.child().id()));
+        let family = family::members(Pid::from_child(self.running.child()));
+        let tasks = family.iter().filter_map(|p| std::fs::read_dir(format!("/proc/{p}/task")).ok());
         let delay = |task: std::io::Result<std::fs::DirEntry>| -> Option<u64> {
             let stat = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
             stat.split_whitespace().nth(1)?.parse().ok()
         };
-        let delays = tasks.into_iter().flatten().filter_map(delay);
+        let delays = tasks.flatten().filter_map(delay);
         Duration::from_nanos(delays.max().unwrap_or(0))
     }
 

@@ -55,14 +55,27 @@ impl Error {
     }
 
     /// Adds the cause.
+    ///
+    /// An interrupt is nobody's fault: it stays what it is, whatever was being done.
     pub fn because(mut self, e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(e.into());
-        self
+        match e.into().downcast::<Error>() {
+            Ok(e) if e.kind == Kind::Interrupted => *e,
+            Ok(e) => {
+                self.source = Some(e);
+                self
+            }
+            Err(e) => {
+                self.source = Some(e);
+                self
+            }
+        }
     }
 
     /// Adds what the user can do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        if self.kind != Kind::Interrupted || self.hint.is_none() {
+            self.hint = Some(hint.into());
+        }
         self
     }
 
@@ -105,5 +118,21 @@ pub trait Context<T> {
 impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for Result<T, E> {
     fn doing(self, kind: Kind, doing: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|e| Error::new(kind, doing()).because(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_asks_nobody_whether_perl_is_installed() {
+        let interrupted = || Error::new(Kind::Interrupted, "interrupted").hint("go on from there");
+        let e = Error::new(Kind::Setup, "running x").because(interrupted()).hint("is it there?");
+        assert_eq!((e.kind(), e.to_string()), (Kind::Interrupted, interrupted().to_string()));
+        let result: Result<()> = Err(interrupted()).doing(Kind::Harness, || "doing y".into());
+        assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
+        let other = Error::new(Kind::Setup, "running x").because(Error::new(Kind::Usage, "no y"));
+        assert_eq!((other.kind(), other.to_string()), (Kind::Setup, "running x: no y".into()));
     }
 }

@@ -16,6 +16,7 @@ pub mod paint;
 pub mod process;
 pub mod regular;
 pub mod sandbox;
+pub mod sanitizer;
 pub mod serial;
 pub mod setup;
 pub mod visible;

@@ -18,6 +18,7 @@ use xshell::Shell;
 use crate::host::cache::{Lock, NO_SPACE};
 use crate::host::error::Context;
 use crate::host::interrupt;
+use crate::host::sanitizer;
 use crate::{Error, Kind, Result};
 
 /// The groups that are running now.
@@ -69,8 +70,10 @@ pub fn spawn_within(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Has the child get `signal` when we die.
+/// Has the child get `signal` when we die, and end at once should a sanitizer
+/// object to it.
 fn dying_by(command: &mut Command, signal: Signal) {
+    sanitizer::configure(command);
     let parent = rustix::process::getpid();
     // SAFETY: between fork and exec, only two system calls are made.
     unsafe {

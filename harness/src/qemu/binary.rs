@@ -113,6 +113,8 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::inspect`].
     pub fn given(side: Side, path: &Path) -> Result<Self> {
+        // The record is beside the binary, not beside a link to it.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         match Built::beside(path) {
             Some(built) if built.patches.is_empty() == (side == Side::Stock) => {
                 Self::built(side, &Built { firmware: firmware(), ..built })
@@ -127,6 +129,7 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::inspect`].
     pub fn named(path: &Path) -> Result<Self> {
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let stock = Built::beside(path).is_some_and(|built| built.patches.is_empty());
         Self::given(if stock { Side::Stock } else { Side::Patched }, path)
     }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use crate::Result;
 use crate::host::git::Git;
+use crate::mail::{FileDiff, diff};
 use crate::qemu::build::apply::apply;
 use crate::qemu::build::counted::Lines;
 use crate::qemu::build::patch::Patch;
 use crate::qemu::source::Source;
+use crate::{Error, Kind, Result};
 
 /// The part of QEMU whose lines are counted.
 pub(super) const FOLDER: &str = "target/i386";
@@ -68,24 +69,17 @@ pub(super) fn changed(
     let (from, to) = (apply(source, before)?, apply(source, after)?);
     let args = ["diff", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames"];
     let args = args.into_iter().chain([from.tip(), to.tip(), "--", FOLDER]);
-    Ok(parse(&Git::new(&source.git).run(args)?))
+    parse(&Git::new(&source.git).run(args)?)
 }
 
-fn parse(diff: &str) -> Vec<(String, Vec<u32>)> {
-    let mut files: Vec<(String, Vec<u32>)> = Vec::new();
-    for line in diff.lines() {
-        if let Some(file) = line.strip_prefix("+++ b/") {
-            files.push((file.trim_end_matches('\t').to_owned(), Vec::new()));
-        } else if let (Some(hunk), Some((_, lines))) = (line.strip_prefix("@@ -"), files.last_mut())
-        {
-            let new = hunk.split_whitespace().nth(1).and_then(|new| new.strip_prefix('+'));
-            let (start, count) = new.map_or(("0", "0"), |n| n.split_once(',').unwrap_or((n, "1")));
-            let start: u32 = start.parse().unwrap_or(0);
-            lines.extend((start..).take(count.parse().unwrap_or(0)));
-        }
-    }
-    files.retain(|(_, lines)| !lines.is_empty());
-    files
+fn parse(diff: &str) -> Result<Vec<(String, Vec<u32>)>> {
+    let read = diff::parse(diff.as_bytes())
+        .map_err(|why| Error::new(Kind::Harness, format!("reading git's own diff: {why}")))?;
+    let added = |file: &FileDiff| {
+        let lines: Vec<u32> = file.added().map(|(line, _)| line).collect();
+        (file.path().to_owned(), lines)
+    };
+    Ok(read.files.iter().map(added).filter(|(_, lines)| !lines.is_empty()).collect())
 }
 
 #[cfg(test)]
@@ -99,7 +93,7 @@ mod tests {
         let diff = "diff --git a/target/i386/a.c b/target/i386/a.c\n--- a/target/i386/a.c\n\
                     +++ b/target/i386/a.c\n@@ -4,0 +5,3 @@ f()\n+a\n+b\n+c\n@@ -9 +12 @@\n-d\n+e\n\
                     @@ -20,2 +22,0 @@\n-f\n-g\n--- a/gone.c\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";
-        assert_eq!(parse(diff), [("target/i386/a.c".to_string(), vec![5, 6, 7, 12])]);
+        assert_eq!(parse(diff).unwrap(), [("target/i386/a.c".to_string(), vec![5, 6, 7, 12])]);
     }
 
     #[test]

@@ -43,9 +43,13 @@ fn of(changes: &[(&str, &str)]) -> Review {
 }
 
 fn says(review: &Review, what: &str) {
-    for text in [report::text(review), report::markdown(review), report::html(review)] {
+    for text in [report::text(review), report::markdown(review), report::html(review).unwrap()] {
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let flat = flat.replace("&gt;", ">").replace("&quot;", "\"");
+        let flat = flat
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#x2f;", "/")
+            .replace("&#x27;", "'");
         assert!(flat.contains(what), "no `{what}` in:\n{text}");
     }
 }

@@ -22,6 +22,9 @@ pub mod soak;
 pub mod text;
 pub mod whole;
 
+#[cfg(test)]
+mod snapshots;
+
 use std::collections::BTreeMap;
 
 use svm_model::Feature;

@@ -212,6 +212,11 @@ pub trait Suite: Sync {
     /// Every job, in no particular order. Pure: reads nothing.
     fn plan(&self) -> Vec<Job>;
 
+    /// What the user should know of what will run, in words.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Refuses a QEMU that cannot run this suite at all.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ skipped) echo "SKIP: not here"; echo "SUMMARY: 1 tests, 1 skipped"; exit 77;;
 empty) echo "SUMMARY: 0 tests"; exit 77;;
 triple) echo "PASS: so far"; exit 0;;
 hangs) exec sleep 1000;;
+undefined) echo "../svm.c:1:2: runtime error: shift exponent 64 is too large" >&2
+           echo "PASS: fine"; echo "SUMMARY: 1 tests"; exit 1;;
+stopped) kill -STOP $$; sleep 1000;;
 brood) sleep 1000 & echo "$! child" >> "$here/started"; wait;;
 flood) exec yes "PASS: again";;
 garbage) printf 'PASS: \377\376\200\n\300\nSUMMARY: 1 tests\n'; exit 1;;

@@ -22,7 +22,9 @@ fn each_fault_has_its_verdict_and_none_stops_the_others() {
         ("killed", "crash", "QEMU killed by SIGKILL in killed"),
         ("segv", "crash", "QEMU killed by SIGSEGV in segv"),
         ("skipped", "skip", "not here"),
+        ("stopped", "timeout", "time was up in stopped"),
         ("triple", "crash", "the guest shut down or triple-faulted in triple"),
+        ("undefined", "crash", "../svm.c:1:2: runtime error: shift exponent 64 is too large"),
     ];
     let world = World::new(&tests.map(|t| t.0));
     let out = world.path("out.json");

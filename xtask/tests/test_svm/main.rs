@@ -2,5 +2,6 @@
 
 mod fake;
 mod faults;
+mod hostile;
 mod shards;
 mod usage;

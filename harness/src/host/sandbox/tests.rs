@@ -106,3 +106,24 @@ fn what_is_refused_is_heard_once() {
     assert_eq!(sandbox.take_refused(), ["sh: cannot create /x: Read-only file system\u{fffd}[2J"]);
     assert!(sandbox.take_refused().is_empty() && sandbox.first("a") && !sandbox.first("a"));
 }
+
+#[test]
+fn in_a_user_namespace_the_walls_are_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox { way: Way::Namespace, seen: Arc::default() };
+    let room = Room { shown: vec![dir.path().to_owned()], ..Room::default() };
+    let script = format!(
+        "echo walls; echo x > {}/x; tail -n +3 /proc/net/dev | grep -vc ' *lo:'; env",
+        dir.path().display()
+    );
+    let mut c = sandbox.command(&room, Path::new("/bin/sh"));
+    let out = process::output_within(c.args(["-c", &script]), Duration::from_secs(120)).unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    if !said.starts_with("walls") {
+        // This machine has none for its users; then `probe` must have found another way.
+        assert_ne!(Sandbox::probe().unwrap().way, Way::Namespace);
+        return;
+    }
+    assert!(said.starts_with("walls\n0\n") && !said.contains("CARGO"), "{said}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}

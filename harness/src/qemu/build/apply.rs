@@ -1,14 +1,12 @@
 //! Patches as commits, made in an index of their own: no work tree is touched,
 //! so a patch that does not apply leaves every tree as it was.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use super::patch::Patch;
 use crate::host::cache::io_error;
 use crate::host::git::Git;
 use crate::host::hash;
 use crate::host::process;
+use crate::mail::{Hunk, Mail, diff};
 use crate::qemu::source::Source;
 use crate::{Error, Kind, Result};
 
@@ -54,10 +52,18 @@ pub fn apply(source: &Source, patches: &[Patch]) -> Result<Applied> {
     Ok(applied)
 }
 
+/// The date of a patch that has none.
+const LONG_AGO: &str = "2020-01-01T00:00:00Z";
+
 fn one(git: &Git, source: &Source, parent: &str, patch: &Patch) -> Result<String> {
     let scratch = tempfile::tempdir_in(&source.git)
         .map_err(|e| io_error("creating a scratch folder in", &source.git, e))?;
-    let mail = Mail::read(git, patch, scratch.path())?;
+    // A bare diff is a patch, too: what it does not say is unknown.
+    let mail = Mail::parse(&patch.bytes).unwrap_or_default();
+    let title = Some(&mail.subject.title).filter(|t| !t.is_empty());
+    let text = format!("{}\n\n{}\n", title.unwrap_or(&patch.name()), mail.message);
+    let message = scratch.path().join("message");
+    std::fs::write(&message, text).map_err(|e| io_error("writing", &message, e))?;
     let git = git.clone().with_index(scratch.path().join("index"));
     git.run(["read-tree", parent])?;
     let mut c = git.command(["apply", "--cached", "--whitespace=nowarn"]);
@@ -67,52 +73,33 @@ fn one(git: &Git, source: &Source, parent: &str, patch: &Patch) -> Result<String
     }
     let tree = git.run(["write-tree"])?;
     let mut c = git.command(["commit-tree", &tree, "-p", parent, "-F"]);
-    c.arg(scratch.path().join("message"));
-    c.env("GIT_AUTHOR_NAME", mail.name).env("GIT_AUTHOR_EMAIL", mail.email);
-    c.env("GIT_AUTHOR_DATE", mail.date);
+    let (name, address) = author(&mail);
+    c.arg(&message).env("GIT_AUTHOR_NAME", name).env("GIT_AUTHOR_EMAIL", address);
+    c.env("GIT_AUTHOR_DATE", if mail.date.is_empty() { LONG_AGO } else { &mail.date });
     process::stdout(Kind::Harness, &mut c)
 }
 
-/// What the patch's mail header says.
-struct Mail {
-    name: String,
-    email: String,
-    date: String,
-}
-
-impl Mail {
-    /// Splits the mail; the commit message is left in `scratch`/message.
-    fn read(git: &Git, patch: &Patch, scratch: &Path) -> Result<Self> {
-        let (message, diff) = (scratch.join("message"), scratch.join("diff"));
-        let mut c = git.command(["mailinfo"]);
-        c.arg(&message).arg(&diff);
-        let input = std::fs::File::open(&patch.path)
-            .map_err(|e| io_error("reading the patch", &patch.path, e))?;
-        let header = process::stdout_from(Kind::Build, &mut c, Stdio::from(input))?;
-        let field = |name: &str, default: &str| {
-            let found = header.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": "));
-            found.filter(|v| !v.trim().is_empty()).unwrap_or(default).to_string()
-        };
-        let body = std::fs::read_to_string(&message).unwrap_or_default();
-        let text = format!("{}\n\n{body}", field("Subject", &patch.name()));
-        std::fs::write(&message, text).map_err(|e| io_error("writing", &message, e))?;
-        Ok(Mail {
-            name: field("Author", "unknown"),
-            email: field("Email", "unknown@localhost"),
-            date: field("Date", "2020-01-01T00:00:00Z"),
-        })
-    }
+/// Who is said to have written what, for git: `Name <address>`, which both must be
+/// there and have a letter.
+fn author(mail: &Mail) -> (&str, &str) {
+    let (name, address) = mail.author.rsplit_once('<').unwrap_or((&mail.author, ""));
+    let good = |text: &str| text.chars().any(char::is_alphanumeric);
+    let name = name.trim().trim_matches('"');
+    let address = address.trim_end().trim_end_matches('>');
+    (
+        if good(name) { name } else { "unknown" },
+        if good(address) { address } else { "unknown@localhost" },
+    )
 }
 
 /// The error for a patch that git refused with `stderr`.
 fn refused(source: &Source, patch: &Patch, stderr: &str) -> Error {
-    let text = String::from_utf8_lossy(&patch.bytes);
     let failed: Vec<String> = stderr
         .lines()
         .filter_map(|l| l.strip_prefix("error: "))
         .filter(|l| !l.ends_with(": patch does not apply"))
         .map(|l| match l.strip_prefix("patch failed: ").and_then(|at| at.rsplit_once(':')) {
-            Some((file, line)) => describe(&text, file, line),
+            Some((file, line)) => describe(&patch.bytes, file, line),
             None => l.to_string(),
         })
         .collect();
@@ -122,43 +109,30 @@ fn refused(source: &Source, patch: &Patch, stderr: &str) -> Error {
 }
 
 /// git names the line at which a hunk would begin; people count hunks.
-fn describe(patch: &str, file: &str, line: &str) -> String {
-    let hunks = hunks_of(patch, file);
-    let starts =
-        |h: &str| h.starts_with(&format!("@@ -{line},")) || h.starts_with(&format!("@@ -{line} "));
-    match hunks.iter().copied().position(starts) {
-        Some(n) => format!("{file}: hunk {} of {}: {}", n + 1, hunks.len(), hunks[n]),
+fn describe(patch: &[u8], file: &str, line: &str) -> String {
+    let changes = diff::parse(patch).unwrap_or_default();
+    let hunks = changes.files.iter().find(|f| f.path() == file).map_or(&[][..], |f| &f.hunks);
+    let starts = |hunk: &Hunk| line.parse().is_ok_and(|line: u32| hunk.start.0 == line);
+    match hunks.iter().position(starts) {
+        Some(n) => format!("{file}: hunk {} of {}: {}", n + 1, hunks.len(), hunks[n].header),
         None => format!("{file}, line {line}"),
     }
-}
-
-/// The `@@` lines of `file`'s part of `patch`.
-fn hunks_of<'a>(patch: &'a str, file: &str) -> Vec<&'a str> {
-    let mut inside = false;
-    let mut hunks = Vec::new();
-    for line in patch.lines() {
-        if let Some(path) = line.strip_prefix("+++ ").or_else(|| line.strip_prefix("--- ")) {
-            let path = path.split('\t').next().unwrap_or(path);
-            inside = path.split_once('/').is_some_and(|(_, p)| p == file)
-                || (inside && line.starts_with("+++ /dev/null"));
-        } else if inside && line.starts_with("@@ -") {
-            hunks.push(line);
-        }
-    }
-    hunks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PATCH: &str = "--- a/x.c\n+++ b/x.c\n@@ -3,2 +3,2 @@ f\n-a\n+b\n@@ -40 +40 @@ g\n-c\n+d\n\
-                         --- a/y.c\n+++ b/y.c\n@@ -40,3 +40,3 @@ h\n-e\n+f\n";
+    const PATCH: &str = "--- a/x.c\n+++ b/x.c\n@@ -3,2 +3,2 @@ f\n-a\n+b\n x\n@@ -40 +40 @@ g\n-c\n+d\n\
+                         --- a/y.c\n+++ b/y.c\n@@ -40,3 +40,3 @@ h\n-e\n+f\n x\n y\n";
 
     #[test]
     fn a_hunk_is_named_by_its_number_within_its_file() {
-        assert_eq!(describe(PATCH, "x.c", "40"), "x.c: hunk 2 of 2: @@ -40 +40 @@ g");
-        assert_eq!(describe(PATCH, "y.c", "40"), "y.c: hunk 1 of 1: @@ -40,3 +40,3 @@ h");
-        assert_eq!(describe(PATCH, "y.c", "4"), "y.c, line 4");
+        assert_eq!(describe(PATCH.as_bytes(), "x.c", "40"), "x.c: hunk 2 of 2: @@ -40 +40 @@ g");
+        assert_eq!(
+            describe(PATCH.as_bytes(), "y.c", "40"),
+            "y.c: hunk 1 of 1: @@ -40,3 +40,3 @@ h"
+        );
+        assert_eq!(describe(PATCH.as_bytes(), "y.c", "4"), "y.c, line 4");
     }
 }

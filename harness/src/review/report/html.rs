@@ -1,81 +1,78 @@
-//! One static page, readable without network and on a phone.
+//! One static page, readable without network and on a phone. What it looks like
+//! is in `templates/`.
 
-use std::fmt::Write;
+use minijinja::{AutoEscape, Environment, context};
+use serde::Serialize;
 
 use super::words;
+use crate::host::error::Context;
 use crate::review::{Builds, Outcome, PatchReview, Review};
+use crate::{Kind, Result};
 
-const STYLE: &str = "body{font:16px/1.5 sans-serif;margin:1rem auto;max-width:60rem;padding:0 1rem;\
-color:#222;background:#fff}table{border-collapse:collapse;width:100%}td,th{text-align:left;\
-vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #ddd}ul{margin:.2rem 0;\
-padding-left:1.2rem}code{font-size:.9em;overflow-wrap:anywhere}.bad{color:#a40000}.good{color:#1a6b1a}\
-.conclusion{font-size:1.15rem;font-weight:600}@media(prefers-color-scheme:dark){body{color:#ddd;\
-background:#181818}td,th{border-color:#444}.bad{color:#ff8a80}.good{color:#8fd88f}}";
+const PAGE: &str = include_str!("templates/review.html");
 
 /// The page.
-pub fn html(review: &Review) -> String {
-    let title = escape(&review.title);
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Review: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-    );
-    let _ = writeln!(
-        out,
-        "<p>Version {}, {} on {}, from {}.</p>",
-        review.version,
-        words::patches(review.patches.len()),
-        escape(&review.base),
-        escape(&review.input)
-    );
+///
+/// # Errors
+/// Harness, when the template is wrong.
+pub fn html(review: &Review) -> Result<String> {
+    let doing = || "writing the page of a review".to_owned();
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    templates.add_template("review.html", PAGE).doing(Kind::Harness, doing)?;
+    let tests = review.companions.iter().map(words::companion);
     let class = if review.outcome() == Outcome::Good { "good" } else { "bad" };
-    let conclusion = escape(&words::conclusion(review));
-    let _ = writeln!(out, "<p class=\"conclusion {class}\">{conclusion}</p>");
-    list(&mut out, words::runs(review).into_iter());
-    list(&mut out, review.faults.iter().map(words::fault));
-    list(&mut out, review.notes.iter().cloned());
-    out += "<table>\n<thead><tr><th>#</th><th>Builds</th><th>Patch</th></tr></thead>\n<tbody>\n";
-    for patch in &review.patches {
-        row(&mut out, patch);
-    }
-    out += "</tbody>\n</table>\n<h2>Tests</h2>\n";
-    list(&mut out, words::coverage(review).into_iter());
-    list(&mut out, review.companions.iter().map(words::companion));
-    out + "</body>\n</html>\n"
-}
-
-fn row(out: &mut String, patch: &PatchReview) {
-    let (class, word) = match patch.builds {
-        Builds::Yes | Builds::Unchanged => ("good", "yes"),
-        Builds::No { .. } => ("bad", "no"),
-        Builds::Untried => ("", "-"),
+    let values = context! {
+        title => review.title,
+        version => review.version,
+        count => words::patches(review.patches.len()),
+        base => review.base,
+        input => review.input,
+        class => class,
+        conclusion => words::conclusion(review),
+        runs => lines(words::runs(review)),
+        faults => lines(review.faults.iter().map(words::fault)),
+        notes => lines(review.notes.iter().cloned()),
+        patches => review.patches.iter().map(Row::of).collect::<Vec<_>>(),
+        tests => lines(words::coverage(review).into_iter().chain(tests)),
     };
-    let _ = write!(
-        out,
-        "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}",
-        patch.number,
-        escape(&patch.title)
-    );
-    list(out, words::patch(patch).into_iter());
-    *out += "</td></tr>\n";
+    let page = templates.get_template("review.html").doing(Kind::Harness, doing)?;
+    page.render(values).doing(Kind::Harness, doing)
 }
 
-fn list(out: &mut String, lines: impl Iterator<Item = String>) {
-    let items: Vec<String> = lines.map(|l| item(&l)).collect();
-    if !items.is_empty() {
-        let _ = writeln!(out, "<ul>\n{}</ul>", items.concat());
+/// A patch, as the page has it.
+#[derive(Serialize)]
+struct Row<'a> {
+    number: u32,
+    title: &'a str,
+    class: &'static str,
+    builds: &'static str,
+    lines: Vec<Line>,
+}
+
+/// A line of text; words in capitals mark what is wrong.
+#[derive(Serialize)]
+struct Line {
+    text: String,
+    bad: bool,
+}
+
+impl Row<'_> {
+    fn of(patch: &PatchReview) -> Row<'_> {
+        let (class, builds) = match patch.builds {
+            Builds::Yes | Builds::Unchanged => ("good", "yes"),
+            Builds::No { .. } => ("bad", "no"),
+            Builds::Untried => ("", "-"),
+        };
+        let lines = lines(words::patch(patch));
+        Row { number: patch.number, title: &patch.title, class, builds, lines }
     }
 }
 
-/// Words in capitals mark what is wrong; they are coloured, too.
-fn item(line: &str) -> String {
-    let marks =
+fn lines(texts: impl IntoIterator<Item = String>) -> Vec<Line> {
+    const MARKS: [&str; 8] =
         ["WORSE", "DOES NOT", "ERROR", "WRONG ORDER", "FAILS", "NO LONGER", "RUNS", "REFUSED"];
-    let bad = marks.iter().any(|m| line.contains(m));
-    let class = if bad { " class=\"bad\"" } else { "" };
-    format!("<li{class}><code>{}</code></li>\n", escape(line))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let line = |text: String| Line { bad: MARKS.iter().any(|m| text.contains(m)), text };
+    texts.into_iter().map(line).collect()
 }

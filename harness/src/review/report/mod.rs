@@ -6,6 +6,9 @@ mod markdown;
 mod text;
 mod words;
 
+#[cfg(test)]
+mod snapshots;
+
 pub use brief::brief;
 pub use html::html;
 pub use markdown::markdown;

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod cfg;
+mod params;
 pub mod parse;
 mod plan;
 mod survey;
@@ -41,6 +42,7 @@ pub struct KvmUnitTests {
     root: PathBuf,
     configs: Vec<Config>,
     jobs: Vec<Job>,
+    notes: Vec<String>,
 }
 
 /// Finds the tree and plans its SVM units, or those that `options` names.
@@ -86,7 +88,14 @@ fn open_as(
         .collect::<Result<Vec<_>>>()?;
     let (configs, jobs) = plan::plan(&surveyed, &catalog, options.timeout)?;
     let identity = SuiteIdentity { name: name.into(), version: tree.version.clone() };
-    Ok(Opened::Ready(Box::new(KvmUnitTests { identity, root: tree.root, configs, jobs })))
+    let left_out = surveyed.iter().filter(|s| !s.left_out.is_empty());
+    let note = |s: &survey::Surveyed| {
+        let (unit, what) = (&s.unit.name, s.left_out.join(" "));
+        format!("{name}: [{unit}] runs without what could touch this machine: {what}")
+    };
+    let notes = left_out.map(note).collect();
+    let suite = KvmUnitTests { identity, root: tree.root, configs, jobs, notes };
+    Ok(Opened::Ready(Box::new(suite)))
 }
 
 impl Suite for KvmUnitTests {
@@ -100,6 +109,10 @@ impl Suite for KvmUnitTests {
 
     fn plan(&self) -> Vec<Job> {
         self.jobs.clone()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {

@@ -198,6 +198,7 @@ mod tests {
         Surveyed {
             unit,
             params: ["-cpu", "max,+svm"].map(str::to_owned).to_vec(),
+            left_out: Vec::new(),
             table: Some(table.iter().map(|t| (*t).to_owned()).collect()),
             image: Some("digest".into()),
             unmet: None,

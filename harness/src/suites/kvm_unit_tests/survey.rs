@@ -2,6 +2,7 @@
 
 use super::Tree;
 use super::cfg::Unit;
+use super::params::{self, Params};
 use super::table;
 use crate::host::regular;
 use crate::qemu::digest;
@@ -12,8 +13,10 @@ use crate::{Error, Kind, Result};
 pub(super) struct Surveyed {
     /// The unit, as configured.
     pub(super) unit: Unit,
-    /// Its `qemu_params`, word by word.
+    /// Its `qemu_params`, word by word, as far as they are let through.
     pub(super) params: Vec<String>,
+    /// Those that are not.
+    pub(super) left_out: Vec<String>,
     /// The names in its table, if it has one.
     pub(super) table: Option<Vec<String>>,
     /// SHA-256 of its image; none when it is not built.
@@ -33,9 +36,14 @@ pub(super) fn survey(tree: &Tree, unit: &Unit) -> Result<Surveyed> {
         let what = format!("reading qemu_params of [{}] in x86/unittests.cfg", unit.name);
         Error::new(Kind::Usage, what).because(e)
     })?;
+    let Params { kept, mut left_out } = params::sort(&params);
+    let mut unit = unit.clone();
+    if let Some(machine) = unit.machine.take_if(|m| !params::is_harmless(m)) {
+        left_out.push(format!("machine = {machine}"));
+    }
     let table = table_of(tree, &unit.file)?;
-    let unmet = unmet(unit, &tree.arch());
-    Ok(Surveyed { unit: unit.clone(), params, table, image, unmet })
+    let unmet = unmet(&unit, &tree.arch());
+    Ok(Surveyed { unit, params: kept, left_out, table, image, unmet })
 }
 
 /// The table of `svm.flat` is in `svm_tests.c`, that of `svm_npt.flat` in
@@ -56,6 +64,9 @@ fn table_of(tree: &Tree, file: &str) -> Result<Option<Vec<String>>> {
 /// The first condition of the unit's that does not hold.
 fn unmet(unit: &Unit, arch: &str) -> Option<String> {
     let shell = |text: &str| text.contains(['`', '$']);
+    if unit.file.split('/').any(|part| part == "..") || unit.file.starts_with('/') {
+        return Some(format!("its file {} is outside of x86/", unit.file));
+    }
     if let Some(wanted) = unit.arch.as_ref().filter(|wanted| *wanted != arch) {
         return Some(format!("{wanted} only"));
     }

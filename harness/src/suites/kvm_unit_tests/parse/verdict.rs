@@ -3,6 +3,7 @@
 use super::{Assertion, Outcome, Transcript};
 use crate::Verdict;
 use crate::host::child::End;
+use crate::host::sanitizer;
 
 /// `exit(0)` in the guest, as isa-debug-exit turns it into QEMU's status.
 const STATUS_GOOD: i32 = 1;
@@ -75,6 +76,9 @@ fn passed(seen: &Transcript) -> u32 {
 
 fn verdict(seen: &Transcript, end: End, stderr: &str) -> (Verdict, Option<String>) {
     let at = seen.last_test.as_ref().map_or(String::new(), |test| format!(" in {test}"));
+    if let Some(report) = sanitizer::report(stderr) {
+        return (Verdict::Crash, Some(report.to_owned()));
+    }
     match end {
         End::TimedOut => (Verdict::Timeout, Some(format!("time was up{at}"))),
         End::Flooded => (Verdict::Crash, Some(format!("flooded the serial port{at}"))),
