@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::case::{Draft, Written};
 use crate::features::*;
-use crate::processor::{aborts, ordinary, pae, xstate};
+use crate::processor::{aborts, caches, ferr, ordinary, pae, shadow, traps, xstate};
 
 /// What makes cases.
 type Family = fn() -> Vec<Draft>;
@@ -61,6 +61,11 @@ const FAMILIES: &[Family] = &[
     vmexit::undone_written::cases,
     intercepts::priority_written::cases,
     vmrun::unstated_written::cases,
+    traps::cases,
+    shadow::cases,
+    caches::cases,
+    ferr::cases,
+    xstate::undefined::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

@@ -2,6 +2,10 @@
 //! a hypervisor, or its guest, meets in the manual's other chapters.
 
 pub(crate) mod aborts;
+pub(crate) mod caches;
+pub(crate) mod ferr;
 pub(crate) mod ordinary;
 pub(crate) mod pae;
+pub(crate) mod shadow;
+pub(crate) mod traps;
 pub(crate) mod xstate;

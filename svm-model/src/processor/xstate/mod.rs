@@ -6,9 +6,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 mod kept;
-mod pending;
+pub(crate) mod pending;
 mod rows;
 mod simd;
+pub(crate) mod undefined;
 
 use crate::Feature::Intercepts;
 use crate::arch::{cr0, cr4};

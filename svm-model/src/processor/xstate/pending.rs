@@ -13,12 +13,12 @@ use crate::case::written::fault;
 use crate::case::{About, Draft, Insn, world};
 use crate::vmcb::{Field, exit};
 
-const MF: u8 = 16;
+pub(crate) const MF: u8 = 16;
 /// Where RSI points: a control word that unmasks #ZE.
-const FCW: u64 = world::gpr(6);
+pub(crate) const FCW: u64 = world::gpr(6);
 /// FNINIT; FLDCW `[RSI]`; FLD1; FLDZ; FDIVP.
-const DIVIDE: [u8; 10] = [0xdb, 0xe3, 0xd9, 0x2e, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9];
-const FNINIT: [u8; 2] = [0xdb, 0xe3];
+pub(crate) const DIVIDE: [u8; 10] = [0xdb, 0xe3, 0xd9, 0x2e, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9];
+pub(crate) const FNINIT: [u8; 2] = [0xdb, 0xe3];
 
 /// x87 instructions that do not wait.
 const AT_ONCE: &[&str] = &[
