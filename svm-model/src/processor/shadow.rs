@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::traps::{self, DB, TF, meets, raw, trap, watch};
+use super::traps::{self, DB, STEP, TF, meets, raw, trap, watch};
 use crate::Feature::Debug;
 use crate::arch::{dr, flag, int_ctl, int_state, msr};
 use crate::case::written::fault;
@@ -27,7 +27,7 @@ const LSS: &[u8] = &[0x0f, 0xb2, 0x03];
 const STORE: &[u8] = &[0x88, 0x07];
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [held(), others(), halts(), halts_in_l1()].concat()
+    [held(), others(), halts(), waits(), halts_in_l1()].concat()
 }
 
 fn behind(id: &str, load: &[u8], program: &[Insn]) -> Draft {
@@ -141,17 +141,6 @@ fn halts() -> Vec<Draft> {
             .set(Field::INT_CTL, v_irq)
             .set(Field::INT_VECTOR, 0x50)
     };
-    // XOR ECX, ECX; XOR EDX, EDX; PUSHFQ; OR qword [RSP], TF; POPFQ.
-    let zero = raw(&[0x31, 0xc9, 0x31, 0xd2]);
-    let step = raw(&[0x9c, 0x48, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d]);
-    let wait = |id: &str, program: &[Insn]| {
-        let program = [program, &[zero.clone(), step.clone(), Insn::Mwait, Insn::Nop]].concat();
-        Draft::new(Debug, format!("traps/{id}")).about(About::Section("13.1.4")).program(&program)
-    };
-    let mwait = wait("mwait", &[]);
-    let after = mwait.rip(3);
-    let armed = wait("mwait,armed", &[zero.clone(), Insn::Mov(0, world::DATA), Insn::Monitor]);
-    let after_armed = armed.rip(6);
     vec![
         taken(new("if=0", TF)),
         taken(new("if=1", TF | flag::IF)),
@@ -186,12 +175,28 @@ fn halts() -> Vec<Draft> {
             .takes(0x61, 0, world::L2_CODE + 1)
             .field(Field::DR6, DR6)
             .step(Step::Wrmsr(msr::DEBUGCTL, 0)),
+    ]
+}
+
+/// MWAIT, which may wait, or not.
+fn waits() -> Vec<Draft> {
+    // XOR ECX, ECX; XOR EDX, EDX.
+    let zero = raw(&[0x31, 0xc9, 0x31, 0xd2]);
+    let wait = |id: &str, program: &[Insn]| {
+        let program = [program, &[zero.clone(), raw(STEP), Insn::Mwait, Insn::Nop]].concat();
+        Draft::new(Debug, format!("traps/{id}")).about(About::Section("13.1.4")).program(&program)
+    };
+    let mwait = wait("mwait", &[]);
+    let after = mwait.rip(3);
+    let armed = wait("mwait,armed", &[zero.clone(), Insn::Mov(0, world::DATA), Insn::Monitor]);
+    let after_armed = armed.rip(6);
+    vec![
         mwait.run().takes(1, 0, after).field(Field::DR6, BS),
         armed.run().takes(1, 0, after_armed).field(Field::DR6, BS),
     ]
 }
 
-/// The same in L1, with IF clear and set, and with an NMI that comes after the trap.
+/// HLT in L1, with IF clear and set.
 fn halts_in_l1() -> Vec<Draft> {
     let new = |id: &str, flags| {
         Draft::new(Debug, format!("traps/hlt,l1,{id}"))

@@ -42,7 +42,7 @@ const HANDLE: &[u8] = &[
     0x48, 0xcf,
 ];
 /// PUSHFQ; OR qword `[RSP]`, TF; POPFQ. The first trap is behind the next instruction.
-const STEP: &[u8] = &[0x9c, 0x48, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d];
+pub(crate) const STEP: &[u8] = &[0x9c, 0x48, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d];
 
 /// One trap: RIP and RFLAGS that were pushed, RCX, and DR6 where it is known.
 pub(crate) struct Trap {
