@@ -58,10 +58,7 @@ impl Mode {
 
     /// Whether addresses and operands have 16 bits.
     pub fn narrow(self) -> bool {
-        matches!(
-            self,
-            Mode::Compatibility16 | Mode::Protected16 | Mode::Real | Mode::Virtual8086
-        )
+        matches!(self, Mode::Compatibility16 | Mode::Protected16 | Mode::Real | Mode::Virtual8086)
     }
 
     /// Whether L2's own page tables are in use.

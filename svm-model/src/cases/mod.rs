@@ -70,6 +70,8 @@ families! {
     "debug" = debug::cases;
     "traps" = debug::trap_cases;
     "intercept-order" = intercepts::order_cases;
+    "gif-table" = vgif::held_cases;
+    "undone-table" = vmexit::undone_cases;
     "read-once" = vmrun_state::latched_cases;
 }
 

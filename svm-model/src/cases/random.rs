@@ -55,7 +55,7 @@ pub(crate) fn cases(out: &mut Cases, seed: u64, count: usize) {
 }
 
 /// Whether the manual says anything of what the case leads to.
-fn tells(case: &Case) -> bool {
+pub(crate) fn tells(case: &Case) -> bool {
     let open = |p| model::run(case, &p).obs.first() == Some(&Obs::Open);
     !coverage::platforms_for(case).into_iter().any(open)
 }

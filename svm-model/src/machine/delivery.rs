@@ -185,8 +185,8 @@ impl Machine<'_> {
         // Which records an exception or interrupt leaves is not described.
         self.open_branches |= self.r.branches.debugctl & 1 != 0;
         if event.vector == 1 && event.kind == Kind::Icebp {
-            if self.r.branches.debugctl & debugctl::BTF != 0 {
-                // INT1 raises #DB, which leaves DR6 alone: whether it clears BTF is not described.
+            if self.r.branches.debugctl & (debugctl::LBR | debugctl::BTF) != 0 {
+                // It raises #DB and leaves DR6 alone; whether it leaves DebugCtl is not described.
                 return Err(Stop::Open);
             }
             self.leaves(debug::ICEBP_DB, Scene::Here)?;

@@ -74,11 +74,11 @@ impl Machine<'_> {
     pub(crate) fn execute(&mut self, insn: &Insn) -> Flow {
         use Insn::{
             Clgi, Cli, Clts, Cpuid, Divide, Fnop, Hlt, Icebp, In, Int, Int3, Into, Invd, Invlpg,
-            Invlpga, Invlpgb, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, Lock, LockNot, Ltr,
-            Mcommit, Monitor, Mov, Mov32, Mwait, Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr, Rdpmc, Rdpru,
-            Rdtsc, Rdtscp, ReadCr, ReadDr, Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw, Stgi, Sti,
-            Store, Str, StringIo, TaskJump, Tlbsync, Ud2, Vmload, Vmmcall, Vmrun, Vmsave, Wbinvd,
-            Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xchg, Xsetbv,
+            Invlpga, Invlpgb, Invpcid, Iret, Jump, Lgdt, Lidt, Lldt, Lmsw, Load, Lock, LockNot,
+            Ltr, Mcommit, Monitor, Mov, Mov32, Mwait, Nop, Out, Pause, Popf, Pushf, Raw, Rdmsr,
+            Rdpmc, Rdpru, Rdtsc, Rdtscp, ReadCr, ReadDr, Rsm, Sgdt, Shr, Sidt, Skinit, Sldt, Smsw,
+            Stgi, Sti, Store, Str, StringIo, TaskJump, Tlbsync, Ud2, Vmload, Vmmcall, Vmrun,
+            Vmsave, Wbinvd, Wbnoinvd, WriteCr, WriteDr, Wrmsr, Xchg, Xsetbv,
         };
         match *insn {
             Mov(gpr, value) => {

@@ -21,9 +21,7 @@ impl Machine<'_> {
         match insn {
             Insn::Sti => self.sti(),
             Insn::Cli => self.cli(),
-            Insn::Pushf => {
-                self.push_value(self.r.rflags & !(flag::VM | flag::RF))
-            }
+            Insn::Pushf => self.push_value(self.r.rflags & !(flag::VM | flag::RF)),
             Insn::Popf => self.popf(),
             _ => self.iret(),
         }

@@ -1,6 +1,6 @@
 //! Delivery through the guest's IDT in long mode (vol. 2, 8.9).
 
-use crate::arch::{dr, flag};
+use crate::arch::flag;
 use crate::case::world;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::paging::Access;
@@ -121,9 +121,8 @@ impl Machine<'_> {
                 self.t.said(debug::RF_SOFTWARE, flags & !flag::RF)
             }
             Kind::Exception if event.vector == 8 => flags,
-            Kind::Exception if event.vector == 1 && event.dr6 & dr::DR6_BD == 0 => {
-                self.t.said(debug::RF_DEBUG, flags & !flag::RF)
-            }
+            // What general detect pushes, a fault too, the manual does not say apart.
+            Kind::Exception if event.vector == 1 => self.t.said(debug::RF_DEBUG, flags & !flag::RF),
             Kind::Exception => flags | self.t.said(debug::RF_FAULT, flag::RF),
         }
     }

@@ -124,11 +124,11 @@ impl Machine<'_> {
                 | Insn::Wrmsr(..)
                 | Insn::Invlpg(_)
                 | Insn::Pause
-                | Insn::Load(..)
-                | Insn::Store(_)
-                | Insn::Out { .. }
         );
-        if !stays {
+        // What L1's own tables make of an address is not the model's; that a register watches it is.
+        let watched = self.r.dr7 & 0xff != 0
+            && matches!(insn, Insn::Load(..) | Insn::Store(_) | Insn::Out { .. });
+        if !stays && !watched {
             return Err(Stop::Open);
         }
         self.l1(insn, Some(rax))

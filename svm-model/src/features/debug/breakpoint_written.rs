@@ -34,7 +34,7 @@ fn draft(id: impl AsRef<str>, about: impl Into<About>) -> Draft {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [in_l1(), in_l2(), branches(), pushed(), hlt()].concat()
+    [in_l1(), in_l2(), branches(), pushed(), hlt(), status()].concat()
 }
 
 /// Table 15-10, its first two rows, in L1; and the same with GIF set.
@@ -254,6 +254,63 @@ fn pushed() -> Vec<Draft> {
             .takes(1, 0, world::L2_CODE + 1)
             .peek(PUSHED)
             .value(flag::FIXED),
+    ]
+}
+
+/// Bits 3:0 of DR6: set for what is met, and clear for what is not (13.1.1.3).
+fn status() -> Vec<Draft> {
+    const OTHER: u64 = 2 << 2;
+    let store = [Insn::Store(WATCHED), Insn::Nop];
+    let exits = |d: Draft, bits: u64| {
+        d.intercept(DB).run().exits(DB).field(Field::DR6, dr::DR6_ONES | bits)
+    };
+    let updated = |id: &str| draft(format!("dr6,{id}"), r::debug::DR6_UPDATED);
+    let met = |id: &str| draft(format!("dr6,{id}"), r::debug::DATA_BREAKPOINT).program(&store);
+    vec![
+        // Breakpoint 1 is at the same place, and not enabled.
+        exits(
+            draft("dr6,enabled-alone", r::debug::EXEC_BREAKPOINT)
+                .program(&[Insn::Nop, Insn::Nop])
+                .step(Step::WriteDr(0, world::L2_CODE + 1))
+                .step(Step::WriteDr(1, world::L2_CODE + 1))
+                .set(Field::DR7, ON_EXECUTION),
+            dr::DR6_B0,
+        ),
+        exits(
+            updated("general-detect")
+                .program(&[Insn::ReadDr(0, 0)])
+                .set(Field::DR6, dr::DR6_ONES | dr::DR6_B)
+                .set(Field::DR7, dr::DR7_ONES | dr::DR7_GD),
+            dr::DR6_BD,
+        ),
+        exits(
+            updated("breakpoint")
+                .program(&store)
+                .step(Step::WriteDr(0, WATCHED))
+                .set(Field::DR6, dr::DR6_ONES | dr::DR6_B)
+                .set(Field::DR7, ON_WRITE),
+            dr::DR6_B0,
+        ),
+        exits(
+            met("two-at-one-place")
+                .step(Step::WriteDr(0, WATCHED))
+                .step(Step::WriteDr(1, WATCHED))
+                .set(Field::DR7, ON_WRITE | OTHER | 1 << 20),
+            3,
+        ),
+        // The second one alone, with the first met before.
+        exits(
+            draft("dr6,one-after-the-other", r::debug::DATA_BREAKPOINT)
+                .program(&[Insn::Store(WATCHED), Insn::Nop, Insn::Store(WATCHED + 8), Insn::Nop])
+                .step(Step::WriteDr(0, WATCHED))
+                .step(Step::WriteDr(1, WATCHED + 8))
+                .set(Field::DR7, ON_WRITE | OTHER | 1 << 20)
+                .intercept(DB)
+                .run()
+                .exits(DB)
+                .field(Field::DR6, dr::DR6_ONES | dr::DR6_B0),
+            2,
+        ),
     ]
 }
 

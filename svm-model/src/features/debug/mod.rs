@@ -5,6 +5,7 @@ pub(crate) mod breakpoints;
 pub(crate) mod cases;
 pub(crate) mod model;
 mod mutants;
+pub(crate) mod pushed_cases;
 pub mod rules;
 pub(crate) mod trap_cases;
 pub(crate) mod written;

@@ -13,6 +13,10 @@ impl Machine<'_> {
             return Err(self.ud());
         }
         let alias = matches!(n, 4 | 5);
+        if alias && self.r.cr4 & cr4::DE != 0 && self.r.cpl != 0 {
+            // Which of its two exceptions comes first, the manual does not say.
+            return Err(Stop::Open);
+        }
         if alias && self.t.rule(debug::DE_ALIAS, self.r.cr4 & cr4::DE != 0) {
             return Err(self.ud());
         }

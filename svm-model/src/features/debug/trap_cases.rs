@@ -4,20 +4,17 @@ use alloc::format;
 use alloc::vec;
 
 use crate::Feature::Debug;
-use crate::arch::{cr4, debugctl, dr, event, flag, int_ctl, int_state, msr};
+use crate::arch::{cr4, debugctl, dr, flag, int_ctl, msr};
 use crate::case::draft::{Draft, on};
-use crate::case::{Event, Insn, Step, world};
+use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
 use crate::vmcb::{Field, exit};
 
-const DB: u64 = exit::EXCP + 1;
+pub(crate) const DB: u64 = exit::EXCP + 1;
 const TF: u64 = flag::FIXED | flag::TF;
-const IF: u64 = flag::FIXED | flag::IF;
 /// What data breakpoints watch.
 pub(crate) const WATCHED: u64 = world::DATA + 0x1100;
 pub(crate) const PORT: u16 = 0x80;
-/// Where an event at CPL 0 pushes RFLAGS.
-const PUSHED: u64 = world::L2_STACK - 24;
 /// R/W of DR7.
 pub(crate) const ON_WRITE: u64 = 1;
 const ON_IO: u64 = 2;
@@ -25,7 +22,7 @@ pub(crate) const ON_ACCESS: u64 = 3;
 /// LEN of DR7, and how many bytes that is.
 const LENGTHS: [(u64, u64); 4] = [(0, 1), (1, 2), (3, 4), (2, 8)];
 
-fn draft(id: impl AsRef<str>) -> Draft {
+pub(crate) fn draft(id: impl AsRef<str>) -> Draft {
     Draft::new(Debug, format!("traps/{}", id.as_ref()))
 }
 
@@ -39,12 +36,12 @@ pub(crate) fn cases(out: &mut Cases) {
     operands(out);
     ports(out);
     status(out);
+    in_turn(out);
     beside_steps(out);
     in_l1(out);
     gif_clear(out);
     branches(out);
-    pushed(out);
-    halted(out);
+    super::pushed_cases::cases(out);
 }
 
 /// Run with #DB intercepted, and with #DB left to L2.
@@ -197,6 +194,38 @@ fn status(out: &mut Cases) {
     }
 }
 
+/// Breakpoints that are met one behind the other, and by several operands of one instruction.
+fn in_turn(out: &mut Cases) {
+    let other = WATCHED + 0x40;
+    for (name, first, second) in [("up", WATCHED, other), ("down", other, WATCHED)] {
+        for (how, n, m) in [("01", 0u8, 1u8), ("10", 1, 0), ("32", 3, 2)] {
+            let program = [Insn::Store(first), Insn::Nop, Insn::Store(second), Insn::Nop];
+            let case = draft(format!("turn,{name},{how}")).program(&program);
+            let case = case.step(Step::WriteDr(n, WATCHED)).step(Step::WriteDr(m, other));
+            let dr7 = enabled(n, ON_WRITE, 0) | enabled(m, ON_WRITE, 0);
+            let second = case.rip(2);
+            let case = case.set(Field::DR7, dr7).intercept(DB).run().set(Field::RIP, second - 10);
+            out.push(case.run().case());
+        }
+    }
+    let program = [Insn::Sidt, Insn::Nop];
+    for (n, m) in [(0u8, 1u8), (1, 0), (2, 3)] {
+        let case = draft(format!("turn,operand,{n}{m}")).program(&program);
+        let case = case.step(Step::WriteDr(n, world::SCRATCH));
+        let case = case.step(Step::WriteDr(m, world::SCRATCH + 6));
+        let dr7 = enabled(n, ON_WRITE, 0) | enabled(m, ON_WRITE, 0);
+        out.push(case.set(Field::DR7, dr7).intercept(DB).done());
+    }
+    // Two pushes of one delivery.
+    for (n, m) in [(0u8, 1u8), (1, 0)] {
+        let case = draft(format!("turn,frame,{n}{m}")).program(&[Insn::Ud2]);
+        let case = case.step(Step::WriteDr(n, world::L2_STACK - 8));
+        let case = case.step(Step::WriteDr(m, world::L2_STACK - 40));
+        let dr7 = enabled(n, ON_WRITE, 0) | enabled(m, ON_WRITE, 0);
+        out.push(case.set(Field::DR7, dr7).intercept(DB).done());
+    }
+}
+
 /// A trap for data, and what else there is at the same boundary.
 fn beside_steps(out: &mut Cases) {
     let watched = |id: &str, program: &[Insn]| {
@@ -222,6 +251,20 @@ fn beside_steps(out: &mut Cases) {
         let case = case.set(Field::INT_CTL, int_ctl::V_IRQ | int_ctl::V_IGN_TPR);
         let case = case.set(Field::INT_VECTOR, 0x60).set(Field::RIP, world::L2_CODE);
         out.push(if intercepted { case.intercept(DB).done() } else { case.done() });
+    }
+    // It comes before the intercept of the instruction behind, and before that one's faults.
+    for (name, insn, code) in [
+        ("cpuid", Insn::Cpuid, exit::CPUID),
+        ("rdmsr", Insn::Rdmsr(msr::EFER), exit::MSR),
+        ("ud", Insn::Ud2, exit::EXCP + 6),
+        ("hlt", Insn::Hlt, exit::HLT),
+    ] {
+        let program = [Insn::Store(WATCHED), insn, Insn::Nop];
+        let case = watched(&format!("intercept,{name}"), &program).intercept(DB);
+        out.push(case.intercept(code).done());
+        let case = watched(&format!("intercept,{name},step"), &program).intercept(DB);
+        let case = case.set(Field::RFLAGS, TF).set(Field::RIP, at);
+        out.push(case.intercept(code).done());
     }
     // An instruction that faults has no trap.
     let fault = [Insn::Store(WATCHED), Insn::Nop];
@@ -337,74 +380,6 @@ fn branches(out: &mut Cases) {
             let case = case.program(&program).step(Step::Wrmsr(msr::DEBUGCTL, debugctl::BTF));
             let case = case.step(Step::WriteDr(0, at)).set(Field::DR7, dr7);
             out.push(left(if intercepted { case.intercept(DB) } else { case }));
-        }
-    }
-}
-
-/// What an event does to a case.
-type Arranged = fn(Draft) -> Draft;
-
-/// RF in the RFLAGS that each kind of event pushes, with RF set and clear before.
-fn pushed(out: &mut Cases) {
-    let rows: &[(&str, Arranged)] = &[
-        ("intr", |d| d.program(&[Insn::Nop]).clgi().raise(Event::Intr(0x61))),
-        ("nmi", |d| d.program(&[Insn::Nop]).clgi().raise(Event::Nmi)),
-        ("virq", |d| {
-            d.program(&[Insn::Nop])
-                .set(Field::INT_CTL, int_ctl::V_IRQ | int_ctl::V_IGN_TPR)
-                .set(Field::INT_VECTOR, 0x62)
-        }),
-        ("inject-intr", |d| d.program(&[Insn::Nop]).set(Field::EVENTINJ, event::V | 0x61)),
-        ("inject-nmi", |d| d.program(&[Insn::Nop]).set(Field::EVENTINJ, event::V | event::NMI | 2)),
-        ("inject-ud", |d| {
-            d.program(&[Insn::Nop]).set(Field::EVENTINJ, event::V | event::EXCEPTION | 6)
-        }),
-        ("ud", |d| d.program(&[Insn::Ud2])),
-        ("de", |d| d.program(&[Insn::Divide])),
-        ("pf", |d| d.program(&[Insn::Load(0, WATCHED)]).poke(world::l2pt::PT + 8, 0)),
-        ("int", |d| d.program(&[Insn::Int(0x40)])),
-        ("int3", |d| d.program(&[Insn::Int3])),
-        ("second", |d| d.program(&[Insn::Nop, Insn::Ud2])),
-        ("sti-intr", |d| d.program(&[Insn::Nop, Insn::Int(0x40)])),
-    ];
-    for (name, arranged) in rows {
-        for rf in [0, flag::RF] {
-            let case = arranged(draft(format!("pushed,{name},rf={}", on(rf != 0))));
-            out.push(case.set(Field::RFLAGS, IF | rf).run().peek(PUSHED).case());
-        }
-    }
-    let traps: &[(&str, u64, u64)] = &[
-        ("step", dr::DR7_ONES, flag::TF),
-        ("execution", enabled(0, 0, 0), 0),
-        ("data", enabled(1, ON_WRITE, 0), 0),
-    ];
-    for (name, dr7, tf) in traps {
-        let program = [Insn::Nop, Insn::Store(WATCHED), Insn::Nop];
-        let case = draft(format!("pushed,{name}")).program(&program);
-        let case = case.step(Step::WriteDr(0, world::L2_CODE + 1)).step(Step::WriteDr(1, WATCHED));
-        let case = case.set(Field::DR7, *dr7).set(Field::RFLAGS, flag::FIXED | tf).run();
-        out.push(case.peek(PUSHED).case());
-    }
-}
-
-/// The step of HLT is there when HLT ends, in front of what ended it.
-fn halted(out: &mut Cases) {
-    for tf in [0, flag::TF] {
-        for intercepted in [false, true] {
-            for intr in [false, true] {
-                let id = format!("hlt,tf={},db={},intr={}", on(tf != 0), on(intercepted), on(intr));
-                let case = draft(id).program(&[Insn::Hlt, Insn::Nop, Insn::Nop]);
-                let case = case.set(Field::INT_STATE, int_state::SHADOW);
-                let case = case.set(Field::RFLAGS, IF | tf);
-                let case = if intr {
-                    case.clgi().raise(Event::Intr(0x61))
-                } else {
-                    case.set(Field::INT_CTL, int_ctl::V_IRQ | int_ctl::V_IGN_TPR)
-                        .set(Field::INT_VECTOR, 0x62)
-                };
-                let case = if intercepted { case.intercept(DB) } else { case };
-                out.push(case.run().stgi().step(Step::Window).case());
-            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Whether an instruction is intercepted, and what is checked first (15.7 to 15.9).
 
 use crate::arch::cpu::CpuFeature;
-use crate::arch::{cr0, flag, intercept};
 use crate::arch::intercept::Bit;
 use crate::arch::vmcb::Field;
+use crate::arch::{cr0, flag, intercept};
 use crate::features::intercepts::table;
 use crate::features::intercepts::table::Intercept;
 use crate::features::nrip::model::NextRip;

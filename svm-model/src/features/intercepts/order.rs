@@ -74,8 +74,8 @@ impl Check {
             Breakpoint | Detect => exit::EXCP + 1,
             Lock | Absent(_) | LegacyMode | PrivilegeUd | DebugAlias => exit::EXCP + 6,
             StackCanonical => exit::EXCP + 12,
-            Privilege | Umip | Tsd | Pce | Iopl | Ecx | VmcbAddress | Value | InvpcidType | Gate
-            | OperandCanonical => exit::EXCP + 13,
+            Privilege | Umip | Tsd | Pce | Iopl | Ecx | VmcbAddress | Value | InvpcidType
+            | Gate | OperandCanonical => exit::EXCP + 13,
             FetchPage | OperandPage | StackPage => exit::EXCP + 14,
             StackAligned => exit::EXCP + 17,
             FetchNested | OperandNested | StackNested => exit::NPF,
@@ -167,7 +167,13 @@ fn registers() -> Vec<Row> {
         Row { long_only: true, ..write("cr8-write", 8, &[Lock, Privilege, Value]) },
         Row {
             rax: Rax::Cr0Changed,
-            ..row("cr0-selective", Insn::WriteCr(0, 0), exit::CR0_SEL_WRITE, &[Privilege, Value], &[])
+            ..row(
+                "cr0-selective",
+                Insn::WriteCr(0, 0),
+                exit::CR0_SEL_WRITE,
+                &[Privilege, Value],
+                &[],
+            )
         },
         Row {
             rax: Rax::Cr(0),
@@ -184,7 +190,13 @@ fn registers() -> Vec<Row> {
         "dr7-read",
     ];
     const WRITES: [&str; 8] = [
-        "dr0-write", "dr1-write", "dr2-write", "dr3-write", "dr4-write", "dr5-write", "dr6-write",
+        "dr0-write",
+        "dr1-write",
+        "dr2-write",
+        "dr3-write",
+        "dr4-write",
+        "dr5-write",
+        "dr6-write",
         "dr7-write",
     ];
     for n in 0..8u8 {
@@ -198,13 +210,8 @@ fn registers() -> Vec<Row> {
         before.push(Detect);
         let read = Insn::ReadDr(n, 0);
         rows.push(row(READS[usize::from(n)], read, exit::DR_READ + code, &reads, &[]));
-        let write = row(
-            WRITES[usize::from(n)],
-            Insn::WriteDr(n, 0),
-            exit::DR_WRITE + code,
-            &before,
-            &[],
-        );
+        let write =
+            row(WRITES[usize::from(n)], Insn::WriteDr(n, 0), exit::DR_WRITE + code, &before, &[]);
         rows.push(Row { rax: Rax::Is(0x400), ..write });
     }
     rows
@@ -264,19 +271,17 @@ fn own() -> Vec<Row> {
         svm("stgi", Insn::Stgi, exit::STGI, &[]),
         svm("clgi", Insn::Clgi, exit::CLGI, &[]),
         svm("invlpga", Insn::Invlpga, exit::INVLPGA, &[]),
-        Row {
-            needs: &[CpuFeature::Skinit],
-            ..svm("skinit", Insn::Skinit, exit::SKINIT, &[])
-        },
+        Row { needs: &[CpuFeature::Skinit], ..svm("skinit", Insn::Skinit, exit::SKINIT, &[]) },
     ]
 }
 
 /// Instructions that CPUID reports.
 fn newer() -> Vec<Row> {
-    let new = |name, insn, code, needs: &'static [CpuFeature], before: &[Check], after: &[Check]| {
-        let absent: Vec<Check> = needs.iter().map(|feature| Absent(*feature)).collect();
-        Row { needs, ..row(name, insn, code, &[&[Lock], &absent[..], before].concat(), after) }
-    };
+    let new =
+        |name, insn, code, needs: &'static [CpuFeature], before: &[Check], after: &[Check]| {
+            let absent: Vec<Check> = needs.iter().map(|feature| Absent(*feature)).collect();
+            Row { needs, ..row(name, insn, code, &[&[Lock], &absent[..], before].concat(), after) }
+        };
     let operand = [Ecx, OperandCanonical, OperandPage, OperandNested];
     let monitor = [&[PrivilegeUd][..], &operand].concat();
     vec![

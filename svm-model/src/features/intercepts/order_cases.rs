@@ -12,11 +12,10 @@ use crate::arch::{cr0, cr4, dr, exit, flag};
 use crate::case::draft::on;
 use crate::case::mode::Mode;
 use crate::case::{Case, Draft, Insn, Step, world};
-use crate::cases::Cases;
+use crate::cases::{Cases, random::tells};
 use crate::cpu::CpuFeature;
 use crate::features::debug::trap_cases::enabled;
 use crate::vmcb::Field;
-use crate::{coverage, model, outcome::Obs};
 
 /// A case of the family, and the exit that the table says comes of it (15.9).
 #[derive(Clone, Debug)]
@@ -94,7 +93,9 @@ impl Setting<'_> {
             Privilege | PrivilegeUd | Pce => mode == Mode::Virtual8086,
             Umip | Tsd | Iopl => outer,
             Ecx => !user,
-            VmcbAddress | DebugAlias | Detect | InvpcidType | Gate => !user,
+            VmcbAddress | Detect | InvpcidType | Gate => !user,
+            // With the CPL both apply, and neither is said to come first.
+            DebugAlias => !outer,
             Value => !user && (self.value() >> 32 == 0 || mode == Mode::Long),
             OperandCanonical | StackCanonical => !user && mode == Mode::Long,
             OperandPage | StackPage => !user && mode.paged() && !mode.narrow(),
@@ -175,7 +176,7 @@ impl Setting<'_> {
         let shown = matches!(self.mode, Mode::Long | Mode::Paged | Mode::Real);
         for intercepted in [true, false] {
             let draft = self.draft(intercepted);
-            if intercepted || shown && tells(&draft) {
+            if intercepted || shown && tells(&draft.clone().case()) {
                 let code = intercepted.then(|| self.code());
                 all.push(self.crossing(draft, code));
             }
@@ -185,12 +186,11 @@ impl Setting<'_> {
             let case = self.draft(true).case();
             let taken = Draft::new(case.feature, format!("{},taken", case.id));
             let steps = case.steps.into_iter();
-            let steps =
-                steps.filter(|s| !matches!(s, Step::Vmcb(Field::INTERCEPT_EXCEPTIONS, _)));
+            let steps = steps.filter(|s| !matches!(s, Step::Vmcb(Field::INTERCEPT_EXCEPTIONS, _)));
             let taken = steps.fold(taken.program(&case.program), Draft::step);
             let taken = case.cpu.needs.iter().fold(taken, |d, f| d.needs(&[f]));
             let taken = case.cpu.without.iter().fold(taken, |d, f| d.without(&[f]));
-            if tells(&taken) {
+            if tells(&taken.clone().case()) {
                 all.push(self.crossing(taken, None));
             }
         }
@@ -227,12 +227,13 @@ impl Setting<'_> {
         let draft = Draft::new(Feature::Intercepts, self.id(intercepted)).program(&program);
         let at = draft.rip(place);
         let draft = self.mode.enter(draft, if front { world::L2_CODE } else { at }, self.user);
-        let draft = if self.cr4() == self.mode.cr4() {
-            draft
-        } else {
-            draft.set(Field::CR4, self.cr4())
-        };
+        let draft =
+            if self.cr4() == self.mode.cr4() { draft } else { draft.set(Field::CR4, self.cr4()) };
         let draft = draft.set(Field::RAX, self.rax());
+        // What RBX points at is written, and must be put back behind the case.
+        let stores = matches!(row.insn, Insn::Sidt | Insn::Sgdt);
+        let operand = world::gpr(3);
+        let draft = if stores { draft.poke(operand, 0).poke(operand + 8, 0) } else { draft };
         let draft = self.arrange(draft, at);
         let draft = self.features(draft);
         if !intercepted {
@@ -278,9 +279,7 @@ impl Setting<'_> {
         let Some(check) = self.check else { return draft };
         let stack = world::DATA + STACK_PAGE * 0x1000 + 0x800;
         match check {
-            Check::Breakpoint => {
-                draft.step(Step::WriteDr(0, at)).set(Field::DR7, enabled(0, 0, 0))
-            }
+            Check::Breakpoint => draft.step(Step::WriteDr(0, at)).set(Field::DR7, enabled(0, 0, 0)),
             Check::FetchPage => draft.poke(world::l2pt::PD + CODE_ENTRY * 8, NX_CODE),
             Check::FetchNested => draft.poke(world::npt::PD + CODE_ENTRY * 8, NX_CODE),
             Check::Iopl => {
@@ -307,11 +306,4 @@ impl Setting<'_> {
             _ => draft,
         }
     }
-}
-
-/// Whether the model says anything of what the case leads to.
-fn tells(draft: &Draft) -> bool {
-    let case = draft.clone().case();
-    let open = |p| model::run(&case, &p).obs.first() == Some(&Obs::Open);
-    !coverage::platforms_for(&case).into_iter().any(open)
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::Feature::{Debug, Intercepts};
 use crate::arch::{cr4, dr};
+use crate::case::mode::Mode;
 use crate::case::{Draft, Event, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::outcome::Obs;
@@ -26,7 +27,7 @@ fn draft(id: impl AsRef<str>, about: RuleId) -> Draft {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [rdpmc(), general_detect(), monitor(), smi()].concat()
+    [rdpmc(), general_detect(), monitor(), smi(), virtual_8086()].concat()
 }
 
 /// All exceptions come first: there are four counters.
@@ -110,6 +111,27 @@ fn monitor() -> Vec<Draft> {
         );
     }
     cases
+}
+
+/// SVM's instructions are #UD where protected mode's are not known, and not #GP for the CPL.
+fn virtual_8086() -> Vec<Draft> {
+    let rows = [
+        ("vmrun", Insn::Vmrun, exit::VMRUN),
+        ("vmload", Insn::Vmload, exit::VMLOAD),
+        ("vmsave", Insn::Vmsave, exit::VMSAVE),
+        ("stgi", Insn::Stgi, exit::STGI),
+        ("clgi", Insn::Clgi, exit::CLGI),
+        ("invlpga", Insn::Invlpga, exit::INVLPGA),
+    ];
+    const UD: u64 = exit::EXCP + 6;
+    const GP: u64 = exit::EXCP + 13;
+    rows.map(|(name, insn, code)| {
+        let d = draft(format!("virtual-8086,{name}"), r::intercepts::PROTECTED_FIRST);
+        let d = d.program(&[insn]).set(Field::RAX, world::VMCB2);
+        let d = Mode::Virtual8086.enter(d, world::L2_CODE, false);
+        d.intercept(code).intercept(UD).intercept(GP).run().exits(UD).field(Field::RIP, 0)
+    })
+    .into()
 }
 
 /// EXITINFO1 of an SMI that comes from outside (15.13.3).

@@ -5,8 +5,8 @@ use alloc::vec;
 
 use crate::Feature::PauseFilter;
 use crate::arch::intercept;
-use crate::case::Insn;
 use crate::case::draft::{Draft, on};
+use crate::case::{Insn, world};
 use crate::cases::Cases;
 use crate::cpu::CpuFeature;
 use crate::vmcb::Field;
@@ -46,4 +46,15 @@ pub(crate) fn cases(out: &mut Cases) {
             .also(Field::INTERCEPT_MISC1, intercept::PAUSE.mask())
             .done(),
     );
+    // A threshold, on a CPU that has one and on one that has not.
+    for offered in [false, true] {
+        let id = format!("pause/threshold={}", on(offered));
+        let feature = [CpuFeature::PfThreshold];
+        let case = Draft::new(PauseFilter, id).needs(&[CpuFeature::PauseFilter]);
+        let case = if offered { case.needs(&feature) } else { case.without(&feature) };
+        // Where there is one, nothing more is said than what is read here.
+        let case = case.peek(world::DATA).program(&[Insn::Pause, Insn::Pause, Insn::Pause]);
+        let case = case.set(Field::PAUSE_FILTER_COUNT, 2).set(Field::PAUSE_FILTER_THRESHOLD, 1);
+        out.push(case.also(Field::INTERCEPT_MISC1, intercept::PAUSE.mask()).done());
+    }
 }

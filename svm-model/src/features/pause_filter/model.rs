@@ -17,8 +17,9 @@ impl Machine<'_> {
             && t.rule(pause_filter::NEEDS_INTERCEPT, wanted)
             && t.rule(pause_filter::SUPPORTED, super::supported(&self.platform))
         {
-            let threshold = self.platform.features.has(CpuFeature::PfThreshold);
-            if threshold && guest.ctl.get(Field::PAUSE_FILTER_THRESHOLD) != 0 {
+            let offered = self.platform.features.has(CpuFeature::PfThreshold);
+            let set = guest.ctl.get(Field::PAUSE_FILTER_THRESHOLD) != 0;
+            if set && t.rule(pause_filter::THRESHOLD, offered) {
                 // Whether two PAUSEs are close depends on time.
                 return Err(Stop::Open);
             }

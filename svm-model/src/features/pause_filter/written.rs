@@ -24,6 +24,6 @@ pub(crate) fn cases() -> Vec<Draft> {
     vec![
         off("pause-filter", CpuFeature::PauseFilter, 0).about(r::pause_filter::SUPPORTED).at(0),
         // Every PAUSE comes later than one tick behind the last.
-        off("pfthreshold", CpuFeature::PfThreshold, 1).about(r::pause_filter::COUNT).at(2),
+        off("pfthreshold", CpuFeature::PfThreshold, 1).about(r::pause_filter::THRESHOLD).at(2),
     ]
 }

@@ -1,6 +1,8 @@
 //! The global interrupt flag and its virtualisation (15.17, 15.33.2).
 
 pub(crate) mod cases;
+pub mod held;
+pub(crate) mod held_cases;
 pub(crate) mod model;
 pub(crate) mod race_written;
 pub mod rules;

@@ -6,8 +6,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{BusLock, Virq, Vnmi};
-use crate::arch::{cr0, event, flag, int_ctl, pte};
-use crate::case::{Draft, Insn, world};
+use crate::arch::{cr0, dr, event, flag, int_ctl, pte};
+use crate::case::{Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::rules::RuleId;
@@ -134,6 +134,7 @@ fn bus_locks() -> Vec<Draft> {
                 .run()
                 .takes(14, 2, world::L2_CODE + 10),
         ));
+        cases.push(watched(threshold));
         let alignment = locks(&id("alignment"), r::intercepts::EXCP_AC, page(6) + SPLIT, threshold);
         cases.push(kept(
             alignment
@@ -145,6 +146,26 @@ fn bus_locks() -> Vec<Draft> {
         ));
     }
     cases
+}
+
+/// A data breakpoint on the operand: the bus lock counts once, and not at all if it exits.
+fn watched(threshold: u64) -> Draft {
+    const DB: u64 = exit::EXCP + 1;
+    /// Breakpoint 0, on writes of one byte.
+    const WRITES: u64 = dr::DR7_ONES | 2 | 1 << 16;
+    let about = if threshold == 0 { r::bus_lock::EXIT } else { r::bus_lock::COUNT };
+    let d = locks(&format!("watched,{threshold}"), about, page(6) + SPLIT, threshold)
+        .step(Step::WriteDr(0, page(6) + SPLIT))
+        .set(Field::DR7, WRITES)
+        .intercept(DB)
+        .run();
+    if threshold == 0 {
+        return d.exits(exit::BUSLOCK).at(0).field(Field::DR6, dr::DR6_ONES);
+    }
+    d.exits(DB)
+        .at(1)
+        .field(Field::DR6, dr::DR6_ONES | dr::DR6_B0)
+        .field(Field::BUS_LOCK_THRESHOLD, threshold - 1)
 }
 
 /// With the page there, the instruction that did not run is the first to count.

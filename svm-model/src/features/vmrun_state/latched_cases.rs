@@ -15,6 +15,7 @@ use crate::vmcb::Field;
 const ELSEWHERE: u64 = world::DATA + 0x1_0000;
 
 pub(crate) fn cases(out: &mut Cases) {
+    each_field(out);
     let out_80 = Insn::Out { size: 1, port: 0x80 };
     let efer = Insn::Rdmsr(msr::EFER);
     let cpuid = intercept::CPUID.mask() | intercept::SHUTDOWN.mask();
@@ -55,6 +56,57 @@ pub(crate) fn cases(out: &mut Cases) {
             let second = case.rip(2);
             let case = case.run();
             out.push(if again { case.set(Field::RIP, second).run().case() } else { case.case() });
+        }
+    }
+}
+
+/// Fields that #VMEXIT writes, or that say where VMRUN is to begin.
+const WRITTEN: &[Field] = &[
+    Field::INT_CTL,
+    Field::INT_VECTOR,
+    Field::INT_STATE,
+    Field::EXITCODE,
+    Field::EXITINFO1,
+    Field::EXITINFO2,
+    Field::EXITINTINFO,
+    Field::EVENTINJ,
+    Field::NRIP,
+    Field::INSN_LEN,
+    Field::INSN_BYTES_0,
+    Field::INSN_BYTES_8,
+    Field::BUS_LOCK_THRESHOLD,
+];
+
+/// L2 sets, or clears, every bit of each quadword of the control area, and does what the
+/// controls are asked about.
+fn each_field(out: &mut Cases) {
+    let controls = Field::ALL.iter().filter(|f| f.offset() < crate::vmcb::SAVE);
+    let mut last = u16::MAX;
+    for field in controls.filter(|f| !WRITTEN.contains(f)) {
+        let at = field.offset() & !7;
+        if at == last || WRITTEN.iter().any(|w| w.offset() & !7 == at) {
+            continue;
+        }
+        last = at;
+        for value in [0, u64::MAX] {
+            let id = format!("read-once/{},bits={}", field.name(), on(value != 0));
+            let program = vec![
+                Insn::Mov(0, value),
+                Insn::Store(world::VMCB + u64::from(at)),
+                Insn::Cpuid,
+                Insn::Pause,
+                Insn::ReadCr(0, 1),
+                Insn::ReadDr(0, 1),
+                Insn::Out { size: 1, port: 0x80 },
+                Insn::Rdmsr(msr::EFER),
+                Insn::Load(0, world::DATA),
+                Insn::Sti,
+                Insn::Wbinvd,
+                Insn::Nop,
+            ];
+            let protections = intercept::IOIO_PROT.mask() | intercept::MSR_PROT.mask();
+            let case = Draft::new(VmrunChecks, id).program(&program);
+            out.push(case.also(Field::INTERCEPT_MISC1, protections).done());
         }
     }
 }
