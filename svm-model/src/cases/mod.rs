@@ -35,6 +35,7 @@ macro_rules! families {
         /// Every family.
         pub const FAMILIES: &[Family] = &[
             $(Family { name: $name, build: |out, _, _| features::$feature::$module::cases(out) },)*
+            Family { name: "debug-walk", build: features::debug::walk_cases::cases },
             Family { name: "random", build: random::cases },
         ];
     };

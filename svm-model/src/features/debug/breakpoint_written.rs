@@ -34,7 +34,7 @@ fn draft(id: impl AsRef<str>, about: impl Into<About>) -> Draft {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [in_l1(), in_l2(), branches(), pushed(), hlt(), status()].concat()
+    [in_l1(), in_l2(), branches(), pushed(), hlt(), status(), io()].concat()
 }
 
 /// Table 15-10, its first two rows, in L1; and the same with GIF set.
@@ -257,6 +257,36 @@ fn pushed() -> Vec<Draft> {
     ]
 }
 
+/// Behind the instruction that meets an I/O breakpoint, all of it has happened.
+fn io() -> Vec<Draft> {
+    const BEHIND: u64 = world::L2_CODE + 2;
+    let out = |id: &str| {
+        draft(format!("io,{id}"), r::debug::IO_BREAKPOINT)
+            .program(&[Insn::Out { size: 1, port: PORT }, Insn::Nop])
+            .set(Field::CR4, cr4::PAE | cr4::DE)
+            .step(Step::WriteDr(0, PORT.into()))
+            .set(Field::DR7, ON_IO)
+            .intercept(DB)
+    };
+    let exits = |d: Draft, bits: u64| {
+        d.run().exits(DB).field(Field::RIP, BEHIND).field(Field::DR6, dr::DR6_ONES | bits)
+    };
+    vec![
+        exits(out("rf").set(Field::RFLAGS, flag::RF | flag::FIXED), dr::DR6_B0)
+            .field(Field::RFLAGS, flag::FIXED),
+        exits(out("shadow").set(Field::INT_STATE, int_state::SHADOW), dr::DR6_B0)
+            .field(Field::INT_STATE, 0),
+        exits(out("step").set(Field::RFLAGS, flag::TF | flag::FIXED), dr::DR6_B0 | dr::DR6_BS),
+        // Of the address, LEN leaves out the low bits: four ports.
+        exits(
+            out("low-bits")
+                .step(Step::WriteDr(0, u64::from(PORT) + 1))
+                .set(Field::DR7, ON_IO | 0xc_0000),
+            dr::DR6_B0,
+        ),
+    ]
+}
+
 /// Bits 3:0 of DR6: set for what is met, and clear for what is not (13.1.1.3).
 fn status() -> Vec<Draft> {
     const OTHER: u64 = 2 << 2;
@@ -298,6 +328,22 @@ fn status() -> Vec<Draft> {
                 .set(Field::DR7, ON_WRITE | OTHER | 1 << 20),
             3,
         ),
+        // Whatever a #DB is for, its handler can use the debug registers.
+        exits(
+            draft("dr7,detect-cleared", r::intercepts::EXCP_DB_DR7)
+                .program(&store)
+                .step(Step::WriteDr(0, WATCHED))
+                .set(Field::DR7, ON_WRITE | dr::DR7_GD),
+            dr::DR6_B0,
+        )
+        .field(Field::DR7, ON_WRITE),
+        draft("dr7,detect-cleared,taken", r::debug::TF_TRAP)
+            .program(&[Insn::Nop, Insn::Nop])
+            .set(Field::RFLAGS, flag::TF | flag::FIXED)
+            .set(Field::DR7, dr::DR7_ONES | dr::DR7_GD)
+            .run()
+            .takes(1, 0, world::L2_CODE + 1)
+            .field(Field::DR7, dr::DR7_ONES),
         // The second one alone, with the first met before.
         exits(
             draft("dr6,one-after-the-other", r::debug::DATA_BREAKPOINT)

@@ -8,4 +8,5 @@ mod mutants;
 pub(crate) mod pushed_cases;
 pub mod rules;
 pub(crate) mod trap_cases;
+pub(crate) mod walk_cases;
 pub(crate) mod written;

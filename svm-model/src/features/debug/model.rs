@@ -20,6 +20,10 @@ impl Machine<'_> {
         if alias && self.t.rule(debug::DE_ALIAS, self.r.cr4 & cr4::DE != 0) {
             return Err(self.ud());
         }
+        if self.r.cpl != 0 && self.r.dr7 & dr::DR7_GD != 0 {
+            // General detect is said to work at any privilege level; no order is.
+            return Err(Stop::Open);
+        }
         if self.t.rule(intercepts::DR_EXCEPTIONS_FIRST, self.r.cpl != 0) {
             return Err(self.gp(0));
         }

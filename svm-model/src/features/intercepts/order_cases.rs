@@ -93,9 +93,9 @@ impl Setting<'_> {
             Privilege | PrivilegeUd | Pce => mode == Mode::Virtual8086,
             Umip | Tsd | Iopl => outer,
             Ecx => !user,
-            VmcbAddress | Detect | InvpcidType | Gate => !user,
+            VmcbAddress | InvpcidType | Gate => !user,
             // With the CPL both apply, and neither is said to come first.
-            DebugAlias => !outer,
+            DebugAlias | Detect => !outer,
             Value => !user && (self.value() >> 32 == 0 || mode == Mode::Long),
             OperandCanonical | StackCanonical => !user && mode == Mode::Long,
             OperandPage | StackPage => !user && mode.paged() && !mode.narrow(),

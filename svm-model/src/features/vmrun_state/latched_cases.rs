@@ -40,7 +40,7 @@ pub(crate) fn cases(out: &mut Cases) {
     ];
     for (name, field, value, insn) in rows {
         for again in [false, true] {
-            let write = Insn::Store(world::VMCB + u64::from(field.offset()) & !7);
+            let write = Insn::Store(world::VMCB + (u64::from(field.offset()) & !7));
             let id = format!("read-once/{name},again={}", on(again));
             let place = 8 * (field.offset() % 8);
             let program = vec![Insn::Mov(0, value << place), write, insn.clone(), Insn::Nop];
