@@ -344,6 +344,15 @@ fn status() -> Vec<Draft> {
             .run()
             .takes(1, 0, world::L2_CODE + 1)
             .field(Field::DR7, dr::DR7_ONES),
+        // LEN of 4 bytes masks the low bits of the address.
+        exits(
+            met("low-bits")
+                .about(r::debug::LENGTH)
+                .step(Step::WriteDr(0, WATCHED + 0xb))
+                .set(Field::DR7, ON_WRITE | 0xc_0000)
+                .program(&[Insn::Store(WATCHED + 1), Insn::Nop]),
+            dr::DR6_B0,
+        ),
         // The second one alone, with the first met before.
         exits(
             draft("dr6,one-after-the-other", r::debug::DATA_BREAKPOINT)

@@ -61,7 +61,8 @@ fn walk(seed: u64, n: u64) -> Case {
     let draft = events(&mut r, draft);
     let draft = if r.rarely(2) { draft.intercept(exit::EXCP + 1) } else { draft };
     let draft = draft.run();
-    let draft = if r.rarely(2) { draft.run() } else { draft };
+    // From the start, since L1 has put the registers back.
+    let draft = if r.rarely(2) { draft.set(Field::RIP, world::L2_CODE).run() } else { draft };
     draft.stgi().step(Step::Window).case()
 }
 
