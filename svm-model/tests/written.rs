@@ -70,18 +70,6 @@ const UNNOTICED: &[(&str, usize, &str)] = &[
     ("latched/asid", 1, "it has no TLB"),
 ];
 
-/// Cases of which the model says something else than is written, by how their ids begin, and what it
-/// would have to know. There are to be none.
-const CONTRADICTED: &[(&str, usize, &str)] = &[
-    ("aborts/breakpoint-and-step", 1, "DR6 gets BS and B0 of one trap; 13.1 to be read again"),
-    ("breakpoints/l2,execution,gif=0", 1, "GIF and breakpoints (15.17, Table 15-10)"),
-    ("breakpoints/btf,", 9, "DEBUGCTL.BTF (13.1.6.2)"),
-    ("traps/hlt,btf", 1, "likewise"),
-    ("breakpoints/rf,int", 2, "RF that software interrupts push (3.1.6)"),
-    ("priority/rdpmc,", 10, "RDPMC's #GP comes before its intercept (Table 15-7)"),
-    ("priority/monitor,", 6, "the faults of MONITOR's operand"),
-];
-
 fn all() -> Vec<Written> {
     written::all().into_iter().chain(written::elsewhere()).collect()
 }

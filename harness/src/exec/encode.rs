@@ -1,11 +1,13 @@
 //! A case as the guest reads it.
 
+use std::collections::BTreeSet;
+
 use svm_model::case::{Case, Event, Insn, Step, encode, world};
-use svm_model::model;
 use svm_model::vmcb::Field;
 use svm_model::wire::{self, event, observe, op};
+use svm_model::{coverage, model};
 
-use crate::{Error, Kind, Result, catalogue};
+use crate::{Error, Kind, Result};
 
 /// A case's operations, with their length in front, and the most bytes of
 /// output that they can make.
@@ -21,10 +23,12 @@ pub fn case(case: &Case) -> Result<(Vec<u8>, usize)> {
     out.put(&program);
     case.program.iter().for_each(|insn| out.keep(insn));
     // L2's stores, pushes and table walks, wherever its tables lead.
-    for pa in model::footprint(case, &catalogue::assumed(case)).writes {
-        if check(pa, 8).is_ok() {
-            out.u8(op::KEEP_WORD).u64(pa);
-        }
+    // What the CPU offers is not known yet: those with most and least stand for it.
+    let platforms = coverage::platforms_for(case);
+    let writes: BTreeSet<u64> =
+        platforms.iter().flat_map(|p| model::footprint(case, p).writes).collect();
+    for pa in writes.into_iter().filter(|pa| check(*pa, 8).is_ok()) {
+        out.u8(op::KEEP_WORD).u64(pa);
     }
     if case.program.contains(&Insn::Vmsave) {
         out.keep_vmsave_targets(&case.program);
@@ -188,6 +192,7 @@ mod tests {
     use svm_model::wire::Reader;
 
     use super::*;
+    use crate::catalogue;
 
     /// Reads one operation as the guest does; `None` where it makes no sense.
     fn operation(ops: &mut Reader<'_>) -> Option<()> {

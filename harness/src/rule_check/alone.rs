@@ -36,6 +36,9 @@ pub fn confirm(
         if differs(executor, &[&cases[place]])? {
             judged.findings.push(finding);
         } else {
+            if let Some(rule) = finding.blame.rule {
+                judged.tallies[rule.index()].broken -= 1;
+            }
             behind.push(Behind { case: place, before: before(executor, cases, place)? });
         }
     }

@@ -15,7 +15,7 @@ fn side(executor: &mut dyn crate::exec::Executor) -> Side {
 
 #[test]
 fn agreement_is_said_in_words_and_in_few_lines() {
-    let said = text::brief(&side(&mut Model), &|_| None);
+    let said = text::brief(&side(&mut Model), &[], &|_| None);
     assert!(said.contains("\nAGREES with the model in every case\n"), "{said}");
     assert!(said.starts_with("model: 300 cases ran") && said.lines().count() <= 5, "{said}");
     assert!(said.lines().all(|l| l.chars().count() <= 100), "{said}");

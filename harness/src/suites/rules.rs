@@ -24,7 +24,7 @@ use crate::host::cache;
 use crate::host::error::Context;
 use crate::qemu::Qemu;
 use crate::rule_check::judge::{Judged, judge, tally};
-use crate::rule_check::{Side, group, text};
+use crate::rule_check::{Side, alone, group, text};
 use crate::suites::{
     Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
 };
@@ -125,9 +125,10 @@ impl Suite for Rules {
         let machine = Machine::new(work.qemu, self.guest.clone());
         let mut executor = Booted::new(Machine { limit: self.limit, ..machine });
         let all: Vec<&Case> = self.cases.iter().collect();
-        let judged = judge(&mut executor, &all)?;
+        let mut judged = judge(&mut executor, &all)?;
+        let behind = alone::confirm(&mut executor, &mut judged, &self.cases)?;
         let groups = group(&judged, &self.cases);
-        let side = Side { name: work.qemu.build.name.clone(), judged, groups, behind: Vec::new() };
+        let side = Side { name: work.qemu.build.name.clone(), judged, groups, behind };
         if let Some(dir) = work.log.parent() {
             std::fs::create_dir_all(dir)
                 .doing(Kind::Harness, || format!("creating {}", dir.display()))?;
