@@ -153,6 +153,9 @@ impl Machine<'_> {
         let double = event.contributory() && second.contributory()
             || event.page() && (second.contributory() || second.page());
         if self.t.rule(event_injection::DOUBLE_FAULT, double) {
+            if let Some(address) = second.address {
+                self.r.cr2 = address;
+            }
             let double = Event::coded(8, 0);
             self.set_delivering(None);
             self.intercept_exception(&double)?;
@@ -194,6 +197,7 @@ impl Machine<'_> {
                 return Err(Stop::Open);
             }
             self.leaves(debug::ICEBP_DB, Scene::Here)?;
+            self.r.dr7 &= !dr::DR7_GD;
         }
         if event.vector == 1 && event.kind == Kind::Exception {
             self.debug_status(event.dr6);

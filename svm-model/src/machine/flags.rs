@@ -96,6 +96,7 @@ impl Machine<'_> {
             self.r.ss.selector = 0;
             return Err(Stop::Open);
         }
+        self.r.ss = Segment { selector: world::L2_DS, attrib: 0xc93, limit: u32::MAX, base: 0 };
         self.next_rip = rip;
         self.branched = true;
         Ok(())

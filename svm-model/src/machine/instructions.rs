@@ -47,7 +47,7 @@ impl Machine<'_> {
             Insn::Monitor => {
                 self.offered(CpuFeature::Monitor)?;
                 self.monitor_user()?;
-                if self.operand(1)? != 0 {
+                if self.operand(1)? as u32 != 0 {
                     return Err(self.gp(0));
                 }
                 if self.t.does(intercepts::MONITOR_MEMORY_FIRST) {
@@ -62,7 +62,7 @@ impl Machine<'_> {
             Insn::Rdpru => {
                 self.offered(CpuFeature::Rdpru)?;
                 self.intercept(&table::RDPRU)?;
-                if self.operand(1)? != 0 {
+                if self.operand(1)? as u32 != 0 {
                     return Err(Stop::Open);
                 }
                 self.open_flags = true;
@@ -112,7 +112,7 @@ impl Machine<'_> {
     fn mwait(&mut self) -> Flow {
         self.offered(CpuFeature::Monitor)?;
         self.monitor_user()?;
-        if self.operand(1)? != 0 {
+        if self.operand(1)? as u32 != 0 {
             return Err(self.gp(0));
         }
         let armed = self.armed && self.wants(intercept::MWAIT_ARMED);

@@ -344,6 +344,12 @@ fn status() -> Vec<Draft> {
             .run()
             .takes(1, 0, world::L2_CODE + 1)
             .field(Field::DR7, dr::DR7_ONES),
+        draft("dr7,detect-cleared,int1", r::debug::ICEBP_DB)
+            .program(&[Insn::Icebp])
+            .set(Field::DR7, dr::DR7_ONES | dr::DR7_GD)
+            .run()
+            .takes(1, 0, world::L2_CODE + 1)
+            .field(Field::DR7, dr::DR7_ONES),
         draft("dr7,detect-cleared,injected", r::event_injection::DELIVERED)
             .program(&[Insn::Nop])
             .set(Field::EVENTINJ, event::V | event::EXCEPTION | 1)

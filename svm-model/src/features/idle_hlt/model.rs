@@ -20,8 +20,8 @@ impl Machine<'_> {
         self.r.shadow = false;
         let masked = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
         let masked = self.t.rule(vgif::VGIF_BLOCKS_VIRQ, masked);
-        let wakes =
-            !masked && self.virtual_interrupt_ready() || self.physical_interrupt_ready().is_some();
+        let wakes = self.gif && !masked && self.virtual_interrupt_ready()
+            || self.physical_interrupt_ready().is_some();
         if wakes && self.t.does(virq::HLT_WAKES) {
             return Ok(());
         }
