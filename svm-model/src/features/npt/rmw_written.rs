@@ -36,12 +36,15 @@ const STORE: [(&str, &[u8]); 16] = [
 ];
 
 /// Instructions that only load it.
-const LOAD: [(&str, &[u8]); 5] = [
+const LOAD: [(&str, &[u8]); 8] = [
     ("cmp", &[0x48, 0x39, 0x03]),
     ("test", &[0x48, 0x85, 0x03]),
     ("add-from", &[0x48, 0x03, 0x03]),
     ("bt", &[0x48, 0x0f, 0xba, 0x23, 0x03]),
     ("imul", &[0x48, 0x0f, 0xaf, 0x03]),
+    ("fldenv", &[0xd9, 0x23]),
+    ("frstor", &[0xdd, 0x23]),
+    ("fldcw", &[0xd9, 0x2b]),
 ];
 
 pub(crate) fn cases() -> Vec<Draft> {
