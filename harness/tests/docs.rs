@@ -126,6 +126,15 @@ fn a_path_that_is_not_there_is_found() {
 }
 
 #[test]
+fn what_runs_only_when_it_is_named_is_what_is_said() {
+    let names: Vec<String> =
+        harness::suites::ON_REQUEST.iter().map(|name| format!("`{name}`")).collect();
+    let (last, rest) = names.split_last().expect("some suites");
+    let wanted = format!("runs every suite but {} and {last} on both", rest.join(", "));
+    assert!(read("docs/test-svm.md").contains(&wanted), "docs/test-svm.md does not say: {wanted}");
+}
+
+#[test]
 fn the_map_fits_two_screens() {
     let text = read("docs/ARCHITECTURE.md");
     assert!(text.lines().count() <= 100, "{} lines", text.lines().count());

@@ -36,12 +36,16 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
 ];
 
-/// Suites that run only when `--suite` names them: `rules` holds each of 12,000
-/// generated cases against the model, and the units of kvm-unit-tests that are
+/// Suites that run only when `--suite` names them: `rules` holds each
+/// generated case against the model, and the units of kvm-unit-tests that are
 /// not about SVM only show that the series leaves the rest alone; `xen` and
 /// `linux-kvm` boot hypervisors from packages that they fetch. All take minutes.
-pub const ON_REQUEST: &[&str] =
-    &[crate::suites::rules::NAME, crate::suites::kvm_unit_tests::OTHERS, crate::suites::xen::NAME];
+pub const ON_REQUEST: &[&str] = &[
+    crate::suites::rules::NAME,
+    crate::suites::kvm_unit_tests::OTHERS,
+    crate::suites::xen::NAME,
+    crate::suites::xen::kvm::NAME,
+];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
 pub const WHOLE: &str = "whole";
