@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::Report;
 use super::matrix::{self, Fixed};
-use super::text::{Limit, conclusion, flips, plural, unexpected, wavering};
+use super::text::{Limit, builds, conclusion, flips, plural, unexpected, wavering};
 use super::wrap::wrapped;
-use super::{Part, Report};
 use crate::record::diff::{Basis, Change};
 use crate::record::results::ResultSet;
 
@@ -31,15 +31,7 @@ pub fn brief(report: &Report) -> String {
 
 /// Builds a line each, suites together.
 pub(super) fn heading(out: &mut String, report: &Report) {
-    let mut builds: Vec<&str> = Vec::new();
-    for Part { set, .. } in &report.parts {
-        if !builds.contains(&set.build.name.as_str()) {
-            builds.push(&set.build.name);
-            let series =
-                set.build.series.as_ref().map_or(String::new(), |s| format!(", series of {s}"));
-            let _ = writeln!(out, "{:<16} QEMU {}{series}", set.build.name, set.build.qemu);
-        }
-    }
+    builds(out, report);
     let suites = suites(report.parts.iter().map(|p| &p.set));
     if !suites.is_empty() {
         out.push_str(&wrapped(&suites.join(", "), "suites           "));
@@ -126,7 +118,8 @@ fn verdict(report: &Report) -> String {
         }
         let recorded = report.comparisons.iter().filter(|c| c.basis == Basis::Recorded);
         let mut recorded = recorded.peekable();
-        if recorded.peek().is_some() && recorded.all(|c| c.flips.is_empty()) {
+        let all = report.unrecorded.is_empty() && recorded.peek().is_some();
+        if all && recorded.all(|c| c.flips.is_empty()) {
             words += "; all is as recorded";
         }
     }

@@ -34,9 +34,9 @@ pub fn text(report: &Report) -> String {
     out
 }
 
-pub(super) fn heading(out: &mut String, report: &Report) {
+/// Which builds there are, a line each; how many.
+pub(super) fn builds(out: &mut String, report: &Report) -> usize {
     let mut builds: Vec<&str> = Vec::new();
-    let mut suites: Vec<(&SuiteIdentity, Vec<&str>)> = Vec::new();
     for Part { set, .. } in &report.parts {
         if !builds.contains(&set.build.name.as_str()) {
             builds.push(&set.build.name);
@@ -45,6 +45,12 @@ pub(super) fn heading(out: &mut String, report: &Report) {
             let _ = writeln!(out, "{:<16} QEMU {}{series}", set.build.name, set.build.qemu);
         }
     }
+    builds.len()
+}
+
+pub(super) fn heading(out: &mut String, report: &Report) {
+    let mut suites: Vec<(&SuiteIdentity, Vec<&str>)> = Vec::new();
+    let builds = builds(out, report);
     for Part { set, .. } in &report.parts {
         let build = set.build.name.as_str();
         match suites.iter_mut().find(|(suite, _)| **suite == set.suite) {
@@ -60,7 +66,7 @@ pub(super) fn heading(out: &mut String, report: &Report) {
         let _ = write!(out, "{:<16} {}: {tests} runs", suite.name, suite.version);
         let _ = write!(out, " in {configs} configuration{}", plural(configs));
         // What was measured with another suite, or not at all, is not compared unawares.
-        let part = on.len() < builds.len();
+        let part = on.len() < builds;
         let _ = writeln!(
             out,
             "{}",
