@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{judge, measure, opened, planned};
+use super::{judge, machine, measure, opened, planned};
 use crate::host::cache;
 use crate::host::hash;
 use crate::linux::{Parts, initramfs, kernel};
@@ -50,31 +50,10 @@ fn obtain(env: &Env, options: &Options) -> Result<LinuxKvm> {
 /// QEMU's arguments without paths. As for every Linux guest of ours, a busy host must
 /// not make L1 distrust its clocks.
 fn arguments(cpu: &str, processors: u32) -> Vec<String> {
-    let processors = processors.to_string();
     let words = format!(
         "console=ttyS0 panic=-1 nokaslr tsc=reliable no_timer_check role=beside rounds={ROUNDS}"
     );
-    [
-        "-nodefaults",
-        "-no-user-config",
-        "-no-reboot",
-        "-display",
-        "none",
-        "-machine",
-        "pc,accel=tcg",
-        "-cpu",
-        cpu,
-        "-smp",
-        &processors,
-        "-m",
-        "1G",
-        "-serial",
-        "stdio",
-        "-append",
-        &words,
-    ]
-    .map(String::from)
-    .to_vec()
+    machine::board(cpu, processors, "1G", &words)
 }
 
 /// L1's initramfs: KVM's modules, and what L2 boots.

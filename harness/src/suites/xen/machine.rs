@@ -122,8 +122,15 @@ fn plain(path: PathBuf) -> Result<PathBuf> {
 /// What is the same on every machine: Xen scrubs no memory, which takes long, and
 /// prints to the serial port; `panic` ends QEMU (`-no-reboot`).
 pub(super) fn arguments(cpu: &str, processors: u32) -> Vec<String> {
+    let words = "dom0_mem=1536M,max:1536M com1=115200 console=com1 bootscrub=0";
+    board(cpu, processors, "4G", words)
+}
+
+/// A machine without devices but for the serial port, on QEMU's standard output, that is told
+/// `words`.
+pub(super) fn board(cpu: &str, processors: u32, memory: &str, words: &str) -> Vec<String> {
     let processors = processors.to_string();
-    let words = [
+    let args = [
         "-nodefaults",
         "-no-user-config",
         "-no-reboot",
@@ -136,13 +143,13 @@ pub(super) fn arguments(cpu: &str, processors: u32) -> Vec<String> {
         "-smp",
         &processors,
         "-m",
-        "4G",
+        memory,
         "-serial",
         "stdio",
         "-append",
-        "dom0_mem=1536M,max:1536M com1=115200 console=com1 bootscrub=0",
+        words,
     ];
-    words.map(String::from).to_vec()
+    args.map(String::from).to_vec()
 }
 
 /// The first domain's initramfs.
