@@ -46,3 +46,13 @@ fn no_case_is_open_before_anything_is_seen() {
     }
     assert!(open.is_empty(), "{} cases tell nothing:\n{}", open.len(), open.join("\n"));
 }
+
+#[test]
+fn a_case_that_follows_from_a_seed_is_found_by_its_id() {
+    for family in cases::FAMILIES.iter().filter(|f| f.is_random()) {
+        let first = family.cases(7).into_iter().next().expect("a family has a case");
+        assert_eq!(cases::of_seed(&first.id).as_ref(), Some(&first), "{}", family.name);
+    }
+    assert_eq!(cases::of_seed("random/0x7-x"), None);
+    assert_eq!(cases::of_seed("npt/0x7-1"), None);
+}

@@ -235,6 +235,11 @@ fn again(r: &mut Random, case: &mut Case) {
     }
 }
 
+/// The `n`th crossed case of a seed.
+pub(super) fn walk(seed: u64, n: u64) -> Case {
+    Pool::default().case(seed, n)
+}
+
 pub(crate) fn cases(out: &mut Cases, seed: u64, count: usize) {
     if count > 0 {
         out.extend(Pool::default().cases(seed, count));

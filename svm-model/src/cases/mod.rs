@@ -17,6 +17,7 @@ use core::hash::{Hash, Hasher};
 
 use crate::case::Case;
 use crate::features;
+use crate::features::debug::walk_cases;
 
 /// A family: its name, which its cases' ids begin with, and what makes it.
 pub struct Family {
@@ -24,6 +25,8 @@ pub struct Family {
     pub name: &'static str,
     /// Makes the cases; only random families look at the seed and the number of walks.
     build: fn(&mut Cases, u64, usize),
+    /// Makes the case of a seed and a number, where its cases follow from a seed.
+    walk: Option<fn(u64, u64) -> Case>,
 }
 
 /// What a family's cases are collected in.
@@ -36,10 +39,14 @@ macro_rules! families {
     ($($name:literal = $feature:ident::$module:ident;)*) => {
         /// Every family.
         pub const FAMILIES: &[Family] = &[
-            $(Family { name: $name, build: |out, _, _| features::$feature::$module::cases(out) },)*
-            Family { name: "debug-walk", build: features::debug::walk_cases::cases },
-            Family { name: "random", build: random::cases },
-            Family { name: "crossed", build: crossed::cases },
+            $(Family {
+                name: $name,
+                build: |out, _, _| features::$feature::$module::cases(out),
+                walk: None,
+            },)*
+            Family { name: "debug-walk", build: walk_cases::cases, walk: Some(walk_cases::walk) },
+            Family { name: "random", build: random::cases, walk: Some(random::walk) },
+            Family { name: "crossed", build: crossed::cases, walk: Some(crossed::walk) },
         ];
     };
 }
@@ -82,7 +89,7 @@ families! {
 impl Family {
     /// Whether its cases follow from a seed.
     pub fn is_random(&self) -> bool {
-        matches!(self.name, "random" | "crossed")
+        self.walk.is_some()
     }
 
     /// The family's cases.
@@ -114,16 +121,12 @@ fn distinct(mut cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
-/// The random or crossed case of that id, whatever its seed.
+/// The case of that id of a family that follows from a seed, whatever the seed.
 pub fn of_seed(id: &str) -> Option<Case> {
     let (family, rest) = id.split_once('/')?;
     let (seed, number) = rest.strip_prefix("0x")?.split_once('-')?;
-    let (seed, number) = (u64::from_str_radix(seed, 16).ok()?, number.parse().ok()?);
-    let case = match family {
-        "random" => random::walk(seed, number),
-        "crossed" => crossed::Pool::default().case(seed, number),
-        _ => return None,
-    };
+    let walk = FAMILIES.iter().find(|f| f.name == family)?.walk?;
+    let case = walk(u64::from_str_radix(seed, 16).ok()?, number.parse().ok()?);
     (case.id == id).then_some(case)
 }
 

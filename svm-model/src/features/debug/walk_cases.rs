@@ -22,7 +22,7 @@ pub(crate) fn cases(out: &mut Cases, seed: u64, count: usize) {
 }
 
 /// The `n`th walk of a seed.
-fn walk(seed: u64, n: u64) -> Case {
+pub(crate) fn walk(seed: u64, n: u64) -> Case {
     let mut r = Random::new(!seed ^ n.wrapping_mul(0x9e6c_63d0_876a_68de));
     let program: Vec<Insn> = (0..2 + r.below(5)).map(|_| insn(&mut r)).collect();
     let mut draft = Draft::new(Debug, format!("debug-walk/{seed:#x}-{n}")).program(&program);
