@@ -36,6 +36,7 @@ pub mod bench;
 pub mod bisect;
 pub mod catalogue;
 pub mod ci;
+pub mod coverage;
 pub mod exec;
 pub mod host;
 pub mod linux;

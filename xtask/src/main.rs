@@ -15,6 +15,7 @@ mod ci;
 mod ci_config;
 mod confine;
 mod conform;
+mod coverage;
 mod doctor;
 mod executor;
 mod layout;
@@ -80,6 +81,7 @@ enum Command {
     Case(case::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
+    Coverage(coverage::Args),
     Rules(rules::Args),
     Mutate(mutate::Args),
     Bench(Box<bench::Args>),
@@ -120,6 +122,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Case(args) => case::run(env, &args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
+        Command::Coverage(args) => coverage::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
         Command::Mutate(args) => mutate::run(env, &args),
         Command::Bench(args) => bench::run(env, &args),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use harness::Env;
 use harness::row::Lab;
+use harness::suites::select::Selection;
 use harness::suites::{Absent, Options};
+use harness::test_svm::Request;
 
 /// How suites are found and run.
 #[derive(clap::Args)]
@@ -28,7 +30,30 @@ pub(crate) struct SuiteArgs {
 impl SuiteArgs {
     /// A bench with these suites.
     pub(crate) fn lab<'a>(&self, env: &'a Env) -> Lab<'a> {
-        let options = Options {
+        Lab::new(env, self.options(env), self.jobs())
+    }
+
+    /// One run of the selected tests, on a QEMU that is still to be named.
+    pub(crate) fn request(&self, env: &Env, selection: Selection) -> Request {
+        Request {
+            qemus: Vec::new(),
+            options: self.options(env),
+            selection,
+            jobs: self.jobs(),
+            fresh: false,
+            repeat: 1,
+            shard: None,
+            record: false,
+            command: String::new(),
+        }
+    }
+
+    fn jobs(&self) -> usize {
+        self.jobs.map_or_else(harness::run::cores, usize::from)
+    }
+
+    fn options(&self, env: &Env) -> Options {
+        Options {
             kvm_unit_tests: self.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
             cache: Some(env.cache.root().to_path_buf()),
@@ -36,8 +61,7 @@ impl SuiteArgs {
             timeout: self.timeout.map(|s| Duration::from_secs(s.into())),
             units: Vec::new(),
             stock: None,
-        };
-        Lab::new(env, options, self.jobs.map_or_else(harness::run::cores, usize::from))
+        }
     }
 }
 

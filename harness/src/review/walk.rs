@@ -15,7 +15,7 @@ use crate::qemu::Qemu;
 use crate::qemu::build::patch::Patch;
 use crate::record::diff::{Change, Flip};
 use crate::record::results::{ResultSet, Row};
-use crate::row::{Bench, Measured, Point, Step, flips, only, rows};
+use crate::row::{Bench, Measured, Point, Step, flips, only, rows, touched};
 use crate::series::claim;
 use crate::suites::TestId;
 use crate::suites::conformance::NAME;
@@ -65,7 +65,7 @@ fn lines(bench: &mut dyn Bench, request: &Request, tip: &Point, review: &mut Rev
     if let Some(lines) = bench.lines(tip, &request.selection, executed::FOLDER)? {
         let after: Vec<Patch> =
             tip.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
-        let changed = executed::changed(&tip.spec.source, &request.before, &after)?;
+        let changed = touched(&tip.spec.source, &request.before, &after, executed::FOLDER)?;
         review.executed = Some(executed::executed(&changed, &lines));
     }
     Ok(())

@@ -9,6 +9,7 @@ mod flips;
 mod lab;
 pub mod mails;
 pub mod range;
+mod touched;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -28,6 +29,7 @@ use crate::{Env, Error, Kind, Result, Verdict};
 
 pub use flips::{Measured, changed, flips, only, unsteady};
 pub use lab::Lab;
+pub use touched::touched;
 
 /// One QEMU of a row.
 #[derive(Clone, Debug)]

@@ -22,6 +22,20 @@ use crate::{Env, Error, Kind, Result};
 /// By file, as named in QEMU's tree: by line that has code, whether it ran.
 pub type Lines = BTreeMap<String, BTreeMap<u32, bool>>;
 
+/// The same, with all that is known of each line.
+pub type Counts = BTreeMap<String, BTreeMap<u32, Count>>;
+
+/// What became of a line that has code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// The function that it is in.
+    pub function: String,
+    /// Whether it ran.
+    pub ran: bool,
+    /// For each way on from it, where there is more than one: whether it was taken.
+    pub branches: Vec<bool>,
+}
+
 /// A QEMU with counters. Its tree is held as long as this lives, since the
 /// counters are beside the objects.
 #[derive(Debug)]
@@ -45,6 +59,15 @@ struct File {
 #[derive(Deserialize)]
 struct Line {
     line_number: u32,
+    count: u64,
+    #[serde(default)]
+    function_name: String,
+    #[serde(default)]
+    branches: Vec<Branch>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
     count: u64,
 }
 
@@ -82,17 +105,27 @@ impl Counted {
     /// # Errors
     /// Harness, when gcov cannot be understood.
     pub fn lines(&self, folder: &str) -> Result<Lines> {
-        let mut lines = Lines::new();
+        let ran = |lines: BTreeMap<u32, Count>| lines.into_iter().map(|(n, c)| (n, c.ran));
+        let counts = self.counts(folder)?;
+        Ok(counts.into_iter().map(|(file, lines)| (file, ran(lines).collect())).collect())
+    }
+
+    /// The same, with functions and branches.
+    ///
+    /// # Errors
+    /// As [`Counted::lines`].
+    pub fn counts(&self, folder: &str) -> Result<Counts> {
+        let mut counts = Counts::new();
         for counter in self.counters(&folder.replace('/', "_"))? {
             let mut c = self.tree.command(Path::new("gcov"))?;
             let counter = counter.strip_prefix(self.tree.build()).unwrap_or(&counter);
-            c.args(["--json-format", "--stdout"]).arg(counter);
+            c.args(["--json-format", "--branch-probabilities", "--stdout"]).arg(counter);
             let text = process::stdout(Kind::Harness, &mut c)?;
-            read(&text, folder, &mut lines).doing(Kind::Harness, || {
+            read(&text, folder, &mut counts).doing(Kind::Harness, || {
                 format!("reading what gcov says of {}", counter.display())
             })?;
         }
-        Ok(lines)
+        Ok(counts)
     }
 
     /// What the binary needs of its tree to run in a sandbox, if it was built in one.
@@ -126,19 +159,33 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Adds one of gcov's answers. A line that ran in any object ran.
-fn read(text: &str, folder: &str, lines: &mut Lines) -> serde_json::Result<()> {
+fn read(text: &str, folder: &str, counts: &mut Counts) -> serde_json::Result<()> {
     let begins = format!("{folder}/");
     for document in serde_json::Deserializer::from_str(text).into_iter::<Document>() {
         for file in document?.files {
             // Names are from the build folder: `../src/target/i386/...`.
             let Some(at) = file.file.find(&begins) else { continue };
-            let known = lines.entry(file.file[at..].to_owned()).or_default();
+            let known = counts.entry(file.file[at..].to_owned()).or_default();
             for line in file.lines {
-                *known.entry(line.line_number).or_default() |= line.count > 0;
+                known.entry(line.line_number).or_default().add(line);
             }
         }
     }
     Ok(())
+}
+
+impl Count {
+    fn add(&mut self, line: Line) {
+        self.ran |= line.count > 0;
+        if self.function.is_empty() {
+            self.function = line.function_name;
+        }
+        // A line that is inlined twice has its branches twice: the longest list counts.
+        self.branches.resize(self.branches.len().max(line.branches.len()), false);
+        for (taken, branch) in self.branches.iter_mut().zip(&line.branches) {
+            *taken |= branch.count > 0;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -148,14 +195,19 @@ mod tests {
     #[test]
     fn a_line_that_ran_in_any_object_ran_and_other_folders_are_left_out() {
         let one = r#"{"files": [{"file": "../src/target/i386/a.c.inc", "lines":
-            [{"line_number": 1, "count": 0}, {"line_number": 2, "count": 0}]},
+            [{"line_number": 1, "count": 0, "function_name": "f", "branches":
+              [{"count": 0, "fallthrough": true, "throw": false}, {"count": 0}]},
+             {"line_number": 2, "count": 0}]},
             {"file": "/usr/include/x.h", "lines": [{"line_number": 1, "count": 7}]}]}"#;
-        let two =
-            one.replace("\"line_number\": 2, \"count\": 0", "\"line_number\": 2, \"count\": 3");
-        let mut lines = Lines::new();
-        read(&format!("{one}\n{two}\n{one}"), "target/i386", &mut lines).unwrap();
-        let of: Vec<_> = lines["target/i386/a.c.inc"].iter().map(|(n, ran)| (*n, *ran)).collect();
-        assert_eq!((lines.len(), of), (1, vec![(1, false), (2, true)]));
-        assert!(read("{\"files\": 1}", "x", &mut lines).is_err());
+        let two = one
+            .replace("\"line_number\": 2, \"count\": 0", "\"line_number\": 2, \"count\": 3")
+            .replace("{\"count\": 0}]", "{\"count\": 9}]");
+        let mut counts = Counts::new();
+        read(&format!("{one}\n{two}\n{one}"), "target/i386", &mut counts).unwrap();
+        let first = Count { function: "f".into(), ran: false, branches: vec![false, true] };
+        let second = Count { ran: true, ..Count::default() };
+        assert_eq!(counts.len(), 1);
+        assert_eq!(counts["target/i386/a.c.inc"], BTreeMap::from([(1, first), (2, second)]));
+        assert!(read("{\"files\": 1}", "x", &mut counts).is_err());
     }
 }
