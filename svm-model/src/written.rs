@@ -67,6 +67,7 @@ const FAMILIES: &[Family] = &[
     caches::cases,
     ferr::cases,
     xstate::undefined::cases,
+    debug::stream_written::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

@@ -108,7 +108,7 @@ impl Machine<'_> {
                         self.r.shadow = false;
                     }
                     // When an event that BTF steps traps, in or in front of its handler, is not described.
-                    return if by_branch { Err(Stop::Open) } else { self.delivered() };
+                    return if by_branch { Err(Stop::Open) } else { self.delivered(&event) };
                 }
                 // Whether what a delivery met is lost with it is open.
                 Err(Stop::Raise(_)) if self.hits != 0 => return Err(Stop::Open),
@@ -125,14 +125,32 @@ impl Machine<'_> {
     }
 
     /// The trap for what was met of breakpoints, in front of the handler.
-    fn delivered(&mut self) -> Flow {
-        match core::mem::take(&mut self.hits) {
-            0 => Ok(()),
-            bits => {
-                self.budget = self.budget.checked_sub(1).ok_or(Stop::Open)?;
-                self.deliver(Event::debug(bits))
+    fn delivered(&mut self, event: &Event) -> Flow {
+        let mut bits = core::mem::take(&mut self.hits);
+        if event.vector == 1 && matches!(event.kind, Kind::Exception | Kind::Icebp) {
+            if bits != 0 && self.t.does(debug::STREAM) {
+                bits = self.waits_in_stream(bits)?;
             }
+        } else {
+            bits |= core::mem::take(&mut self.deferred_hits);
         }
+        if bits == 0 {
+            return Ok(());
+        }
+        self.budget = self.budget.checked_sub(1).ok_or(Stop::Open)?;
+        self.deliver(Event::debug(bits))
+    }
+
+    /// A #DB has met breakpoints: what is pending comes first. What is left to report then.
+    fn waits_in_stream(&mut self, bits: u64) -> Flow<u64> {
+        // Whether DR6 shows a trap that an exit has forestalled is not described.
+        let open = core::mem::replace(&mut self.open_dr6, true);
+        self.deferred_hits = bits;
+        let taken = self.boundary();
+        let left = core::mem::take(&mut self.deferred_hits);
+        taken?;
+        self.open_dr6 = open;
+        Ok(left)
     }
 
     /// The event that a second fault during delivery makes (vol. 2, 8.2.9).

@@ -88,6 +88,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) next_rip: u64,
     /// Bits of DR6 for what the instruction that executes has met of breakpoints.
     pub(crate) hits: u64,
+    /// The same, for what waits behind the interrupts that a stream of #DB lets in.
+    pub(crate) deferred_hits: u64,
     /// The instruction that executes has transferred control.
     pub(crate) branched: bool,
     /// The breakpoints' bits of DR6 are open.
@@ -139,6 +141,7 @@ impl<'a> Machine<'a> {
             l1_rflags: world::L1_RFLAGS,
             next_rip: 0,
             hits: 0,
+            deferred_hits: 0,
             branched: false,
             open_dr6: false,
             sti: false,

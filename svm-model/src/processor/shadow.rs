@@ -76,7 +76,7 @@ fn held() -> Vec<Draft> {
             .field(Field::DR6, B0),
         // It is L2's, and goes with it.
         behind("mov-ss,exit", MOV_SS, &[]).run().ends(),
-        // Breakpoints on the next instruction are faults; AMD's processors do not hold them.
+        // Breakpoints on the next instruction are faults, which nothing says that it holds.
         code(behind("mov-ss,breakpoint", MOV_SS, &nops))
             .intercept(DB)
             .run()

@@ -284,6 +284,12 @@ fn io() -> Vec<Draft> {
                 .set(Field::DR7, ON_IO | 0xc_0000),
             dr::DR6_B0,
         ),
+        out("no-extensions")
+            .about(r::debug::IO_NEEDS_DE)
+            .set(Field::CR4, cr4::PAE)
+            .run()
+            .ends()
+            .field(Field::DR6, dr::DR6_ONES),
     ]
 }
 

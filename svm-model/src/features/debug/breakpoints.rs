@@ -33,7 +33,8 @@ impl Machine<'_> {
         let (condition, defined) = match control & 3 {
             0 => (Condition::Execution, bytes == 1),
             1 => (Condition::Write, bytes < 8 || self.r.long_mode()),
-            2 => (Condition::Io, bytes < 8 && self.r.cr4 & cr4::DE != 0),
+            // Of what it waits for with DE clear nothing is said but that it is no port.
+            2 => (Condition::Io, bytes < 8),
             _ => (Condition::Access, bytes < 8 || self.r.long_mode()),
         };
         let breakpoint = Breakpoint { condition, at: self.r.dr[n], bytes };
@@ -100,6 +101,8 @@ impl Machine<'_> {
     /// A port is read or written, likewise.
     pub(crate) fn watch_port(&mut self, port: u16, bytes: u8) -> Flow {
         let met = self.met(&[Condition::Io], port.into(), bytes.into())?;
+        let extensions = self.r.cr4 & cr4::DE != 0;
+        let met = if met != 0 && self.t.rule(debug::IO_NEEDS_DE, !extensions) { 0 } else { met };
         let met = self.kept(met);
         if self.r.dr7 & 0xff != 0 && self.t.rule(debug::IO_BREAKPOINT, met != 0) {
             self.hits |= met;

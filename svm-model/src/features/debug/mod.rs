@@ -7,6 +7,7 @@ pub(crate) mod model;
 mod mutants;
 pub(crate) mod pushed_cases;
 pub mod rules;
+pub(crate) mod stream_written;
 pub(crate) mod trap_cases;
 pub(crate) mod walk_cases;
 pub(crate) mod written;

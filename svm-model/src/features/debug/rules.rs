@@ -18,6 +18,9 @@ rules! { Debug;
     LENGTH = "debug.breakpoint-length", "vol. 2, 13.1.2", one, "A breakpoint watches as many bytes as LEN says, from the address on that DRn has without its low bits.",
         broken = Is(0);
     IO_BREAKPOINT = "debug.io-breakpoint", "vol. 2, 13.1.3.3", two, "An IN or OUT of a port that an enabled I/O breakpoint watches raises #DB behind the instruction.";
+    IO_NEEDS_DE = "debug.io-breakpoint-de", "vol. 2, 3.1.3", two, "With CR4.DE clear an I/O breakpoint is not met.";
+    STREAM = "debug.stream", "vol. 2, 13.1.4", one, "Where the delivery of a #DB meets a data breakpoint, what is pending is taken before the #DB for that.",
+        silent("the advisory XSA-156, and what 13.1.4 says of a single step", "an interrupt comes in front of the first instruction of a #DB handler; were the next #DB always first, nothing would end such a stream but an intercept, which processors have been seen to need, and which the advisory calls no architecture");
     DR6_UPDATED = "debug.dr6-updated", "vol. 2, 13.1.1.3", one, "A breakpoint or general detect sets the bits of the breakpoints that are met, and clears those of the others.",
         broken = Is(u64::MAX);
     BTF = "debug.btf", "vol. 2, 13.1.6.2", two, "With DebugCtl.BTF set, TF traps behind an instruction only if that has transferred control.";

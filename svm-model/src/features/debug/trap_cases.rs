@@ -6,7 +6,7 @@ use alloc::vec;
 use crate::Feature::Debug;
 use crate::arch::{cr4, debugctl, dr, flag, int_ctl, msr};
 use crate::case::draft::{Draft, on};
-use crate::case::{Insn, Step, world};
+use crate::case::{Event, Insn, Step, world};
 use crate::cases::Cases;
 use crate::vmcb::{Field, exit};
 
@@ -34,6 +34,7 @@ pub(crate) const fn enabled(n: u8, condition: u64, length: u64) -> u64 {
 pub(crate) fn cases(out: &mut Cases) {
     data(out);
     operands(out);
+    streams(out);
     ports(out);
     status(out);
     in_turn(out);
@@ -132,6 +133,28 @@ fn operands(out: &mut Cases) {
     }
 }
 
+/// A #DB that is met by what the one before has pushed, and an interrupt that waits for STI: the
+/// gate of #DB leaves IF as it is, or clears it.
+fn streams(out: &mut Cases) {
+    let gate = world::L2_IDT + 16;
+    for frames in 1..4u64 {
+        for trap in [false, true] {
+            for misc1 in [0, 1] {
+                let id = format!("stream,frames={frames},trap={},exit={misc1}", on(trap));
+                let case = draft(id).program(&[Insn::Sti, Insn::Nop, Insn::Nop]).clgi();
+                let case = (1..=frames).fold(case.raise(Event::Intr(0x61)), |case, n| {
+                    case.step(Step::WriteDr(n as u8, world::L2_STACK + 40 - 48 * n))
+                });
+                let dr7 = (1..=frames).fold(0, |dr7, n| dr7 | enabled(n as u8, ON_WRITE, 2));
+                let case = case.poke(gate, world::initial_word(gate) | u64::from(trap) << 40);
+                let case = case.set(Field::DR7, dr7).set(Field::RFLAGS, TF);
+                let case = case.also(Field::INTERCEPT_MISC1, misc1).run();
+                out.push(case.stgi().step(Step::Window).case());
+            }
+        }
+    }
+}
+
 /// I/O breakpoints, in front of which the permission map is asked.
 fn ports(out: &mut Cases) {
     for size in [1u8, 2, 4] {
@@ -150,6 +173,16 @@ fn ports(out: &mut Cases) {
                 }
             }
         }
+    }
+    // With DE clear there are none.
+    for input in [false, true] {
+        let port = PORT;
+        let insn = if input { Insn::In { size: 2, port } } else { Insn::Out { size: 1, port } };
+        both(out, |db| {
+            let id = format!("port,de=off,in={}{db}", on(input));
+            let case = draft(id).program(&[insn.clone(), Insn::Nop]);
+            case.step(Step::WriteDr(2, PORT.into())).set(Field::DR7, enabled(2, ON_IO, 0))
+        });
     }
     for intercepted in [false, true] {
         both(out, |db| {

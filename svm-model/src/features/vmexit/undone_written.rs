@@ -84,6 +84,17 @@ fn events() -> Vec<Draft> {
         .at(0)
         .field(Field::EXITINTINFO, event::V | event::NMI | 2)
         .field(Field::INT_CTL, int_ctl::V_NMI_ENABLE),
+        // What fails in L2 alone has been taken, and is masked until IRET.
+        Draft::new(Vnmi, "undone/vnmi,in-guest")
+            .about([r::vnmi::TAKEN_CLEARS, r::event_injection::INTERMEDIATE_INTERCEPT])
+            .needs(&[CpuFeature::Vnmi])
+            .program(&[Insn::Nop])
+            .poke(world::L2_IDT + 2 * 16, 0)
+            .set(Field::INT_CTL, int_ctl::V_NMI | int_ctl::V_NMI_ENABLE)
+            .intercept(exit::NMI)
+            .run()
+            .takes(13, 2 * 8 + 3, world::L2_CODE)
+            .field(Field::INT_CTL, int_ctl::V_NMI_ENABLE | int_ctl::V_NMI_MASK),
     ]
 }
 
