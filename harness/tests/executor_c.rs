@@ -1,10 +1,19 @@
 //! QEMU's C code in process, and what becomes of it when things go wrong.
 //!
-//! `SVM_CEXEC=PATH cargo test -p harness --features c-tests`, with the program
-//! that `cargo xtask case run ID --on c:patched` builds.
+//! `cargo test -p harness --features qemu-tests --test executor_c`, with the two folders
+//! that `cargo xtask build patched --print-c` prints in `SVM_QEMU_SRC` and `SVM_QEMU_BUILD`, and the
+//! same QEMU in `SVM_QEMU`.
 
-use harness::exec::c::InProcess;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use harness::Env;
+use harness::exec::boot::Machine;
+use harness::exec::c::{self, InProcess};
+use harness::exec::guest;
 use harness::exec::{Booted, End, Executor, LIMIT, Ran, Stuck};
+use harness::host::cache::Cache;
+use harness::host::console::{Console, Verbosity};
 use svm_model::Feature;
 use svm_model::case::{Case, Cpu, Insn, Step, world};
 use svm_model::cpu::{CpuFeature, CpuSet};
@@ -12,9 +21,27 @@ use svm_model::outcome::{Exit, Obs, Outcome};
 use svm_model::snapshot::HostReg;
 use svm_model::vmcb::{Field, exit};
 
+fn path(variable: &str) -> PathBuf {
+    std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")).into()
+}
+
+fn repo() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("harness lies in the checkout")
+}
+
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().expect("a folder for a cache that nothing is put in");
+    let env = Env {
+        repo: repo().into(),
+        cache: Cache::open(Some(dir.path())).unwrap(),
+        install: false,
+        console: Console::new(Verbosity::Quiet),
+    };
+    c::build(&env, &path("SVM_QEMU_SRC"), &path("SVM_QEMU_BUILD")).unwrap_or_else(|e| panic!("{e}"))
+});
+
 fn executor() -> Booted<InProcess> {
-    let program = std::env::var_os("SVM_CEXEC").expect("SVM_CEXEC must name the program");
-    Booted::new(InProcess { program: program.into(), limit: LIMIT })
+    Booted::new(InProcess { program: PROGRAM.clone(), limit: LIMIT })
 }
 
 fn run(cases: &[Case]) -> Vec<Ran> {
@@ -94,6 +121,27 @@ fn a_case_that_halts_or_loops_costs_itself_alone() {
     assert!(matches!(ran[2], Ran::Broken(End::TimedOut(Stuck::Runaway), _)), "{:?}", ran[2]);
     only_exit(&ran[1]);
     only_exit(&ran[3]);
+}
+
+#[test]
+fn the_processor_is_that_of_the_same_qemu() {
+    let guest = guest::build(repo()).unwrap_or_else(|e| panic!("{e}"));
+    let (qemu, firmware) = (path("SVM_QEMU"), Vec::new());
+    let machine = Machine { qemu, accel: "tcg".into(), firmware, guest, limit: LIMIT };
+    let whole = Booted::new(machine).platform(CpuSet::NONE).unwrap();
+    assert_eq!(executor().platform(CpuSet::NONE).unwrap(), whole);
+}
+
+#[test]
+fn a_field_of_any_width_is_written() {
+    let (field, value) = (Field::INSN_BYTES_8, 0x12_3456_789a_bcde);
+    assert_eq!(field.width(), 7);
+    // The word that it ends.
+    let pa = world::VMCB + u64::from(field.offset()) - 1;
+    let steps = [Step::Vmcb(field, value), Step::Peek { pa, width: 8 }];
+    let ran = run(&[case(&[], &steps)]);
+    let Ran::Outcome(outcome) = &ran[0] else { panic!("{ran:?}") };
+    assert_eq!(outcome.obs.last(), Some(&Obs::Value(value << 8)), "{outcome:?}");
 }
 
 #[test]

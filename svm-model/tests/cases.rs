@@ -52,6 +52,11 @@ fn a_case_that_follows_from_a_seed_is_found_by_its_id() {
     for family in cases::FAMILIES.iter().filter(|f| f.is_random()) {
         let first = family.cases(7).into_iter().next().expect("a family has a case");
         assert_eq!(cases::of_seed(&first.id).as_ref(), Some(&first), "{}", family.name);
+        let (id, lasting) = (&first.id, cases::lasting_id(&first));
+        assert!(lasting.starts_with(&format!("{id}@")), "{lasting}");
+        let mut other = first.clone();
+        other.steps.clear();
+        assert_ne!(cases::lasting_id(&other), lasting);
     }
     assert_eq!(cases::of_seed("random/0x7-x"), None);
     assert_eq!(cases::of_seed("npt/0x7-1"), None);

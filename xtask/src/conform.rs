@@ -40,7 +40,8 @@ pub(crate) struct Args {
     /// Only cases of this feature
     #[arg(long)]
     feature: Option<Feature>,
-    /// Only these cases, by id or pattern; one id alone is shown in full
+    /// Only these cases, by id or pattern: ids of any seed, run in this order; one id alone is shown
+    /// in full
     #[arg(long, value_name = "ID")]
     case: Vec<String>,
     /// Seed of the random cases
@@ -76,19 +77,17 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if let [id] = args.case.as_slice()
-        && !id.contains(['*', '?'])
+        && !rule_check::is_pattern(id)
     {
         return in_full(env, args, id);
     }
-    let cases = args.choice().cases()?;
+    let cases = args.choice().cases(&env.repo)?;
     let known = KnownFailures::load(&results::folder(&env.repo))?;
     let mut sides = Vec::new();
     let mut news = 0;
     for name in &args.on {
         let mut place = args.how.open(env, name)?;
-        let title = place.title();
-        let side =
-            rule_check::run(&title, &mut *place.executor, &cases, !args.no_shrink, &env.console)?;
+        let side = rule_check::run(&mut place, &cases, !args.no_shrink, &env.console)?;
         let reason =
             |rule: RuleId| known.of_rule(place.kind, &place.build, rule).map(ToOwned::to_owned);
         let all = env.console.verbosity() == Verbosity::Verbose;

@@ -5,17 +5,18 @@ use std::time::{Duration, SystemTime};
 
 use harness::exec::name::Name;
 use harness::record::results::{self, KnownFailures};
-use harness::rule_check::{kept, soak, text};
+use harness::rule_check::{kept, soak};
 use harness::{Env, Kind, Result};
 use svm_model::rules::RuleId;
 
 use crate::executor::ExecutorArgs;
+use crate::show::show;
 
 /// Hold an executor to the model on new cases until time is up
 ///
 /// Each round takes the next seed: random walks, and the families' cases crossed with each other.
-/// Ctrl-C ends it early, with what was found. Exit code 1 where something differs that is not
-/// among the known failures.
+/// Ctrl-C ends it early, with what was found. Exit code 1 where a case differs, alone or behind
+/// others, that is not among the known failures; 5 where there was no time for a round.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The executor: qemu:patched, qemu:stock, qemu:PATH, c:patched, c:stock, c:SOURCE:BUILD
@@ -63,13 +64,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let soaked = soak::soak(&env.console, &request, &|| args.how.open(env, &args.on))?;
     let known = KnownFailures::load(&results::folder(&env.repo))?;
     let reason = |rule: RuleId| known.of_rule(kind, &build, rule).map(ToOwned::to_owned);
-    println!(
-        "{title}: {} cases of {} seeds from {seed:#x} on; {} differ, {} only behind other cases",
-        soaked.cases, soaked.rounds, soaked.differ, soaked.behind
-    );
-    for group in soaked.groups.values() {
-        print!("\n{}", text::group(group, &reason));
-    }
+    show(&soaked.text(&title, &args.on, &reason));
     if args.drawn {
         println!();
         soaked.drawn.iter().for_each(|(what, count)| println!("{count:>10} {what}"));
@@ -79,7 +74,6 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             println!("kept {}", path.display());
         }
     }
-    let news = soaked.groups.keys().filter(|rule| rule.and_then(reason).is_none()).count();
-    let good = news == 0 && soaked.behind == 0;
+    let good = soaked.good(&reason);
     Ok(ExitCode::from(if good { 0 } else { Kind::Regression.exit_code() }))
 }

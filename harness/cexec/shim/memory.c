@@ -130,8 +130,11 @@ bool cx_write(uint64_t pa, uint64_t value, unsigned width)
     if (pa > cx_ram_size - 8 || width > 8) {
         return false;
     }
-    log_bytes(pa, width);
-    stn_le_p(cx_ram + pa, width, value);
+    if (width) {
+        log_bytes(pa, width);
+        /* Fields of a VMCB have odd widths, too. */
+        memcpy(cx_ram + pa, &value, width);
+    }
     return true;
 }
 

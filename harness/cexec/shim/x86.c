@@ -24,6 +24,45 @@ CPUX86State *cx_env(void)
     return &cx_cpu.env;
 }
 
+/* How large the fields are that the properties of a CPU set. */
+#define KINDS(X)                                                                     \
+    X(bool, sizeof(bool)) X(uint8, 1) X(uint16, 2) X(uint32, 4) X(uint64, 8)          \
+    X(int32, 4) X(uint64_checkmask, 8) X(bit64, 8) X(on_off_auto, sizeof(OnOffAuto)) \
+    X(string, sizeof(char *))
+#define DEFINED(kind, bytes) const PropertyInfo qdev_prop_##kind = { .type = #kind };
+#define SIZED(kind, bytes) { &qdev_prop_##kind, bytes },
+
+KINDS(DEFINED)
+
+static void set_default(const Property *property)
+{
+    static const struct {
+        const PropertyInfo *info;
+        size_t bytes;
+    } kinds[] = { KINDS(SIZED) };
+    void *field = (char *)&cx_cpu + property->offset;
+
+    if (property->info == &qdev_prop_bit64) {
+        *(uint64_t *)field |= property->defval.u << property->bitnr;
+        return;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+        if (property->info == kinds[i].info) {
+            memcpy(field, &property->defval, kinds[i].bytes);
+        }
+    }
+}
+
+/* A property that a patch adds has its effect here, too. */
+static void set_defaults(const Property *properties, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (properties[i].name && properties[i].set_default) {
+            set_default(&properties[i]);
+        }
+    }
+}
+
 static uint64_t *feature_word(const struct CxCpuidBit *bit)
 {
     static const int regs[] = { R_EAX, R_EBX, R_ECX, R_EDX };
@@ -76,12 +115,11 @@ void cx_init(uint8_t *ram, uint64_t size, const struct CxCpuidBit *off, unsigned
     QTAILQ_INIT(&cs->breakpoints);
     QTAILQ_INIT(&cs->watchpoints);
     tcg_cflags_set(cs, CF_PCREL);
-    /* A class's static table of properties has these defaults. */
-    cx_cpu.full_cpuid_auto_level = true;
-    cx_cpu.vendor_cpuid_only = cx_cpu.vendor_cpuid_only_v2 = true;
-    cx_cpu.legacy_cache = cx_cpu.consistent_cache = true;
-    cx_cpu.expose_tcg = true;
+    set_defaults(x86_cpu_properties, ARRAY_SIZE(x86_cpu_properties));
+    set_defaults(max_x86_cpu_properties, ARRAY_SIZE(max_x86_cpu_properties));
     cx_cpu.phys_bits = TCG_PHYS_ADDR_BITS;
+    /* The first processor of the first package. */
+    cx_cpu.apic_id = 0;
     x86_cpu_init_default_topo(&cx_cpu);
     env->cpuid_vendor1 = CPUID_VENDOR_AMD_1;
     env->cpuid_vendor2 = CPUID_VENDOR_AMD_2;

@@ -52,12 +52,11 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
     };
     let (guest, linux) = ("harness/guest/Cargo.toml", "harness/linux/Cargo.toml");
     let (cexec, no_std) = ("harness/cexec/Cargo.toml", "svm-model/no-std/Cargo.toml");
-    // Tests of what becomes of a guest that hangs, dies or is killed, and that cases leave
-    // nothing behind; on stock, some of SVM's state itself is left behind.
-    let mut faults = own("guest-faults", Some("patched"), &["build", "patched", "--print-path"]);
-    faults.command = given(&faults.command, PATH, &cargo, &FAULTS);
-    let mut clippy_c = own("clippy-cexec", Some("patched"), &["build", "patched", "--print-c"]);
-    clippy_c.command = given(&clippy_c.command, TREE, &cargo, &CLIPPY_C);
+    let given = |name, args| {
+        let mut step = own(name, Some("patched"), &["build", "patched"]);
+        step.command = given(&step.command, &cargo, args);
+        step
+    };
     let mut clippy_guest = step("clippy-guest", None, &cargo, &CLIPPY_GUEST);
     clippy_guest.command.current_dir(env.repo.join("harness/guest"));
     let mut doc = step("doc", None, &cargo, &DOC);
@@ -81,9 +80,11 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         own("series", None, &["series", "lint"]),
         own("stock", None, &["build", "stock"]),
         own("patched", Some("stock"), &["build", "patched"]),
-        faults,
-        clippy_c,
-        own("conform-c", Some("patched"), &CONFORM_C),
+        // What becomes of a guest that hangs, dies or is killed, and that cases leave nothing
+        // behind; on stock, some of SVM's state itself is left behind.
+        given("executors", &EXECUTORS),
+        given("clippy-cexec", &CLIPPY_C),
+        own("conform-c", Some("patched"), &["conform", "--on", "c:patched"]),
         conformance("conformance-stock", Some("stock"), "stock"),
         conformance("conformance-patched", Some("patched"), "patched"),
         own("migration", Some("patched"), &["test-svm", "--suite", "migration"]),
@@ -93,23 +94,6 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
 /// cargo fmt does not see the features, whose `mod` lines a macro writes.
 const FMT_FEATURES: [&str; 2] =
     ["-c", "rustfmt --check --edition 2024 svm-model/src/features/*/*.rs"];
-/// What the executor in process does in full; of the families that cross modes and features it
-/// still gets some cases wrong that QEMU gets right.
-const CONFORM_C: [&str; 13] = [
-    "conform",
-    "--on",
-    "c:patched",
-    "--case",
-    "vmrun*",
-    "--case",
-    "npt*",
-    "--case",
-    "msr*",
-    "--case",
-    "eventinj/*",
-    "--case",
-    "gif/*",
-];
 const CLIPPY: [&str; 7] =
     ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
 /// Nothing else compiles the program of the Linux guests before it is measured with.
@@ -152,28 +136,29 @@ const NO_STD: [&str; 7] = [
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
 
-const FAULTS: [&str; 7] = [
+const EXECUTORS: [&str; 8] = [
     "test",
     "--quiet",
     "-p",
     "harness",
     "--features=qemu-tests",
     "--test=conformance",
+    "--test=executor_c",
     "--no-fail-fast",
 ];
 
-/// A shell that gives what `$1` prints to `cargo` as the path of a QEMU.
-const PATH: &str = r#"SVM_QEMU=$(eval "$1") || exit; export SVM_QEMU; shift; exec "$@""#;
-/// Likewise, as what the executor `c` is compiled from.
-const TREE: &str = r#"TREE=$(eval "$1") || exit; shift
+/// A shell that runs `cargo` with what `$1` prints of its build in the environment: the path of
+/// the QEMU, and what the executor `c` is compiled from.
+const GIVEN: &str = r#"SVM_QEMU=$(eval "$1 --print-path") && TREE=$(eval "$1 --print-c") || exit
+    shift; export SVM_QEMU
     SVM_QEMU_SRC=${TREE%%:*} SVM_QEMU_BUILD=${TREE#*:} exec "$@""#;
 
-/// `cargo` with `args`, given what `print` prints as the shell `script` says.
-fn given(print: &Command, script: &str, cargo: &OsString, args: &[&str]) -> Command {
+/// `cargo` with `args`, given what `build` builds.
+fn given(build: &Command, cargo: &OsString, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]);
-    command.arg(process::show(print)).arg(cargo).args(args);
-    command.current_dir(print.get_current_dir().unwrap_or(Path::new(".")));
+    command.args(["-c", GIVEN, "sh"]);
+    command.arg(process::show(build)).arg(cargo).args(args);
+    command.current_dir(build.get_current_dir().unwrap_or(Path::new(".")));
     command
 }
 

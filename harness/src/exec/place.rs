@@ -25,11 +25,19 @@ pub struct Place {
     pub kind: &'static str,
     /// The build, as the folder under `results/`; empty for the model.
     pub build: String,
+    /// Its name on a command line.
+    pub name: Name,
     /// It.
     pub executor: Box<dyn Executor>,
 }
 
 impl Place {
+    /// The model.
+    pub fn model() -> Place {
+        let (name, executor) = (Name::Model, Box::new(Model));
+        Place { kind: "model", build: String::new(), name, executor }
+    }
+
     /// What reports call it: `qemu patched-10.2.2`.
     pub fn title(&self) -> String {
         format!("{} {}", self.kind, self.build).trim_end().to_owned()
@@ -53,21 +61,23 @@ pub struct How {
 pub fn open(env: &Env, name: &Name, how: &How) -> Result<Place> {
     let on = |qemu: Qemu| -> Result<Place> {
         let executor = Box::new(self::qemu(env, &qemu, &how.accel)?);
-        Ok(Place { kind: "qemu", build: qemu.build.name, executor })
+        Ok(Place { kind: "qemu", build: qemu.build.name, name: name.clone(), executor })
     };
     match name {
-        Name::Model => Ok(Place { kind: "model", build: String::new(), executor: Box::new(Model) }),
+        Name::Model => Ok(Place::model()),
         Name::Qemu(side) => on(Qemu::built(*side, &build::build(env, &spec(env, *side, how)?)?)?),
         Name::Binary(path) => on(Qemu::named(path)?),
         Name::C(side) => {
             let spec = spec(env, *side, how)?;
             let build = format!("{side}-{}", spec.source.version);
-            Ok(Place { kind: "c", build, executor: Box::new(self::c(env, &spec)?) })
+            let executor = Box::new(self::c(env, &spec)?);
+            Ok(Place { kind: "c", build, name: name.clone(), executor })
         }
         Name::Tree { source, build } => {
             let program = c::build(env, source, build)?;
             let executor = Box::new(Booted::new(InProcess { program, limit: LIMIT }));
-            Ok(Place { kind: "c", build: source.display().to_string(), executor })
+            let build = source.display().to_string();
+            Ok(Place { kind: "c", build, name: name.clone(), executor })
         }
     }
 }

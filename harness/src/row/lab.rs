@@ -172,7 +172,7 @@ impl Bench for Lab<'_> {
     }
 
     fn rules(&mut self, qemu: &Qemu, only: Option<&[String]>) -> Result<Option<Vec<Breach>>> {
-        let mut cases = Choice::default().cases()?;
+        let mut cases = Choice::default().cases(&self.env.repo)?;
         if let Some(only) = only {
             let only: BTreeSet<&String> = only.iter().collect();
             cases.retain(|case| only.contains(&case.id));

@@ -1,21 +1,59 @@
 //! Telling a difference of a case's own from one that a case before it has left behind.
 
-use svm_model::case::Case;
+use std::ffi::OsStr;
+use std::fmt::Write;
 
-use super::judge::{Judged, judge};
+use svm_model::case::Case;
+use svm_model::cases::lasting_id;
+
+use super::judge::{Finding, Judged, judge};
+use super::text;
 use crate::Result;
 use crate::exec::Executor;
+use crate::exec::name::Name;
+use crate::host::process::quote;
 
 /// More findings than that have a reason of their own.
 const FEW: usize = 64;
 
+/// Runs of cases that are tried to find a short one.
+const TRIES: usize = 200;
+/// Cases before one that still make a command to be read.
+const LISTED: usize = 8;
+
 /// A case that differs only behind others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Behind {
-    /// Its place in the list.
-    pub case: usize,
-    /// The places of those before it that it takes, as few as were found.
+    /// How it differed, and its place in the list.
+    pub finding: Finding,
+    /// The places of those before it that it takes, as few as were found; none where it did not
+    /// differ again behind all of them.
     pub before: Vec<usize>,
+}
+
+impl Behind {
+    /// In words, with the command that runs `on` it again: these cases alone, or, where they are
+    /// too many, `all` that ran.
+    pub fn told(&self, cases: &[Case], on: &Name, all: &str) -> String {
+        let ids: Vec<String> = self.before.iter().map(|n| lasting_id(&cases[*n])).collect();
+        let id = lasting_id(&cases[self.finding.case]);
+        let mut text = match ids.len() {
+            0 => format!("{id} differed once, and not again: neither alone nor behind all others"),
+            1 => format!("{id} differs only behind another case"),
+            n => format!("{id} differs only behind {n} cases"),
+        };
+        let _ = writeln!(text, "\n  {}", text::line(&self.finding));
+        if ids.is_empty() || ids.len() > LISTED {
+            let _ = writeln!(text, "  again, with all that ran: {all}");
+        } else {
+            let on = quote(OsStr::new(&on.to_string()));
+            let _ = writeln!(text, "  again: cargo xtask conform --on {on} \\");
+            let named = ids.iter().chain([&id]).map(|id| quote(OsStr::new(id)));
+            let cases: Vec<String> = named.map(|id| format!("    --case {id}")).collect();
+            let _ = writeln!(text, "{}", cases.join(" \\\n"));
+        }
+        text
+    }
 }
 
 /// Runs each case that differs again, alone, and takes those out of `judged` that then agree.
@@ -39,7 +77,7 @@ pub fn confirm(
             if let Some(rule) = finding.blame.rule {
                 judged.tallies[rule.index()].broken -= 1;
             }
-            behind.push(Behind { case: place, before: before(executor, cases, place)? });
+            behind.push(Behind { before: before(executor, cases, place)?, finding });
         }
     }
     Ok(behind)
@@ -50,22 +88,32 @@ fn differs(executor: &mut dyn Executor, cases: &[&Case]) -> Result<bool> {
     Ok(judge(executor, cases)?.findings.iter().any(|f| f.case + 1 == cases.len()))
 }
 
-/// The fewest cases before that one which make it differ, found by halves.
+/// Few cases before that one which make it differ: what can be left out is, in ever smaller parts.
 fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<Vec<usize>> {
     let same = |n: &usize| cases[*n].cpu == cases[place].cpu;
+    let mut enough = |before: &[usize]| {
+        let run: Vec<&Case> = before.iter().chain([&place]).map(|n| &cases[*n]).collect();
+        differs(executor, &run)
+    };
     let mut rest: Vec<usize> = (0..place).filter(same).collect();
-    while rest.len() > 1 {
-        let second = rest.split_off(rest.len() / 2);
-        let mut enough = |half: &[usize]| {
-            let run: Vec<&Case> = half.iter().chain([&place]).map(|n| &cases[*n]).collect();
-            differs(executor, &run)
-        };
-        if enough(&second)? {
-            rest = second;
-        } else if !enough(&rest)? {
-            rest.extend(second);
-            break;
+    if !enough(&rest)? {
+        return Ok(Vec::new());
+    }
+    let (mut size, mut tries) = (rest.len().div_ceil(2), 0);
+    while size > 0 && rest.len() > 1 && tries < TRIES {
+        // The nearest ones are the likeliest to matter, and so the last to be left out.
+        let mut start = 0;
+        while start < rest.len() && tries < TRIES {
+            let end = (start + size).min(rest.len());
+            let without = [&rest[..start], &rest[end..]].concat();
+            tries += 1;
+            if !without.is_empty() && enough(&without)? {
+                rest = without;
+            } else {
+                start += size;
+            }
         }
+        size /= 2;
     }
     Ok(rest)
 }
@@ -80,9 +128,12 @@ mod tests {
     use super::*;
     use crate::exec::Ran;
 
-    /// An executor on which a case with HLT spoils every case with CPUID that comes after it in
-    /// the same run, and in which CLTS is always wrong.
-    struct Leaky;
+    /// An executor on which a case with HLT and one with PAUSE spoil every case with CPUID that
+    /// comes after both in the same run, in which CLTS is always wrong, and RSM once.
+    #[derive(Default)]
+    struct Leaky {
+        once: bool,
+    }
 
     impl Executor for Leaky {
         fn platform(&mut self, _: CpuSet) -> Result<Platform> {
@@ -94,11 +145,13 @@ mod tests {
             cases: &[&Case],
             emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
         ) -> Result<()> {
-            let mut spoilt = false;
+            let (mut halted, mut paused) = (false, false);
             for (n, case) in cases.iter().enumerate() {
                 let has = |insn| case.program.contains(&insn);
-                let wrong = has(Insn::Clts) || spoilt && has(Insn::Cpuid);
-                spoilt |= has(Insn::Hlt);
+                let once = has(Insn::Rsm) && !std::mem::replace(&mut self.once, true);
+                let wrong = has(Insn::Clts) || halted && paused && has(Insn::Cpuid) || once;
+                halted |= has(Insn::Hlt);
+                paused |= has(Insn::Pause);
                 let right = model::run(case, &coverage::FULL);
                 emit(n, Ran::Outcome(if wrong { Outcome::default() } else { right }))?;
             }
@@ -108,15 +161,37 @@ mod tests {
 
     #[test]
     fn what_a_case_leaves_behind_is_told_from_what_another_does() {
-        let insns = [Insn::Nop, Insn::Hlt, Insn::Clts, Insn::Pause, Insn::Cpuid, Insn::Cpuid];
-        let case = |insn: Insn| Draft::new(Feature::Intercepts, "x/y").program(&[insn]).done();
-        let cases: Vec<Case> = insns.into_iter().map(case).collect();
+        let mut insns = vec![Insn::Nop; 20];
+        insns.extend([Insn::Hlt, Insn::Clts, Insn::Nop, Insn::Pause, Insn::Rsm, Insn::Wbinvd]);
+        insns.extend([Insn::Cpuid, Insn::Cpuid]);
+        let cases: Vec<Case> = insns
+            .into_iter()
+            .enumerate()
+            .map(|(n, insn)| {
+                Draft::new(Feature::Intercepts, format!("x/{n}")).program(&[insn]).done()
+            })
+            .collect();
         let all: Vec<&Case> = cases.iter().collect();
-        let mut judged = judge(&mut Leaky, &all).unwrap();
-        assert_eq!(judged.findings.len(), 3);
-        let behind = confirm(&mut Leaky, &mut judged, &cases).unwrap();
-        assert_eq!(judged.findings.iter().map(|f| f.case).collect::<Vec<_>>(), [2]);
-        let wanted = [4, 5].map(|case| Behind { case, before: vec![1] });
-        assert_eq!(behind, wanted);
+        let mut leaky = Leaky::default();
+        let mut judged = judge(&mut leaky, &all).unwrap();
+        assert_eq!(judged.findings.len(), 4);
+        let behind = confirm(&mut leaky, &mut judged, &cases).unwrap();
+        assert_eq!(judged.findings.iter().map(|f| f.case).collect::<Vec<_>>(), [21]);
+        let found: Vec<_> = behind.iter().map(|b| (b.finding.case, b.before.clone())).collect();
+        assert_eq!(found, [(24, vec![]), (26, vec![20, 23]), (27, vec![20, 23])]);
+        let on = "qemu:/a b/qemu".parse().unwrap();
+        let told: String = behind[..2].iter().map(|b| b.told(&cases, &on, "ALL")).collect();
+        expect_test::expect![[r#"
+            x/24 differed once, and not again: neither alone nor behind all others
+              observation: expected #VMEXIT 0x81, observed nothing more (observation 0)
+              again, with all that ran: ALL
+            x/26 differs only behind 2 cases
+              observation: expected #VMEXIT 0x81, observed nothing more (observation 0)
+              again: cargo xtask conform --on 'qemu:/a b/qemu' \
+                --case x/20 \
+                --case x/23 \
+                --case x/26
+        "#]]
+        .assert_eq(&told);
     }
 }

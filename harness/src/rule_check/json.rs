@@ -4,6 +4,7 @@ use serde::Serialize;
 use svm_model::case::Case;
 use svm_model::rules::Source;
 
+use super::alone::Behind;
 use super::{Side, text};
 use crate::host::error::Context;
 use crate::{Kind, Result};
@@ -18,6 +19,15 @@ struct SideJson<'a> {
     differ: usize,
     rules_reached: usize,
     rules: Vec<GroupJson<'a>>,
+    /// What differs only behind other cases.
+    behind: Vec<BehindJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct BehindJson<'a> {
+    case: CaseJson<'a>,
+    /// The cases before it that it takes; none where it did not differ again.
+    before: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +79,10 @@ fn of<'a>(side: &'a Side, cases: &'a [Case]) -> SideJson<'a> {
             differences: g.example.finding.differences.iter().map(ToString::to_string).collect(),
         }
     };
+    let behind = |b: &'a Behind| BehindJson {
+        case: CaseJson { id: &cases[b.finding.case].id, first: text::line(&b.finding) },
+        before: b.before.iter().map(|n| cases[*n].id.as_str()).collect(),
+    };
     SideJson {
         executor: &side.name,
         ran: judged.ran,
@@ -77,5 +91,6 @@ fn of<'a>(side: &'a Side, cases: &'a [Case]) -> SideJson<'a> {
         differ: judged.findings.len(),
         rules_reached: judged.tallies.iter().filter(|t| t.reached > 0).count(),
         rules: side.groups.iter().map(group).collect(),
+        behind: side.behind.iter().map(behind).collect(),
     }
 }

@@ -213,8 +213,15 @@ pub fn bless(repo: &Path) -> Result<Vec<PathBuf>> {
 /// The case of that id: kept, written or generated, from any seed.
 ///
 /// # Errors
-/// As [`load`] and [`catalogue::find`].
+/// As [`load`] and [`catalogue::find`]; Usage, for a lasting id of a case that is made no more.
 pub fn find(repo: &Path, id: &str) -> Result<Case> {
+    if let Some((plain, _)) = id.split_once('@') {
+        let made = svm_model::cases::of_seed(plain);
+        return made.filter(|case| svm_model::cases::lasting_id(case) == id).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("`{id}` is not made any more"))
+                .hint(format!("its families have changed since; `{plain}` is what they make now"))
+        });
+    }
     match load(repo)?.into_iter().find(|(_, kept)| kept.case.id == id) {
         Some((_, kept)) => Ok(kept.case),
         None => match svm_model::cases::of_seed(id) {
@@ -244,6 +251,19 @@ mod tests {
             let now = model::run(&kept.case, &catalogue::assumed(&kept.case));
             assert_eq!(compare(&kept.expect, &now), [], "{}", path.display());
         }
+    }
+
+    #[test]
+    fn a_lasting_id_finds_that_case_or_none() {
+        let case = svm_model::cases::of_seed("crossed/0x7-3").unwrap();
+        let id = svm_model::cases::lasting_id(&case);
+        assert_eq!(find(repo(), &id).unwrap(), case);
+        assert_eq!(find(repo(), "crossed/0x7-3").unwrap(), case);
+        let other = find(repo(), "crossed/0x7-3@abcdef").unwrap_err();
+        assert_eq!(other.kind(), Kind::Usage);
+        assert!(other.to_string().contains("not made any more"), "{other}");
+        let written = catalogue::all().swap_remove(0).case;
+        assert_eq!(svm_model::cases::lasting_id(&written), written.id);
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub mod whole;
 #[cfg(test)]
 mod snapshots;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use svm_model::Feature;
 use svm_model::case::Case;
@@ -33,7 +34,10 @@ use svm_model::cases::{self, random};
 use svm_model::rules::RuleId;
 
 use crate::exec::Executor;
+use crate::exec::name::Name;
+use crate::exec::place::Place;
 use crate::host::console::Console;
+use crate::host::glob::glob;
 use crate::{Error, Kind, Result};
 use alone::Behind;
 use judge::{Judged, judge, judge_telling};
@@ -53,22 +57,46 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The generated cases that are chosen.
+    /// The cases that are chosen: of the generated ones, those that each pattern fits, and those
+    /// that are named, whatever they follow from, in the order in which they are named.
     ///
     /// # Errors
-    /// Nothing ran, where none is.
-    pub fn cases(&self) -> Result<Vec<Case>> {
+    /// As [`kept::find`]; nothing ran, where no case is chosen.
+    pub fn cases(&self, repo: &Path) -> Result<Vec<Case>> {
         let seed = self.seed.unwrap_or(cases::SEED);
         let mut all = cases::with_walks(seed, self.walks.unwrap_or(random::COUNT));
-        let named = |case: &Case| {
-            self.ids.is_empty() || self.ids.iter().any(|id| crate::host::glob::glob(id, &case.id))
-        };
-        all.retain(|c| self.feature.is_none_or(|f| c.feature == f) && named(c));
+        if !self.ids.is_empty() {
+            all = self
+                .ids
+                .iter()
+                .map(|id| chosen(repo, &all, id))
+                .collect::<Result<Vec<_>>>()?
+                .concat();
+            let mut seen = BTreeSet::new();
+            all.retain(|case| seen.insert(case.id.clone()));
+        }
+        all.retain(|c| self.feature.is_none_or(|f| c.feature == f));
         if all.is_empty() {
             return Err(Error::new(Kind::NothingRan, "no case is chosen")
                 .hint("`cargo xtask case list --generated` lists them all"));
         }
         Ok(all)
+    }
+}
+
+/// Whether it stands for ids rather than being one.
+pub fn is_pattern(id: &str) -> bool {
+    id.contains(['*', '?'])
+}
+
+/// The cases of an id, or of a pattern among `all`.
+fn chosen(repo: &Path, all: &[Case], id: &str) -> Result<Vec<Case>> {
+    if is_pattern(id) {
+        return Ok(all.iter().filter(|c| glob(id, &c.id)).cloned().collect());
+    }
+    match all.iter().find(|c| c.id == id) {
+        Some(case) => Ok(vec![case.clone()]),
+        None => Ok(vec![kept::find(repo, id)?]),
     }
 }
 
@@ -81,6 +109,8 @@ pub struct Group {
     pub findings: Vec<usize>,
     /// The smallest of them, made smaller still if asked.
     pub example: Shrunk,
+    /// The id under which the example is found as it was.
+    pub id: String,
 }
 
 /// One executor's differences.
@@ -88,6 +118,8 @@ pub struct Group {
 pub struct Side {
     /// `c` or `qemu`, and the build: `qemu stock-10.2.2`.
     pub name: String,
+    /// The executor's name on a command line.
+    pub on: Name,
     /// What it made of the cases.
     pub judged: Judged,
     /// Its differences by rule, the largest group first.
@@ -107,17 +139,13 @@ impl Side {
 ///
 /// # Errors
 /// As [`judge`].
-pub fn run(
-    name: &str,
-    executor: &mut dyn Executor,
-    cases: &[Case],
-    shrinks: bool,
-    console: &Console,
-) -> Result<Side> {
+pub fn run(place: &mut Place, cases: &[Case], shrinks: bool, console: &Console) -> Result<Side> {
+    let (name, on) = (place.title(), place.name.clone());
+    let executor: &mut dyn Executor = &mut *place.executor;
     let all: Vec<&Case> = cases.iter().collect();
     let total = all.len() as u64;
     let judged =
-        judge_telling(executor, &all, &mut |done| console.progress(done as u64, total, name));
+        judge_telling(executor, &all, &mut |done| console.progress(done as u64, total, &name));
     console.end_progress();
     let mut judged = judged?;
     let behind = alone::confirm(executor, &mut judged, cases)?;
@@ -127,7 +155,7 @@ pub fn run(
         let small = shrink::shrink(large, &mut |tries| judge(executor, tries))?;
         groups.iter_mut().zip(small).for_each(|(group, example)| group.example = example);
     }
-    Ok(Side { name: name.to_owned(), judged, groups, behind })
+    Ok(Side { name, on, judged, groups, behind })
 }
 
 /// The findings by rule, the largest group first.
@@ -140,7 +168,8 @@ pub fn group(judged: &Judged, cases: &[Case]) -> Vec<Group> {
         .into_iter()
         .map(|(rule, findings)| {
             let example = example(judged, cases, &findings);
-            Group { rule, findings, example }
+            let id = cases::lasting_id(&example.case);
+            Group { rule, findings, example, id }
         })
         .collect();
     groups.sort_by_key(|g| std::cmp::Reverse(g.findings.len()));

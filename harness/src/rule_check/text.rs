@@ -1,5 +1,6 @@
 //! Differences as text.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 
 use svm_model::case::Case;
@@ -10,28 +11,24 @@ use svm_model::rules::{Rule, RuleId, Source};
 use super::blame::Fit;
 use super::judge::Finding;
 use super::{Group, Side};
+use crate::exec::name::Name;
 use crate::exec::{Ran, render};
+use crate::host::process::quote;
 
 /// A summary line, then every group, the largest first.
 pub fn side(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String>) -> String {
     let mut text = headline(side);
     for one in &side.groups {
         text.push('\n');
-        text += &group(one, known);
+        text += &group(one, &side.on, known);
     }
     text + &behind(side, cases)
 }
 
 /// What differs only behind other cases.
 fn behind(side: &Side, cases: &[Case]) -> String {
-    let mut text = String::new();
-    for one in &side.behind {
-        let before: Vec<&str> = one.before.iter().take(4).map(|n| cases[*n].id.as_str()).collect();
-        let more = if one.before.len() > before.len() { " and more" } else { "" };
-        let (case, before) = (&cases[one.case].id, before.join(", "));
-        let _ = writeln!(text, "\n{case} differs only behind {before}{more}");
-    }
-    text
+    let all = format!("cargo xtask conform --on {}, with the same --seed and --cases", side.on);
+    side.behind.iter().map(|one| format!("\n{}", one.told(cases, &side.on, &all))).collect()
 }
 
 /// How many cases ran, and what became of them.
@@ -77,13 +74,13 @@ pub fn brief(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<Strin
     }
     for one in news.iter().take(SHOWN) {
         text.push('\n');
-        text += &group(one, known);
+        text += &group(one, &side.on, known);
     }
     text += &behind(side, cases);
     let rest = "every rule with an example: -v; as data: --json FILE; one case: --case ID";
     let verdict = match (side.groups.len(), news.len()) {
         (_, 0) if !side.behind.is_empty() => {
-            format!("DIFFERS: {} cases do not put back what they change", side.behind.len())
+            format!("DIFFERS: {} cases are not alike alone and behind others", side.behind.len())
         }
         (0, _) => "AGREES with the model in every case".to_owned(),
         (n, 0) => format!("AGREES but for what is known: {n} rules"),
@@ -92,9 +89,9 @@ pub fn brief(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<Strin
     text + &format!("\n{verdict}\n{rest}\n")
 }
 
-/// One group: the rule, how many cases, the example.
-pub fn group(group: &Group, known: &dyn Fn(RuleId) -> Option<String>) -> String {
-    let Group { rule, findings, example } = group;
+/// One group: the rule, how many cases, the example, and the command that runs it again.
+pub fn group(group: &Group, on: &Name, known: &dyn Fn(RuleId) -> Option<String>) -> String {
+    let Group { rule, findings, example, id } = group;
     let mut text = match rule {
         None => format!("no rule: {} cases\n", findings.len()),
         Some(rule) => format!("{}: {} cases\n{}", rule, findings.len(), why(rule.rule())),
@@ -112,6 +109,8 @@ pub fn group(group: &Group, known: &dyn Fn(RuleId) -> Option<String>) -> String 
     for difference in example.finding.differences.iter().take(6) {
         let _ = writeln!(text, "    {difference}");
     }
+    let (id, on) = (quote(OsStr::new(id)), quote(OsStr::new(&on.to_string())));
+    let _ = writeln!(text, "  again: cargo xtask conform --on {on} \\\n    --case {id}");
     text
 }
 

@@ -94,14 +94,10 @@ mod tests {
     use super::*;
     use crate::exec::model::Model;
 
-    fn model() -> Place {
-        Place { kind: "model", build: String::new(), executor: Box::new(Model) }
-    }
-
     #[test]
     fn the_model_agrees_with_itself_and_with_what_is_written() {
         let entry = catalogue::all().swap_remove(0);
-        let said = whole(&entry.case, &mut [model(), model()]).unwrap();
+        let said = whole(&entry.case, &mut [Place::model(), Place::model()]).unwrap();
         assert!(said.good && said.text.matches("  model: as it must be").count() == 2);
         let said = held(&entry, &mut Model).unwrap();
         assert!(said.good && said.text.ends_with("  as it must be\n"), "{}", said.text);

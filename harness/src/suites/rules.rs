@@ -19,6 +19,7 @@ use svm_model::snapshot::Slot;
 use crate::catalogue;
 use crate::exec::boot::Machine;
 use crate::exec::guest::{self, Guest};
+use crate::exec::name::Name;
 use crate::exec::{Booted, LIMIT, cpu_argument};
 use crate::host::cache;
 use crate::host::error::Context;
@@ -128,7 +129,8 @@ impl Suite for Rules {
         let mut judged = judge(&mut executor, &all)?;
         let behind = alone::confirm(&mut executor, &mut judged, &self.cases)?;
         let groups = group(&judged, &self.cases);
-        let side = Side { name: work.qemu.build.name.clone(), judged, groups, behind };
+        let on = Name::Binary(work.qemu.path.clone());
+        let side = Side { name: work.qemu.build.name.clone(), on, judged, groups, behind };
         if let Some(dir) = work.log.parent() {
             std::fs::create_dir_all(dir)
                 .doing(Kind::Harness, || format!("creating {}", dir.display()))?;

@@ -12,6 +12,8 @@ pub mod crossed;
 pub mod random;
 
 use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -121,7 +123,20 @@ fn distinct(mut cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
-/// The case of that id of a family that follows from a seed, whatever the seed.
+/// An id under which the case is found, or nothing, for good: for a case that follows from a seed,
+/// its id with what it does as a number behind it, since what a family draws from a seed changes
+/// with the family, and what is crossed with every other.
+pub fn lasting_id(case: &Case) -> String {
+    let family = case.id.split('/').next();
+    match FAMILIES.iter().find(|f| Some(f.name) == family) {
+        Some(family) if family.is_random() => {
+            format!("{}@{:06x}", case.id, fingerprint(case) & 0xff_ffff)
+        }
+        _ => case.id.clone(),
+    }
+}
+
+/// The case that a family makes now of the seed and the number in that id, whatever the seed.
 pub fn of_seed(id: &str) -> Option<Case> {
     let (family, rest) = id.split_once('/')?;
     let (seed, number) = rest.strip_prefix("0x")?.split_once('-')?;
