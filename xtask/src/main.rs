@@ -17,6 +17,7 @@ mod confine;
 mod conform;
 mod doctor;
 mod executor;
+mod explain;
 mod layout;
 mod merge;
 mod mutate;
@@ -78,6 +79,7 @@ enum Command {
     Build(build::Args),
     Layout(layout::Args),
     Case(case::Args),
+    Explain(explain::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
     Rules(rules::Args),
@@ -118,6 +120,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
+        Command::Explain(args) => explain::run(&args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
