@@ -24,6 +24,7 @@
 //! | [`mod@bench`] | what the series costs and saves |
 //! | [`report`] | what a run and the records say |
 //! | [`test_svm`] | one run from binaries to a report |
+//! | [`explain`] | what a VMCB says, and why VMRUN refuses it |
 //! | [`row`] | a row of QEMUs, each a base with some patches, built and measured |
 //! | [`series`] | the series of this repository, and what each patch must do |
 //! | [`bisect`] | which patch, commit or version changed a verdict |
@@ -38,6 +39,7 @@ pub mod catalogue;
 pub mod ci;
 pub mod coverage;
 pub mod exec;
+pub mod explain;
 pub mod host;
 pub mod linux;
 pub mod mail;

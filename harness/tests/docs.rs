@@ -37,8 +37,13 @@ fn regex(pattern: &str) -> Regex {
 
 /// Every document, by its path in the repository.
 fn documents() -> Vec<String> {
-    let here =
-        ["README.md", "CONTRIBUTING.md", "harness/guest/README.md", "harness/linux/README.md"];
+    let here = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "harness/guest/README.md",
+        "harness/linux/README.md",
+        "svm-model/README.md",
+    ];
     let mut all: Vec<String> = here.map(str::to_owned).into();
     for entry in fs::read_dir(repository().join("docs")).expect("docs") {
         let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();

@@ -17,6 +17,7 @@
 //!   with what they must show.
 //! - `processor`: written cases of the processor around SVM, which the model does not do.
 //! - [`rules`], [`cases`]: the lists of what the features have. [`model`]: running a case.
+//! - [`check()`]: why VMRUN refuses a VMCB, for a hypervisor's own tests.
 //!
 //! # Adding a rule
 //!
@@ -47,6 +48,7 @@ extern crate alloc;
 pub mod arch;
 pub mod case;
 pub mod cases;
+pub mod check;
 pub mod compare;
 pub mod coverage;
 pub mod feature;
@@ -62,7 +64,13 @@ pub mod written;
 pub use arch::{cpu, vmcb};
 pub use case::Case;
 pub use case::wire;
+pub use check::{Broken, check, check_with};
 pub use compare::{Difference, compare};
 pub use cpu::Platform;
 pub use feature::Feature;
 pub use outcome::Outcome;
+
+/// The examples of the README are run as those of the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,6 +18,7 @@ mod conform;
 mod coverage;
 mod doctor;
 mod executor;
+mod explain;
 mod layout;
 mod merge;
 mod mutate;
@@ -79,6 +80,7 @@ enum Command {
     Build(build::Args),
     Layout(layout::Args),
     Case(case::Args),
+    Explain(explain::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
     Coverage(coverage::Args),
@@ -120,6 +122,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
+        Command::Explain(args) => explain::run(&args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
         Command::Coverage(args) => coverage::run(env, &args),

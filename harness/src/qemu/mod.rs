@@ -3,6 +3,7 @@
 pub mod build;
 pub mod checkpatch;
 pub mod layout;
+pub mod qmp;
 pub mod source;
 
 mod binary;

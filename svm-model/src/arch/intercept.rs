@@ -31,6 +31,9 @@ macro_rules! bits {
     ($($field:ident: $($(#[$doc:meta])* $name:ident = $number:literal,)*;)*) => {
         $($($(#[$doc])*
         pub const $name: Bit = Bit { field: Field::$field, number: $number };)*)*
+
+        /// Every bit with its name, by field and number.
+        pub const ALL: &[(Bit, &str)] = &[$($(($name, stringify!($name)),)*)*];
     };
 }
 

@@ -336,6 +336,26 @@ impl Image {
     /// All fields zero.
     pub const ZERO: Image = Image([0; FIELDS]);
 
+    /// The fields of a VMCB as it is in memory.
+    pub fn of(page: &[u8; SIZE]) -> Image {
+        let mut image = Image::ZERO;
+        for field in Field::ALL {
+            let bytes = &page[field.offset().into()..][..field.width().into()];
+            let little = |value, byte: &u8| value << 8 | u64::from(*byte);
+            image.set(*field, bytes.iter().rev().fold(0, little));
+        }
+        image
+    }
+
+    /// Writes the fields into a VMCB as it is in memory; what lies between them stays.
+    pub fn write_to(&self, page: &mut [u8; SIZE]) {
+        for field in Field::ALL {
+            let bytes = self.get(*field).to_le_bytes();
+            let width = field.width().into();
+            page[field.offset().into()..][..width].copy_from_slice(&bytes[..width]);
+        }
+    }
+
     /// The value of a field.
     #[inline]
     pub const fn get(&self, field: Field) -> u64 {

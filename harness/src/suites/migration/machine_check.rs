@@ -9,11 +9,11 @@ use svm_model::case::{Board, Case, world};
 use svm_model::cpu::CpuSet;
 
 use super::gdb::{Gdb, Stop};
-use super::qmp::Qmp;
 use crate::exec::boot::{self, Machine};
 use crate::exec::{Ran, alone, cpu_argument};
 use crate::host::error::Context;
 use crate::host::process;
+use crate::qemu::qmp::Qmp;
 use crate::{Kind, Result};
 
 /// Longest silence of QEMU before it is given up.

@@ -7,12 +7,11 @@
 //! journey is from stock QEMU to another.
 //!
 //! [`cases`] has the cases, [`travel`] takes one of them along, through
-//! [`gdb`], which stops the machine, and [`qmp`], which saves it.
+//! [`gdb`], which stops the machine, and [`crate::qemu::qmp`], which saves it.
 
 pub mod cases;
 pub mod gdb;
 mod journey;
 pub mod machine_check;
-pub mod qmp;
 pub mod suite;
 pub mod travel;

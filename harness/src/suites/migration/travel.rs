@@ -9,12 +9,12 @@ use std::time::Duration;
 use svm_model::case::Board;
 
 use super::gdb::{Gdb, Stop};
-use super::qmp::Qmp;
 use crate::exec::boot::{self, Ended, Machine};
 use crate::exec::ram::{self, Ram};
 use crate::host::error::Context;
 use crate::host::interrupt;
 use crate::host::process;
+use crate::qemu::qmp::Qmp;
 use crate::{Kind, Result};
 
 /// Longest silence of a QEMU before it is given up. On a busy machine it can

@@ -1,37 +1,43 @@
 //! EVENTINJ and EXITINTINFO (15.20, 15.7.2).
 
-use crate::arch::vmcb::{Field, Image};
+use crate::arch::vmcb::Field;
 use crate::arch::{cr0, efer, flag};
 use crate::features::nrip;
 use crate::features::vmexit::model::bit;
+use crate::features::vmrun::checks::Checks;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::guest::Guest;
 use crate::machine::{Flow, Machine, Scene};
 use crate::rules::{event_injection, vmexit};
 
-impl Machine<'_> {
-    pub(crate) fn bad_injection(&mut self, v: &Image) -> bool {
-        let event = v.get(Field::EVENTINJ);
-        let t = &mut *self.t;
-        if !t.rule(event_injection::VALID, event >> 31 & 1 == 1) {
-            return false;
+impl Checks<'_> {
+    pub(crate) fn injection(&mut self) {
+        let event = self.get(Field::EVENTINJ);
+        if !self.t.rule(event_injection::VALID, event >> 31 & 1 == 1) {
+            return;
         }
         let (kind, vector) = (event >> 8 & 7, event & 0xff);
-        if t.rule(event_injection::TYPE_RESERVED, matches!(kind, 1 | 5 | 6 | 7)) {
-            return true;
-        }
+        let reserved = matches!(kind, 1 | 5 | 6 | 7);
+        self.refuse(event_injection::TYPE_RESERVED, Field::EVENTINJ, reserved);
         if kind != 3 {
-            return false;
+            return;
         }
-        let mode64 = v.get(Field::EFER) & efer::LME != 0
-            && v.get(Field::CR0) & cr0::PG != 0
-            && v.get(Field::CS_ATTRIB) & 0x200 != 0
-            && v.get(Field::RFLAGS) & flag::VM == 0;
-        t.rule(event_injection::VECTOR_NOT_EXCEPTION, vector == 2 || vector > 31)
-            | t.rule(event_injection::VECTOR_RESERVED, matches!(vector, 9 | 15 | 20 | 22..=27 | 31))
-            | t.rule(event_injection::IMPOSSIBLE, mode64 && matches!(vector, 4 | 5))
+        let mode64 = self.get(Field::EFER) & efer::LME != 0
+            && self.get(Field::CR0) & cr0::PG != 0
+            && self.get(Field::CS_ATTRIB) & 0x200 != 0
+            && self.get(Field::RFLAGS) & flag::VM == 0;
+        let rows = [
+            (event_injection::VECTOR_NOT_EXCEPTION, vector == 2 || vector > 31),
+            (event_injection::VECTOR_RESERVED, matches!(vector, 9 | 15 | 20 | 22..=27 | 31)),
+            (event_injection::IMPOSSIBLE, mode64 && matches!(vector, 4 | 5)),
+        ];
+        for (rule, condition) in rows {
+            self.refuse(rule, Field::EVENTINJ, condition);
+        }
     }
+}
 
+impl Machine<'_> {
     /// Delivers what EVENTINJ asks for, ahead of all that is pending.
     pub(crate) fn inject_first(&mut self, event: Event) -> Flow {
         self.leaves(event_injection::BEFORE_PENDING, Scene::Here)?;

@@ -2,6 +2,7 @@
 
 use crate::arch::vmcb::Field;
 use crate::arch::{cr0, cr4, efer, exit, intercept};
+use crate::features::vmrun::checks;
 use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::rules::{RuleId, intercepts, virq};
 
@@ -96,7 +97,7 @@ impl Machine<'_> {
             }
             4 => {
                 let long = self.r.long_mode();
-                value & !self.cr4_valid() != 0
+                value & !checks::cr4_valid(&self.platform) != 0
                     || long && value & cr4::PAE == 0
                     || long && (value ^ self.r.cr4) & cr4::LA57 != 0
                     || value & cr4::CET != 0 && self.r.cr0 & cr0::WP == 0
@@ -197,7 +198,7 @@ impl Machine<'_> {
 
     /// Whether EFER can hold the value.
     pub(crate) fn efer_reserved(&self, value: u64) -> bool {
-        value & !(self.efer_valid() & !efer::LMSLE) != 0
+        value & !(checks::efer_valid(&self.platform) & !efer::LMSLE) != 0
     }
 }
 

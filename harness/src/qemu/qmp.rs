@@ -1,4 +1,4 @@
-//! QEMU's monitor: just enough of QMP to save a machine to a file.
+//! QEMU's monitor: just enough of QMP to save a machine to a file, and to ask.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -64,7 +64,11 @@ impl Qmp {
         self.execute(command, json!({ "command-line": line })).map(|_| ())
     }
 
-    fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
+    /// Executes a command, and returns its answer.
+    ///
+    /// # Errors
+    /// What QEMU says against it.
+    pub fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         self.output.write_all(format!("{request}\n").as_bytes())?;
         loop {
