@@ -16,7 +16,7 @@ use harness::suites::migration::travel::{Station, Trip, travel};
 use svm_model::Feature;
 use svm_model::arch::event;
 use svm_model::arch::msr::TSC;
-use svm_model::case::{Case, Cpu, Insn, Step, world};
+use svm_model::case::{Case, Cpu, Event, Insn, Step, world};
 use svm_model::compare;
 use svm_model::cpu::CpuSet;
 use svm_model::outcome::{Obs, Outcome};
@@ -150,6 +150,26 @@ fn a_machine_with_faults_can_be_recorded() {
         let seen = run(machine.clone(), &case);
         assert_eq!(seen.obs.first().and_then(exit_code), Some(code), "{}", case.id);
     }
+}
+
+#[test]
+fn what_is_recorded_can_be_replayed() {
+    // A physical interrupt takes L2 out before it does anything.
+    let steps = [
+        Step::L1(Insn::Clgi, 0),
+        Step::Raise(Event::Intr(0x61)),
+        Step::Vmcb(Field::INTERCEPT_MISC1, 1 << 31 | 1),
+        Step::Vmcb(Field::RFLAGS, 0x202),
+        Step::Vmrun(world::VMCB),
+    ];
+    let case = case("interrupted", &[Insn::Nop], &steps);
+    let (recorder, folder) = counting("shift=0,sleep=off,rr=record,rrfile={}/replay");
+    let recorded = run(recorder, &case);
+    assert_eq!(recorded.obs.last().and_then(exit_code), Some(exit::INTR));
+    let file = folder.path().join("replay");
+    let options = format!("shift=0,sleep=off,rr=replay,rrfile={}", file.display());
+    let (player, _folder) = counting(&options);
+    assert_eq!(run(player, &case), recorded);
 }
 
 #[test]
