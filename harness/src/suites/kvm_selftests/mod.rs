@@ -90,24 +90,37 @@ struct Machine {
     name: String,
     cpu: &'static str,
     args: Vec<String>,
+    /// Is its clock the number of instructions?
+    counts: bool,
 }
 
-/// Every configuration, the most ordinary first. `fep=1`: some tests have KVM emulate
-/// an instruction. `loglevel=4`: a kernel's warning is kept with the test, not put
-/// between its words.
+impl Machine {
+    /// `fep=1`: some tests have KVM emulate an instruction. `loglevel=4`: a kernel's
+    /// warning is kept with the test, not put between its words.
+    fn new(name: String, cpu: &'static str, processors: u32, told: &str) -> Self {
+        let words = format!("{WORDS} loglevel=4 role=selftests fep=1{told}");
+        Machine { name, cpu, args: board(cpu, processors, MEMORY, &words), counts: false }
+    }
+
+    /// Instructions take two nanoseconds each, and nobody waits for a timer.
+    fn counting(mut self) -> Self {
+        self.args.extend(["-icount", "shift=1,sleep=off"].map(String::from));
+        self.counts = true;
+        self
+    }
+}
+
+/// Every configuration, the most ordinary first.
 fn machines() -> Vec<Machine> {
     let mut machines = Vec::new();
     for (cpu_name, cpu) in CPUS {
         for (paging, told) in PAGING {
             for (count, processors) in COUNTS {
-                let words = format!("{WORDS} loglevel=4 role=selftests fep=1{told}");
-                machines.push(Machine {
-                    name: format!("{cpu_name}{paging}{count}"),
-                    cpu,
-                    args: board(cpu, processors, MEMORY, &words),
-                });
+                let name = format!("{cpu_name}{paging}{count}");
+                machines.push(Machine::new(name, cpu, processors, told));
             }
         }
+        machines.push(Machine::new(format!("{cpu_name}-icount"), cpu, 1, "").counting());
     }
     machines
 }
@@ -126,7 +139,13 @@ impl Selftests {
             alone: false,
         };
         let (mut built, mut jobs) = (Vec::new(), Vec::new());
+        let among = |tests: &[String], test: &str| tests.iter().any(|other| other == test);
         for (test, feature) in self.pins.tests() {
+            let elsewhere = among(&self.pins.timed, test) != machine.counts
+                || among(&self.pins.slow, test) && machine.cpu != CPUS[0].1;
+            if elsewhere {
+                continue;
+            }
             let planned = Planned { test: test.into(), feature };
             if self.programs.get(test).is_some_and(Option::is_some) {
                 built.push(planned);
@@ -202,11 +221,19 @@ mod tests {
     fn every_configuration_boots_every_test_that_is_built_once() {
         let suite = suite();
         let (plan, all) = (suite.plan(), suite.pins.tests().len());
-        assert_eq!(suite.configs().len(), CPUS.len() * PAGING.len() * COUNTS.len());
+        let (timed, slow) = (suite.pins.timed.len(), suite.pins.slow.len());
+        assert_eq!(suite.configs().len(), CPUS.len() * (PAGING.len() * COUNTS.len() + 1));
         for Config { config, command, .. } in suite.configs() {
             let jobs: Vec<_> = plan.iter().filter(|job| job.config == config).collect();
             let boots: Vec<_> = jobs.iter().filter(|job| job.decided.is_none()).collect();
-            assert_eq!((jobs.len(), boots.len(), boots[0].tests.len()), (2, 1, all - 1));
+            let counts = config.contains("icount");
+            let left_out = timed + if config.starts_with("max") { 0 } else { slow };
+            let expected = if counts { (1, timed) } else { (2, all - left_out - 1) };
+            assert_eq!((jobs.len(), boots[0].tests.len()), expected, "{config}");
+            assert_eq!((boots.len(), command.contains("-icount")), (1, counts), "{command}");
+            if counts {
+                continue;
+            }
             assert_eq!(command.contains("npt=0"), config.contains("nonpt"), "{command}");
             assert_eq!(command.contains("-smp 1"), config.contains("1cpu"), "{command}");
         }
@@ -219,6 +246,12 @@ mod tests {
     fn the_tests_kernel_is_of_the_tests_version() {
         let pins = Pins::builtin().unwrap();
         assert!(pins.kernel.release.starts_with(&pins.source.version));
+        assert!(
+            pins.timed
+                .iter()
+                .chain(&pins.slow)
+                .all(|test| pins.tests().contains_key(test.as_str()))
+        );
         let features = pins.tests().into_values().flatten().count();
         assert!(features > 40, "{features} tests are of a feature");
     }

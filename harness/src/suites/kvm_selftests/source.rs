@@ -29,6 +29,10 @@ pub(super) struct Pins {
     pub(super) source: Source,
     /// L1's kernel.
     pub(super) kernel: kernel::Pin,
+    /// Tests that compare clocks.
+    pub(super) timed: Vec<String>,
+    /// Tests that run on the first processor alone.
+    pub(super) slow: Vec<String>,
     features: BTreeMap<Feature, Vec<String>>,
     others: Others,
 }
