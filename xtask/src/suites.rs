@@ -57,6 +57,7 @@ impl SuiteArgs {
             kvm_unit_tests: self.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
             cache: Some(env.cache.root().to_path_buf()),
+            install: env.install,
             require: self.require.iter().cloned().collect(),
             timeout: self.timeout.map(|s| Duration::from_secs(s.into())),
             units: Vec::new(),

@@ -118,6 +118,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             kvm_unit_tests: args.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
             cache: Some(env.cache.root().to_path_buf()),
+            install: env.install,
             require: args.require.iter().cloned().collect(),
             timeout: args.timeout.map(|s| Duration::from_secs(s.into())),
             units: args.unit.clone(),

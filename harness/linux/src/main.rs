@@ -8,6 +8,7 @@
 //! | `exits` | loads KVM, and measures exits of a small L2 | `exit-NAME NS` for each, `done` |
 //! | `l2` | loads KVM, and boots a Linux L2 | `l2-start`, L2's own, `done` |
 //! | `beside` | loads KVM, and has processes under stress beside a Linux L2 | `seen TEST …`, `done` |
+//! | `selftests` | loads KVM, and runs its selftests | `begin TEST`, `end TEST …` for each, `done` |
 //! | `dom0` | is Xen's first domain, and starts guests | `seen TEST RUNS FAILURES` for each, `done` |
 //! | `load` | computes for ever, in such a guest | `load ROUNDS …` |
 //! | `stress` | is a process under stress, of L1 or the first domain | |
@@ -23,6 +24,7 @@ mod kvm;
 mod l2;
 mod load;
 mod report;
+mod selftests;
 mod serial;
 mod stress;
 
@@ -47,6 +49,7 @@ fn main() {
         "exits" => kvm::open().and_then(|kvm| exits::measure(&kvm)).map(|()| "done"),
         "l2" => kvm::open().and_then(|kvm| l2::boot(&kvm)).map(|()| "done"),
         "beside" => kvm::open().and_then(|kvm| l2::beside(&kvm)).map(|()| "done"),
+        "selftests" => kvm::open().and_then(|_| selftests::run()).map(|()| "done"),
         "dom0" => dom0::run().map(|()| "done"),
         "load" => load::run(),
         // Not the first process: it just ends.

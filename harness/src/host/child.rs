@@ -70,16 +70,35 @@ pub struct Ended {
 /// When it cannot be started, when the user interrupts, or on I/O errors; the
 /// process is dead then.
 pub fn run(launch: &Launch<'_>) -> Result<Ended> {
+    watched(launch, &mut |_| Ok(false))
+}
+
+/// What is done with the next bytes of a standard output: whether the time limit
+/// begins anew with them.
+pub type News<'a> = &'a mut dyn FnMut(&[u8]) -> Result<bool>;
+
+/// [`run`], and `news` gets the standard output as it comes, all of it.
+///
+/// # Errors
+/// As [`run`], and what `news` gives.
+pub fn watched(launch: &Launch<'_>, news: News<'_>) -> Result<Ended> {
     interrupt::check()?;
     let start = Instant::now();
+    // From when on time counts, and what had been lost by then for want of a core.
+    let (mut since, mut starved) = (start, Duration::ZERO);
     let mut running = Supervised::start(launch)?;
     let killed = loop {
         interrupt::check()?;
         if running.stdout.kept.flooded() || running.stderr.kept.flooded() {
             break Some(End::Flooded);
         }
-        let over = start.elapsed().saturating_sub(launch.timeout);
-        if !over.is_zero() && over > running.starved().min(launch.timeout * (STRETCH - 1)) {
+        if running.told(news)? {
+            (since, starved) = (Instant::now(), running.starved());
+        }
+        let over = since.elapsed().saturating_sub(launch.timeout);
+        let mut lost =
+            || running.starved().saturating_sub(starved).min(launch.timeout * (STRETCH - 1));
+        if !over.is_zero() && over > lost() {
             break Some(End::TimedOut);
         }
         if running.wait_for_news(TICK)? {
@@ -87,6 +106,7 @@ pub fn run(launch: &Launch<'_>) -> Result<Ended> {
         }
     };
     let status = running.finish()?;
+    running.told(news)?;
     // The interrupt's own SIGTERM says nothing about the binary.
     interrupt::check()?;
     let end = killed.unwrap_or(match (status.code(), status.signal()) {
@@ -118,13 +138,15 @@ pub fn ask(program: &Path, args: &[&str]) -> Result<String> {
 struct Pipe {
     fd: Option<OwnedFd>,
     kept: Bounded,
+    /// What nobody has been told of yet.
+    fresh: Vec<u8>,
 }
 
 impl Pipe {
     fn new(fd: impl Into<OwnedFd>) -> Result<Self> {
         let fd = fd.into();
         rustix::io::ioctl_fionbio(&fd, true).doing(Kind::Harness, || "opening a pipe".into())?;
-        Ok(Pipe { fd: Some(fd), kept: Bounded::default() })
+        Ok(Pipe { fd: Some(fd), kept: Bounded::default(), fresh: Vec::new() })
     }
 
     /// Takes in one block. False when there is nothing to read now.
@@ -133,7 +155,10 @@ impl Pipe {
         let mut block = [0; 64 << 10];
         match rustix::io::read(fd, &mut block) {
             Ok(0) => self.fd = None,
-            Ok(n) => self.kept.push(&block[..n]),
+            Ok(n) => {
+                self.kept.push(&block[..n]);
+                self.fresh.extend_from_slice(&block[..n]);
+            }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(false),
             Err(e) => return Err(Error::new(Kind::Harness, "reading from QEMU").because(e)),
         }
@@ -180,6 +205,13 @@ impl Supervised {
         };
         let delays = tasks.flatten().filter_map(delay);
         Duration::from_nanos(delays.max().unwrap_or(0))
+    }
+
+    /// Tells what has come on standard output since the last time, if anything has.
+    fn told(&mut self, news: News<'_>) -> Result<bool> {
+        self.stderr.fresh.clear();
+        let fresh = std::mem::take(&mut self.stdout.fresh);
+        if fresh.is_empty() { Ok(false) } else { news(&fresh) }
     }
 
     /// Waits for output or for the end; true at the end.

@@ -9,7 +9,7 @@ use xshell::cmd;
 
 use crate::host::cache::io_error;
 use crate::host::error::Context;
-use crate::host::process;
+use crate::host::{hash, process};
 use crate::qemu::source::archive;
 use crate::qemu::source::pins::{File, Pins};
 use crate::{Env, Error, Kind, Result};
@@ -25,6 +25,18 @@ pub struct Pin {
     /// What KVM needs, in the order of loading: paths below the kernel's modules,
     /// without `.ko.xz`.
     pub modules: Vec<String>,
+    /// The package: of all of it, or of the image where the modules have their own.
+    pub file: File,
+    /// The modules' own package.
+    pub apart: Option<Package>,
+}
+
+/// A package of the distribution.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Its folder on a mirror.
+    pub directory: String,
     /// The package.
     pub file: File,
 }
@@ -41,7 +53,18 @@ impl Pin {
 
     /// Its image, in the package.
     fn image(&self) -> String {
-        format!("boot/vmlinuz-{}", self.release)
+        match self.apart {
+            None => format!("boot/vmlinuz-{}", self.release),
+            Some(_) => format!("usr/lib/modules/{}/vmlinuz", self.release),
+        }
+    }
+
+    /// Of its packages.
+    pub fn digest(&self) -> String {
+        let image = &self.file.sha256;
+        self.apart
+            .as_ref()
+            .map_or_else(|| image.clone(), |modules| hash::of_parts([image, &modules.file.sha256]))
     }
 
     /// A module, in the package.
@@ -61,14 +84,6 @@ pub struct Kernel {
     pub modules: Vec<PathBuf>,
 }
 
-/// The kernel of most guests, as [`obtain_pinned`] gets it.
-///
-/// # Errors
-/// As there.
-pub fn obtain(env: &Env) -> Result<Kernel> {
-    obtain_pinned(env, &Pin::builtin()?)
-}
-
 /// A pinned kernel: from the cache, or fetched and unpacked into it.
 ///
 /// # Errors
@@ -76,7 +91,7 @@ pub fn obtain(env: &Env) -> Result<Kernel> {
 /// when the cache cannot be written.
 pub fn obtain_pinned(env: &Env, pin: &Pin) -> Result<Kernel> {
     // The hash names it, so that what was unpacked is what is pinned.
-    let home = env.cache.path(format!("linux/{}-{}", pin.release, &pin.file.sha256[..12]));
+    let home = env.cache.path(format!("linux/{}-{}", pin.release, &pin.digest()[..12]));
     let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let kernel = Kernel {
         release: pin.release.clone(),
@@ -90,20 +105,26 @@ pub fn obtain_pinned(env: &Env, pin: &Pin) -> Result<Kernel> {
     if home.is_dir() {
         return Ok(kernel);
     }
-    let debian = Pins::builtin()?.debian;
-    let package = archive::single(env, &debian, &pin.directory, &pin.file, "archives/linux")?;
-    env.console.step(format_args!("unpacking Linux {}", pin.release));
     let fresh = env.cache.dir("linux")?.join(".new");
     empty(&fresh)?;
-    unpack(pin, &package, &fresh)?;
+    let modules: Vec<String> = pin.modules.iter().map(|m| pin.module(m)).collect();
+    let image = Package { directory: pin.directory.clone(), file: pin.file.clone() };
+    match &pin.apart {
+        None => unpack(env, &image, &[&[pin.image()], &*modules].concat(), &fresh)?,
+        Some(apart) => {
+            unpack(env, &image, &[pin.image()], &fresh)?;
+            unpack(env, apart, &modules, &fresh)?;
+        }
+    }
     fs::rename(fresh.join(pin.image()), fresh.join("vmlinuz"))
         .doing(Kind::Setup, || format!("looking for {} in {}", pin.image(), pin.file.name))?;
     for module in &pin.modules {
         decompress(&fresh.join(pin.module(module)), &fresh.join(name(module) + ".ko"))?;
     }
-    for folder in ["boot", "usr"] {
-        let folder = fresh.join(folder);
-        fs::remove_dir_all(&folder).map_err(|e| io_error("removing", &folder, e))?;
+    for folder in ["boot", "usr"].map(|folder| fresh.join(folder)) {
+        if folder.is_dir() {
+            fs::remove_dir_all(&folder).map_err(|e| io_error("removing", &folder, e))?;
+        }
     }
     fs::rename(&fresh, &home).map_err(|e| io_error("writing", &home, e))?;
     Ok(kernel)
@@ -117,18 +138,23 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| io_error("reading", path, e))
 }
 
-/// Takes what is needed out of the package: an ar archive with a tar archive in it.
-fn unpack(pin: &Pin, package: &Path, dir: &Path) -> Result<()> {
+/// Fetches a package and takes `members` out of it, into `dir`: it is an ar archive with
+/// a tar archive in it.
+///
+/// # Errors
+/// Setup, when it cannot be had or does not hold them.
+pub fn unpack(env: &Env, package: &Package, members: &[String], dir: &Path) -> Result<()> {
+    let debian = Pins::builtin()?.debian;
+    let Package { directory, file } = package;
+    let package = archive::single(env, &debian, directory, file, "archives/linux")?;
+    env.console.step(format_args!("unpacking {}", file.name));
     let data = dir.join("data.tar.xz");
     let sh = process::shell()?;
     let mut ar: Command = cmd!(sh, "ar x {package} data.tar.xz").into();
     process::stdout(Kind::Setup, ar.current_dir(dir))?;
-    let (image, modules) =
-        (pin.image(), pin.modules.iter().map(|m| format!("./{}", pin.module(m))));
-    let tar = cmd!(
-        sh,
-        "tar -xJ --no-same-owner --no-same-permissions -f {data} -C {dir} ./{image} {modules...}"
-    );
+    let members = members.iter().map(|member| format!("./{member}"));
+    let tar =
+        cmd!(sh, "tar -xJ --no-same-owner --no-same-permissions -f {data} -C {dir} {members...}");
     process::stdout(Kind::Setup, &mut tar.into())?;
     fs::remove_file(&data).map_err(|e| io_error("removing", &data, e))
 }

@@ -29,30 +29,48 @@ pub struct Boot<'a> {
     pub limit: Duration,
 }
 
+/// What every kernel of ours is told. `panic=-1` and `-no-reboot`: a kernel that
+/// panics ends QEMU. `nokaslr`: each boot does the same. `tsc=reliable` and
+/// `no_timer_check`: a busy host makes QEMU's timers late, from which Linux
+/// concludes that its TSC is bad, or panics since "IO-APIC + timer doesn't work".
+pub const WORDS: &str = "console=ttyS0 panic=-1 nokaslr tsc=reliable no_timer_check";
+
+/// A machine without devices but for the serial port, on QEMU's standard output, that is told
+/// `words`.
+pub fn board(cpu: &str, processors: u32, memory: &str, words: &str) -> Vec<String> {
+    let processors = processors.to_string();
+    let args = [
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+        "-machine",
+        "pc,accel=tcg",
+        "-cpu",
+        cpu,
+        "-smp",
+        &processors,
+        "-m",
+        memory,
+        "-serial",
+        "stdio",
+        "-append",
+        words,
+    ];
+    args.map(String::from).to_vec()
+}
+
 impl Boot<'_> {
-    /// The command line on that QEMU. `panic=-1` and `-no-reboot`: a kernel that
-    /// panics ends QEMU. `nokaslr`: each boot does the same. `tsc=reliable` and
-    /// `no_timer_check`: a busy host makes QEMU's timers late, from which Linux
-    /// concludes that its TSC is bad, or panics since "IO-APIC + timer doesn't work".
+    /// The command line on that QEMU.
     pub fn command(&self, qemu: &Qemu) -> Command {
         let mut command = Command::new(&qemu.path);
         for folder in &qemu.firmware {
             command.arg("-L").arg(folder);
         }
-        command
-            .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
-            .args(["-machine", "pc,accel=tcg", "-cpu", self.cpu, "-smp", "1"])
-            .args(["-m", &format!("{}M", self.memory), "-serial", "stdio", "-kernel"])
-            .arg(self.kernel)
-            .arg("-initrd")
-            .arg(self.initramfs)
-            .args([
-                "-append",
-                &format!(
-                    "console=ttyS0 panic=-1 nokaslr tsc=reliable no_timer_check role={}",
-                    self.role
-                ),
-            ]);
+        let memory = format!("{}M", self.memory);
+        command.args(board(self.cpu, 1, &memory, &format!("{WORDS} role={}", self.role)));
+        command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
         command
     }
 }

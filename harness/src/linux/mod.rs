@@ -35,8 +35,16 @@ impl Parts {
     /// Setup, when the package cannot be had or a tool is missing; Build, when the
     /// program does not compile; Harness on I/O failures.
     pub fn obtain(env: &Env) -> Result<Self> {
+        Self::with(env, &kernel::Pin::builtin()?)
+    }
+
+    /// [`Parts::obtain`] with another kernel.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with(env: &Env, pin: &kernel::Pin) -> Result<Self> {
         setup::require(env, &[Need::Linux, Need::Run])?;
-        let kernel = kernel::obtain(env)?;
+        let kernel = kernel::obtain_pinned(env, pin)?;
         let program = guest::compile(&env.repo, FOLDER, "svm-linux")?;
         Ok(Parts { kernel, program: kernel::read(&program)? })
     }

@@ -28,6 +28,7 @@ const SUITES: &[(&str, &str)] = &[
     ("rules", "rules"),
     ("xen", "xen"),
     ("linux-kvm", "linux-kvm"),
+    ("kvm-selftests", "kvm-selftests"),
 ];
 
 impl Claim {

@@ -5,6 +5,7 @@
 //! verdict as soon as it is known, goes on from what was kept, and compares.
 
 pub mod conformance;
+pub mod kvm_selftests;
 pub mod kvm_unit_tests;
 pub mod migration;
 pub mod rules;
@@ -13,6 +14,7 @@ pub mod verdict;
 pub mod xen;
 
 mod ended;
+mod fetched;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -34,17 +36,20 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::rules::NAME, crate::suites::rules::open),
     (crate::suites::xen::NAME, crate::suites::xen::open),
     (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
+    (crate::suites::kvm_selftests::NAME, crate::suites::kvm_selftests::open),
 ];
 
 /// Suites that run only when `--suite` names them: `rules` holds each
 /// generated case against the model, and the units of kvm-unit-tests that are
 /// not about SVM only show that the series leaves the rest alone; `xen` and
-/// `linux-kvm` boot hypervisors from packages that they fetch. All take minutes.
+/// `linux-kvm` boot hypervisors from packages that they fetch, and `kvm-selftests` the
+/// tests that one of them has for itself. All take minutes.
 pub const ON_REQUEST: &[&str] = &[
     crate::suites::rules::NAME,
     crate::suites::kvm_unit_tests::OTHERS,
     crate::suites::xen::NAME,
     crate::suites::xen::kvm::NAME,
+    crate::suites::kvm_selftests::NAME,
 ];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
@@ -62,6 +67,8 @@ pub struct Options {
     pub checkout: PathBuf,
     /// The harness's cache, for suites that fetch something; none is the default one.
     pub cache: Option<PathBuf>,
+    /// May missing system packages be installed?
+    pub install: bool,
     /// Suites whose absence is an error.
     pub require: BTreeSet<String>,
     /// Replaces every test's time limit.

@@ -22,6 +22,8 @@ pub enum Need {
     Count,
     /// Make a Linux guest: its kernel, and a static program for it.
     Linux,
+    /// Build the kernel's own tests of KVM.
+    Selftests,
     /// Build and run what strangers sent.
     Sandbox,
 }
@@ -54,7 +56,7 @@ pub struct Package {
     pub why: &'static str,
 }
 
-use Need::{Bindgen, Build, Count, Linux, Older, Run, Sandbox, Source};
+use Need::{Bindgen, Build, Count, Linux, Older, Run, Sandbox, Selftests, Source};
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -77,7 +79,7 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "xz-utils",
         check: Check::Tool(&["xz"]),
-        needs: &[Source, Linux],
+        needs: &[Source, Linux, Selftests],
         why: "source archives and a kernel's modules are xz-compressed",
     },
     Package {
@@ -89,8 +91,8 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "gcc",
         check: Check::Tool(&["cc", "gcc", "clang"]),
-        needs: &[Build],
-        why: "QEMU is compiled with it",
+        needs: &[Build, Selftests],
+        why: "QEMU is compiled with it, and KVM's selftests",
     },
     Package {
         debian: "libc6-dev",
@@ -161,7 +163,7 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "binutils",
         check: Check::Tool(&["ar"]),
-        needs: &[Linux],
+        needs: &[Linux, Selftests],
         why: "a package with a kernel for `cargo xtask bench` is an ar archive",
     },
     Package {
@@ -171,8 +173,14 @@ pub const PACKAGES: &[Package] = &[
             "/usr/lib64/libc.a",
             "/usr/lib/libc.a",
         ]),
-        needs: &[Linux],
+        needs: &[Linux, Selftests],
         why: "a program in a Linux guest of `cargo xtask bench` has its C library inside",
+    },
+    Package {
+        debian: "make",
+        check: Check::Tool(&["make"]),
+        needs: &[Selftests],
+        why: "`cargo xtask test-svm --suite kvm-selftests` builds them with it",
     },
     Package {
         debian: "bubblewrap",

@@ -4,11 +4,13 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{judge, machine, measure, opened, planned};
+use super::{judge, measure, planned};
 use crate::host::cache;
 use crate::host::hash;
+use crate::linux::machine::{WORDS, board};
 use crate::linux::{Parts, initramfs, kernel};
 use crate::qemu::Qemu;
+use crate::suites::fetched::opened;
 use crate::suites::{Config, Job, Observation, Opened, Options, Suite, SuiteIdentity, Work};
 use crate::{Env, Error, Kind, Result};
 
@@ -47,13 +49,9 @@ fn obtain(env: &Env, options: &Options) -> Result<LinuxKvm> {
     Ok(LinuxKvm { identity, parts, timeout: options.timeout.unwrap_or(TIMEOUT) })
 }
 
-/// QEMU's arguments without paths. As for every Linux guest of ours, a busy host must
-/// not make L1 distrust its clocks.
+/// QEMU's arguments without paths.
 fn arguments(cpu: &str, processors: u32) -> Vec<String> {
-    let words = format!(
-        "console=ttyS0 panic=-1 nokaslr tsc=reliable no_timer_check role=beside rounds={ROUNDS}"
-    );
-    machine::board(cpu, processors, "1G", &words)
+    board(cpu, processors, "1G", &format!("{WORDS} role=beside rounds={ROUNDS}"))
 }
 
 /// L1's initramfs: KVM's modules, and what L2 boots.

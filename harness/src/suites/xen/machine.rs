@@ -1,11 +1,12 @@
 //! The machine: Xen, its first domain, and what that has in its initramfs.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::packages::Packages;
 use crate::host::cache;
-use crate::linux::{FOLDER, Parts};
+use crate::linux::Parts;
+use crate::linux::machine::board;
 use crate::linux::{initramfs, kernel};
 use crate::qemu::Qemu;
 use crate::{Error, Kind, Result};
@@ -126,32 +127,6 @@ pub(super) fn arguments(cpu: &str, processors: u32) -> Vec<String> {
     board(cpu, processors, "4G", words)
 }
 
-/// A machine without devices but for the serial port, on QEMU's standard output, that is told
-/// `words`.
-pub(super) fn board(cpu: &str, processors: u32, memory: &str, words: &str) -> Vec<String> {
-    let processors = processors.to_string();
-    let args = [
-        "-nodefaults",
-        "-no-user-config",
-        "-no-reboot",
-        "-display",
-        "none",
-        "-machine",
-        "pc,accel=tcg",
-        "-cpu",
-        cpu,
-        "-smp",
-        &processors,
-        "-m",
-        memory,
-        "-serial",
-        "stdio",
-        "-append",
-        words,
-    ];
-    args.map(String::from).to_vec()
-}
-
 /// The first domain's initramfs.
 fn first_domain(packages: &Packages, parts: &Parts) -> Result<Vec<u8>> {
     let mut files = packages.files()?;
@@ -168,11 +143,6 @@ fn first_domain(packages: &Packages, parts: &Parts) -> Result<Vec<u8>> {
     files.push(("etc/xen/xl.conf".into(), b"autoballoon = \"off\"\n".to_vec()));
     let entries: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), &**bytes)).collect();
     initramfs::archive(&parts.program, &entries)
-}
-
-/// Is the guests' program in that checkout?
-pub(super) fn has_program(checkout: &Path) -> bool {
-    checkout.join(FOLDER).is_dir()
 }
 
 #[cfg(test)]

@@ -21,15 +21,14 @@ use std::time::Duration;
 
 use self::machine::{Disk, Guest};
 use self::packages::Packages;
-use super::{Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity};
+use super::fetched::opened;
+use super::{Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity};
 use super::{Work, conformance};
-use crate::host::cache::Cache;
 use crate::host::child::{self, Launch};
-use crate::host::console::{Console, Verbosity};
 use crate::host::{hash, process};
 use crate::linux::Parts;
 use crate::qemu::Qemu;
-use crate::{Env, Error, Kind, Result};
+use crate::{Env, Result};
 
 /// The suite's name.
 pub const NAME: &str = "xen";
@@ -56,33 +55,6 @@ struct Xen {
 /// packages cannot be had.
 pub fn open(options: &Options) -> Result<Opened> {
     opened(NAME, options, obtain)
-}
-
-/// What `obtain` gets with the harness's cache, or why it cannot be had.
-fn opened<S: Suite + 'static>(
-    name: &str,
-    options: &Options,
-    obtain: fn(&Env, &Options) -> Result<S>,
-) -> Result<Opened> {
-    let env = Env {
-        repo: options.checkout.clone(),
-        cache: Cache::open(options.cache.as_deref())?,
-        install: false,
-        console: Console::new(Verbosity::Normal),
-    };
-    let program = if machine::has_program(&env.repo) {
-        Ok(())
-    } else {
-        let what = format!("no {} in this checkout", crate::linux::FOLDER);
-        Err(Error::new(Kind::Setup, what))
-    };
-    match program.and_then(|()| obtain(&env, options)) {
-        Ok(suite) => Ok(Opened::Ready(Box::new(suite))),
-        Err(e) if e.kind() == Kind::Setup && !options.require.contains(name) => {
-            Ok(Opened::Absent(Absent { suite: name.into(), why: e.to_string() }))
-        }
-        Err(e) => Err(e),
-    }
 }
 
 fn obtain(env: &Env, options: &Options) -> Result<Xen> {

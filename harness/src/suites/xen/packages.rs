@@ -14,9 +14,9 @@ use xshell::cmd;
 use crate::host::cache::io_error;
 use crate::host::error::Context;
 use crate::host::{hash, process};
-use crate::linux::kernel::{self, Kernel};
+use crate::linux::kernel::{self, Kernel, Package};
 use crate::qemu::source::archive;
-use crate::qemu::source::pins::{File, Pins};
+use crate::qemu::source::pins::Pins;
 use crate::{Env, Error, Kind, Result};
 
 /// Where the distribution has its libraries.
@@ -39,16 +39,6 @@ pub(super) struct Pin {
     /// All of them.
     #[serde(rename = "package")]
     pub(super) packages: Vec<Package>,
-}
-
-/// One package.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Package {
-    /// Its folder on a mirror.
-    pub(super) directory: String,
-    /// The package.
-    pub(super) file: File,
 }
 
 impl Pin {
