@@ -16,6 +16,8 @@ mod ci_config;
 mod confine;
 mod conform;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod executor;
 mod layout;
 mod merge;
