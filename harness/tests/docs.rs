@@ -243,56 +243,6 @@ fn sources(src: &Path, room: &str) -> Vec<String> {
     all
 }
 
-/// The commands of ours in a document: a line of a block, or what backticks enclose.
-fn commands(text: &str) -> Vec<String> {
-    let (prose, blocks) = parted(text);
-    let lines =
-        blocks.lines().filter_map(|l| l.trim_start_matches("$ ").strip_prefix("cargo xtask "));
-    let quoted = regex(r"`cargo xtask ([^`]+)`");
-    let mut all: Vec<String> = quoted.captures_iter(&prose).map(|c| c[1].to_owned()).collect();
-    all.extend(lines.map(|l| l.split(" #").next().unwrap_or_default().to_owned()));
-    all
-}
-
-/// What a command names that `xtask` does not know: its source is in a file of its name, and
-/// a flag is a field or a name there or in what several share.
-fn unknown(command: &str) -> Option<String> {
-    let xtask = repository().join("xtask/src");
-    let name = command.split_whitespace().next()?;
-    if name.chars().any(|c| c.is_ascii_uppercase()) || name.starts_with('-') {
-        return None;
-    }
-    let own = sources(&xtask, &name.replace('-', "_"));
-    if own.is_empty() {
-        return Some(name.to_owned());
-    }
-    let shared = ["base", "binaries", "executor", "suites", "main"];
-    let mut text: String = own.concat();
-    shared.iter().for_each(|file| text.push_str(&sources(&xtask, file).concat()));
-    if name == "merge" {
-        text.push_str(&sources(&xtask, "test_svm").concat());
-    }
-    let flag = regex(r"(?:^|\s|\[)--([a-z][a-z-]*)");
-    flag.captures_iter(command).map(|c| c[1].to_owned()).find(|flag| {
-        let field = regex(&format!(r"\b{}:", flag.replace('-', "_")));
-        !field.is_match(&text) && !text.contains(&format!("\"{flag}\""))
-    })
-}
-
-#[test]
-fn commands_in_documents_exist() {
-    let mut seen = 0;
-    for document in documents() {
-        for command in commands(&read(&document)) {
-            assert_eq!(unknown(&command), None, "in {document}: cargo xtask {command}");
-            seen += 1;
-        }
-    }
-    assert!(seen > 30, "only {seen} commands are seen");
-    assert_eq!(unknown("conform --against qemu").as_deref(), Some("against"));
-    assert_eq!(unknown("confirm").as_deref(), Some("confirm"));
-}
-
 /// How many cases are generated.
 static GENERATED: LazyLock<usize> = LazyLock::new(|| cases::all(SEED).len());
 

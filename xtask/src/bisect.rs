@@ -11,6 +11,7 @@ use harness::series::claim::Claim;
 use harness::{Env, Kind, Result};
 
 use crate::base::BaseArgs;
+use crate::show::show;
 use crate::suites::{SuiteArgs, print_absent};
 
 /// Find the patch, commit or version that changed a test's verdict
@@ -63,7 +64,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
     } else {
-        print!("{}", bisect::text(&found));
+        show(&bisect::text(&found));
         // Equal attempts may be luck.
         let known = KnownFailures::load(&results::folder(&env.repo))?;
         if let Some(known) = known.wavers(claim.suite(), claim.pattern()) {

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use harness::catalogue;
 use harness::exec::name::Name;
 use harness::exec::render;
-use harness::rule_check::whole;
+use harness::host::console::Verbosity;
+use harness::host::wrap::wrapped;
+use harness::rule_check::{kept, whole};
 use harness::{Env, Kind, Result};
 use svm_model::Feature;
 
 use crate::executor::ExecutorArgs;
+use crate::show::show;
 
 /// List, show and run single cases
 #[derive(clap::Args)]
@@ -58,16 +61,18 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             }
         }
         What::Show { id } => {
-            let entry = catalogue::find(id)?;
-            print!("{}", render::case(&entry.case));
-            println!("  must show ({})", entry.authority());
-            print!("{}", render::outcome(&entry.expected(&catalogue::assumed(&entry.case))));
+            let entry = kept::entry(&env.repo, id)?;
+            let outcome = render::outcome(&entry.expected(&catalogue::assumed(&entry.case)));
+            let authority = wrapped(&format!("must show ({})", entry.authority()), "  ");
+            show(&(render::case(&entry.case) + &authority + &outcome));
         }
         What::Run { id, on, how } => {
-            let entry = catalogue::find(id)?;
-            print!("{}", render::case(&entry.case));
-            let said = whole::held(&entry, &mut *how.open(env, on)?.executor)?;
-            print!("{}", said.text);
+            let entry = kept::entry(&env.repo, id)?;
+            let said = {
+                let all = env.console.verbosity() == Verbosity::Verbose;
+                whole::held(&entry, &mut *how.open(env, on)?.executor, all)?
+            };
+            show(&(render::case(&entry.case) + &said.text));
             if !said.good {
                 return Ok(ExitCode::from(Kind::Regression.exit_code()));
             }

@@ -118,7 +118,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
 fn in_full(env: &Env, args: &Args, id: &str) -> Result<ExitCode> {
     let case = kept::find(&env.repo, id)?;
     let places = args.on.iter().map(|name| args.how.open(env, name));
-    let said = whole::whole(&case, &mut places.collect::<Result<Vec<_>>>()?)?;
+    let all = env.console.verbosity() == Verbosity::Verbose;
+    let said = whole::whole(&case, &mut places.collect::<Result<Vec<_>>>()?, all)?;
     show(&said.text);
     Ok(code(said.good))
 }

@@ -17,6 +17,8 @@ mod confine;
 mod conform;
 mod coverage;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod executor;
 mod explain;
 mod layout;

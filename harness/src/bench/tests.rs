@@ -135,9 +135,9 @@ a CPU, 2 cores, 4 GiB, x86_64, Linux 1
 stock-1          QEMU 1
 patched-1        QEMU 1
 
-measure        |        stock      patched |   ratio          spread | rounds
-world-switch/a |     40.00 us      2.00 us |  20.000   19.000-21.000 | 2
-world-switch/b |            -      5.00 ns |       -               - | 1
+measure        |     stock   patched |  ratio        spread | rounds
+world-switch/a |  40.00 us   2.00 us | 20.000 19.000-21.000 | 2
+world-switch/b |         -   5.00 ns |      -             - | 1
 ";
     assert_eq!(text(&report), expected);
 }

@@ -4,16 +4,17 @@ use std::fmt::Write;
 
 use super::record::{Measure, Record};
 use super::{Report, Unit};
+use crate::host::wrap::wrapped;
 
 /// The whole report.
 pub fn text(report: &Report) -> String {
     let Record { machine, builds, measures, .. } = &report.record;
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{}, {} cores, {} GiB, {}, {}\n",
-        machine.cpu, machine.cores, machine.memory_gib, machine.arch, machine.kernel
-    );
+    let (cores, memory) = (machine.cores, machine.memory_gib);
+    let what = [machine.cpu.clone(), format!("{cores} cores"), format!("{memory} GiB")];
+    let rest = [machine.arch.clone(), machine.kernel.clone()];
+    out += &wrapped(&[&what[..], &rest[..]].concat().join(", "), "");
+    out.push('\n');
     for build in builds {
         let series = build.series.as_ref().map_or(String::new(), |s| format!(", series of {s}"));
         let _ = writeln!(out, "{:16} QEMU {}{series}", build.name, build.qemu);
@@ -21,22 +22,19 @@ pub fn text(report: &Report) -> String {
     let width = measures.iter().map(|m| m.name.len()).max().unwrap_or(0).max(7);
     let _ = writeln!(
         out,
-        "\n{:width$} | {:>12} {:>12} | {:>7} {:>15} | rounds",
+        "\n{:width$} | {:>9} {:>9} | {:>6} {:>13} | rounds",
         "measure", "stock", "patched", "ratio", "spread"
     );
     for m in measures {
         out += &row(m, width);
     }
     for failure in &report.failures {
-        let _ = writeln!(out, "\nnot measured: {failure}");
+        let _ = write!(out, "\n{}", wrapped(failure, "not measured: "));
     }
     for m in report.risen() {
-        let _ = writeln!(
-            out,
-            "\nrisen: {} is more than {} % above stock: the series slows down what does not use SVM",
-            m.name,
-            super::TOLERANCE * 100.0
-        );
+        let above = format!("{} is more than {} % above stock", m.name, super::TOLERANCE * 100.0);
+        let what = "the series slows down what does not use SVM";
+        let _ = write!(out, "\n{}", wrapped(&format!("{above}: {what}"), "risen: "));
     }
     out
 }
@@ -46,7 +44,7 @@ fn row(m: &Measure, width: usize) -> String {
     let ratio = m.ratio.map_or("-".into(), |r| format!("{r:.3}"));
     let spread = m.spread.map_or("-".into(), |(low, high)| format!("{low:.3}-{high:.3}"));
     format!(
-        "{:width$} | {:>12} {:>12} | {ratio:>7} {spread:>15} | {}\n",
+        "{:width$} | {:>9} {:>9} | {ratio:>6} {spread:>13} | {}\n",
         m.name,
         value(m.stock),
         value(m.patched),

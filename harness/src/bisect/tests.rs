@@ -71,7 +71,7 @@ fn a_test_that_never_changed_is_said_to_be_so() {
     assert_eq!(b.found, Found::Nowhere);
     let text = text(&b);
     assert!(text.contains("nothing changed it: it is pass in 0001-"), "{text}");
-    assert!(text.contains("and was in stock already"), "{text}");
+    assert!(text.contains("and was\nin stock already"), "{text}");
 }
 
 #[test]
@@ -108,6 +108,20 @@ fn a_commit_whose_neighbour_does_not_build_is_not_blamed() {
     let text = text(&b);
     assert!(text.contains("one of the 3 from 0002-"), "{text}");
     assert!(text.contains("does not build: svm.c:1: #error"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    expect_test::expect![[r#"
+        kut/svm/a
+          0001-target-i386-svm-change-1.patch  pass (pass, pass, pass)
+          0002-target-i386-svm-change-2.patch  does not build: svm.c:1: #error
+          0003-target-i386-svm-change-3.patch  does not build: svm.c:1: #error
+          0004-target-i386-svm-change-4.patch  fail (fail, fail, fail): a: fail
+
+        one of the 3 from 0002-target-i386-svm-change-2.patch to
+        0004-target-i386-svm-change-4.patch changed it; those between do not build, so
+        none can be blamed
+        4 builds of 5 points
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]

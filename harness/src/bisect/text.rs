@@ -1,17 +1,26 @@
 //! A search, told to a person. Pure.
 
 use super::{Bisection, Found, Seen};
+use crate::host::wrap::wrapped;
+
+/// Of a point's name that is shown in the list; below it, it is whole.
+const NAME: usize = 40;
 
 /// The points in order with what they showed, and what that means.
 pub fn text(b: &Bisection) -> String {
     let mut tried = b.tried.clone();
     tried.sort_by_key(|(at, _)| *at);
     let mut out = format!("{}\n", b.test);
-    let width = tried.iter().map(|(at, _)| b.points[*at].chars().count()).max().unwrap_or(0);
+    let length = |at: &usize| b.points[*at].chars().count();
+    let width = tried.iter().map(|(at, _)| length(at)).max().unwrap_or(0).min(NAME);
     for (at, seen) in &tried {
-        out += &format!("  {:width$}  {}\n", b.points[*at], describe(seen));
+        let name: String = match length(at) > NAME {
+            true => b.points[*at].chars().take(NAME - 1).chain(['…']).collect(),
+            false => b.points[*at].clone(),
+        };
+        out += &wrapped(&describe(seen), &format!("  {name:width$}  "));
     }
-    out += &format!("\n{}\n", conclusion(b));
+    out += &format!("\n{}", wrapped(&conclusion(b), ""));
     let builds = if b.builds == 1 { "1 build".into() } else { format!("{} builds", b.builds) };
     out + &format!("{builds} of {} points\n", b.points.len())
 }

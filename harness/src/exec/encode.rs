@@ -25,8 +25,12 @@ pub fn case(case: &Case) -> Result<(Vec<u8>, usize)> {
     // L2's stores, pushes and table walks, wherever its tables lead.
     // What the CPU offers is not known yet: those with most and least stand for it.
     let platforms = coverage::platforms_for(case);
-    let writes: BTreeSet<u64> =
-        platforms.iter().flat_map(|p| model::footprint(case, p).writes).collect();
+    let footprints: Vec<_> = platforms.iter().map(|p| model::footprint(case, p)).collect();
+    if footprints.iter().any(|footprint| !footprint.contained) {
+        // The model does not follow it to its end, where it may still push.
+        out.keep_page(world::L2_STACK - 8);
+    }
+    let writes: BTreeSet<u64> = footprints.into_iter().flat_map(|f| f.writes).collect();
     for pa in writes.into_iter().filter(|pa| check(*pa, 8).is_ok()) {
         out.u8(op::KEEP_WORD).u64(pa);
     }

@@ -55,8 +55,9 @@ fn step(step: &Step) -> String {
     }
 }
 
-/// What was expected beside what was observed; what differs is marked.
-pub fn side_by_side(expected: &Outcome, observed: &Outcome) -> String {
+/// What was expected beside what was observed; what differs is marked. All of it, or only that and
+/// what one wants to see of any exit.
+pub fn side_by_side(expected: &Outcome, observed: &Outcome, all: bool) -> String {
     let differences = compare(expected, observed);
     let mut text = format!("    {:<24} {:<24} observed\n", "", "expected");
     for index in 0..expected.obs.len().max(observed.obs.len()) {
@@ -66,21 +67,30 @@ pub fn side_by_side(expected: &Outcome, observed: &Outcome) -> String {
         let mark = if differs { '!' } else { ' ' };
         let _ = writeln!(text, "  {mark} observation {index:<12} {:<24} {}", name(e), name(o));
         if let (Some(Obs::Exit(e)), Some(Obs::Exit(o))) = (e, o) {
-            exit(e, o, &mut text);
+            exit(e, o, all, &mut text);
         }
     }
     text
 }
 
 /// The fields and registers on which the expectation says something.
-fn exit(expected: &Exit, observed: &Exit, text: &mut String) {
+fn exit(expected: &Exit, observed: &Exit, all: bool, text: &mut String) {
     let vmcb = expected.vmcb.iter().map(|(f, e)| (f.name().to_owned(), e, observed.vmcb.get(f)));
     let host = expected.host.iter();
     let host = host.map(|(r, e)| (format!("L1's {}", r.slot_name()), e, observed.host.get(r)));
+    let mut left_out = 0;
     for (name, e, o) in vmcb.chain(host) {
-        let mark = if o.is_some_and(|o| o != e) { '!' } else { ' ' };
+        let differs = o.is_some_and(|o| o != e);
+        if !all && !differs && !SHOWN.iter().any(|field| field.name() == name) {
+            left_out += 1;
+            continue;
+        }
+        let mark = if differs { '!' } else { ' ' };
         let o = o.map_or_else(|| "-".to_owned(), |o| format!("{o:#x}"));
         let _ = writeln!(text, "  {mark}   {name:<22} {:<24} {o}", format!("{e:#x}"));
+    }
+    if left_out > 0 {
+        let _ = writeln!(text, "      and {left_out} more as they must be (-v)");
     }
     for (who, exit) in [("expected", expected), ("observed", observed)] {
         for event in &exit.l2_log {

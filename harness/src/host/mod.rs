@@ -20,3 +20,4 @@ pub mod sanitizer;
 pub mod serial;
 pub mod setup;
 pub mod visible;
+pub mod wrap;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::Report;
 use super::matrix::{self, Fixed};
 use super::text::{Limit, builds, conclusion, flips, plural, unexpected, wavering};
-use super::wrap::wrapped;
+use crate::host::wrap::wrapped;
 use crate::record::diff::{Basis, Change};
 use crate::record::results::ResultSet;
 

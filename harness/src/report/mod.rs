@@ -11,7 +11,6 @@ mod overview;
 pub mod pages;
 mod recorded;
 mod text;
-pub mod wrap;
 
 #[cfg(test)]
 mod snapshots;

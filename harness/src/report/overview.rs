@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use super::recorded::{failing_tests, report, strays};
 use super::text::{plural, summary, unexpected, wavering};
-use super::wrap::wrapped;
 use super::{brief, matrix};
+use crate::host::wrap::wrapped;
 use crate::record::history::History;
 use crate::record::results::{KnownFailures, ResultSet};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::text::{clip, compared, heading, plural, summary, unexpected, wavering};
-use super::wrap::wrapped;
 use super::{Part, Report, matrix};
+use crate::host::wrap::wrapped;
 use crate::record::diff::{Comparison, unexpected_passes};
 use crate::record::history::{History, Since, fails};
 use crate::record::results::{KnownFailures, ResultSet, Row};

@@ -31,29 +31,44 @@ pub struct Behind {
     pub before: Vec<usize>,
 }
 
-impl Behind {
-    /// In words, with the command that runs `on` it again: these cases alone, or, where they are
-    /// too many, `all` that ran.
-    pub fn told(&self, cases: &[Case], on: &Name, all: &str) -> String {
-        let ids: Vec<String> = self.before.iter().map(|n| lasting_id(&cases[*n])).collect();
-        let id = lasting_id(&cases[self.finding.case]);
-        let mut text = match ids.len() {
-            0 => format!("{id} differed once, and not again: neither alone nor behind all others"),
-            1 => format!("{id} differs only behind another case"),
-            n => format!("{id} differs only behind {n} cases"),
-        };
-        let _ = writeln!(text, "\n  {}", text::line(&self.finding));
-        if ids.is_empty() || ids.len() > LISTED {
-            let _ = writeln!(text, "  again, with all that ran: {all}");
-        } else {
-            let on = quote(OsStr::new(&on.to_string()));
-            let _ = writeln!(text, "  again: cargo xtask conform --on {on} \\");
-            let named = ids.iter().chain([&id]).map(|id| quote(OsStr::new(id)));
-            let cases: Vec<String> = named.map(|id| format!("    --case {id}")).collect();
-            let _ = writeln!(text, "{}", cases.join(" \\\n"));
+/// All of these in words, those that differ behind the same cases together, with the command that
+/// runs one `on` it again: these cases alone, or, where they are too many, `all` that ran.
+pub fn told(behind: &[Behind], cases: &[Case], on: &Name, all: &str) -> Vec<String> {
+    let mut alike: Vec<Vec<&Behind>> = Vec::new();
+    for one in behind {
+        match alike.iter_mut().find(|group| group[0].before == one.before) {
+            Some(group) => group.push(one),
+            None => alike.push(vec![one]),
         }
-        text
     }
+    alike.iter().map(|group| together(group, cases, on, all)).collect()
+}
+
+/// Some that differ behind the same cases.
+fn together(group: &[&Behind], cases: &[Case], on: &Name, all: &str) -> String {
+    let (first, others) = group.split_first().expect("a group has one");
+    let ids: Vec<String> = first.before.iter().map(|n| lasting_id(&cases[*n])).collect();
+    let name = |one: &Behind| lasting_id(&cases[one.finding.case]);
+    let id = name(first);
+    let mut text = match ids.len() {
+        0 => format!("{id} differed once, and not again: neither alone nor behind all others"),
+        1 => format!("{id} differs only behind another case"),
+        n => format!("{id} differs only behind {n} cases"),
+    };
+    let _ = writeln!(text, "\n  {}", text::line(&first.finding));
+    if ids.is_empty() || ids.len() > LISTED {
+        let _ = writeln!(text, "  again, with all that ran: {all}");
+    } else {
+        let on = quote(OsStr::new(&on.to_string()));
+        let _ = writeln!(text, "  again: cargo xtask conform --on {on} \\");
+        let named = ids.iter().chain([&id]).map(|id| quote(OsStr::new(id)));
+        let cases: Vec<String> = named.map(|id| format!("    --case {id}")).collect();
+        let _ = writeln!(text, "{}", cases.join(" \\\n"));
+    }
+    if !others.is_empty() {
+        let _ = writeln!(text, "  so do {} more, the next {}", others.len(), name(others[0]));
+    }
+    text
 }
 
 /// Runs each case that differs again, alone, and takes those out of `judged` that then agree.
@@ -180,7 +195,7 @@ mod tests {
         let found: Vec<_> = behind.iter().map(|b| (b.finding.case, b.before.clone())).collect();
         assert_eq!(found, [(24, vec![]), (26, vec![20, 23]), (27, vec![20, 23])]);
         let on = "qemu:/a b/qemu".parse().unwrap();
-        let told: String = behind[..2].iter().map(|b| b.told(&cases, &on, "ALL")).collect();
+        let told = told(&behind, &cases, &on, "ALL").concat();
         expect_test::expect![[r#"
             x/24 differed once, and not again: neither alone nor behind all others
               observation: expected #VMEXIT 0x81, observed nothing more (observation 0)
@@ -191,6 +206,7 @@ mod tests {
                 --case x/20 \
                 --case x/23 \
                 --case x/26
+              so do 1 more, the next x/27
         "#]]
         .assert_eq(&told);
     }

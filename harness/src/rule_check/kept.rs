@@ -213,21 +213,30 @@ pub fn bless(repo: &Path) -> Result<Vec<PathBuf>> {
 /// The case of that id: kept, written or generated, from any seed.
 ///
 /// # Errors
-/// As [`load`] and [`catalogue::find`]; Usage, for a lasting id of a case that is made no more.
+/// As [`entry`].
 pub fn find(repo: &Path, id: &str) -> Result<Case> {
+    Ok(entry(repo, id)?.case)
+}
+
+/// The case of that id with what is written down of it.
+///
+/// # Errors
+/// As [`load`] and [`catalogue::find`]; Usage, for a lasting id of a case that is made no more.
+pub fn entry(repo: &Path, id: &str) -> Result<Entry> {
+    let seeded = |case| Entry { case, written: None };
     if let Some((plain, _)) = id.split_once('@') {
         let made = svm_model::cases::of_seed(plain);
-        return made.filter(|case| svm_model::cases::lasting_id(case) == id).ok_or_else(|| {
+        let same = made.filter(|case| svm_model::cases::lasting_id(case) == id);
+        return same.map(seeded).ok_or_else(|| {
             Error::new(Kind::Usage, format!("`{id}` is not made any more"))
                 .hint(format!("its families have changed since; `{plain}` is what they make now"))
         });
     }
     match load(repo)?.into_iter().find(|(_, kept)| kept.case.id == id) {
-        Some((_, kept)) => Ok(kept.case),
-        None => match svm_model::cases::of_seed(id) {
-            Some(case) => Ok(case),
-            None => Ok(catalogue::find(id)?.case),
-        },
+        Some((_, kept)) => kept.entry(),
+        None => {
+            svm_model::cases::of_seed(id).map_or_else(|| catalogue::find(id), |c| Ok(seeded(c)))
+        }
     }
 }
 

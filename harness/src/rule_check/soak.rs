@@ -10,14 +10,14 @@ use svm_model::cases::crossed::{self, Pool};
 use svm_model::cases::random;
 use svm_model::rules::RuleId;
 
-use super::{Group, Side, run, text};
+use super::{Group, Side, alone, run, text};
 use crate::exec::name::Name;
 use crate::exec::place::Place;
 use crate::host::console::{Console, Verbosity};
 use crate::host::interrupt;
 use crate::{Error, Kind, Result};
 
-/// Cases that differ only behind others, of which each is told.
+/// Runs of cases behind which others differ that are told.
 const SHOWN: usize = 8;
 
 /// How long, and of what.
@@ -42,8 +42,10 @@ pub struct Soaked {
     pub cases: usize,
     /// Cases that differ.
     pub differ: usize,
-    /// What differs only behind other cases, each in words.
-    pub behind: Vec<String>,
+    /// Cases that differ only behind others.
+    pub behind: usize,
+    /// These in words, those of a round that differ behind the same cases together.
+    pub told: Vec<String>,
     /// A group for each rule, with an example made small; the first that was found.
     pub groups: BTreeMap<Option<RuleId>, Group>,
     /// How often each mode and each instruction was drawn.
@@ -122,7 +124,8 @@ impl Soaked {
         self.rounds += 1;
         self.cases += side.judged.ran;
         self.differ += side.judged.findings.len();
-        self.behind.extend(side.behind.iter().map(|b| b.told(cases, &side.on, again)));
+        self.behind += side.behind.len();
+        self.told.extend(alone::told(&side.behind, cases, &side.on, again));
         for group in side.groups {
             self.groups
                 .entry(group.rule)
@@ -149,24 +152,24 @@ impl Soaked {
 
     /// Whether nothing differs but what `known` has a reason for.
     pub fn good(&self, known: &dyn Fn(RuleId) -> Option<String>) -> bool {
-        self.news(known).next().is_none() && self.behind.is_empty()
+        self.news(known).next().is_none() && self.behind == 0
     }
 
     /// What was run, what differs, and the verdict.
     pub fn text(&self, title: &str, on: &Name, known: &dyn Fn(RuleId) -> Option<String>) -> String {
         let (cases, rounds, differ) = (self.cases, self.rounds, self.differ);
         let mut text = format!("{title}: {cases} cases of {rounds} seeds; {differ} differ");
-        let _ = writeln!(text, ", {} only behind other cases", self.behind.len());
+        let _ = writeln!(text, ", {} only behind other cases", self.behind);
         for group in self.groups.values() {
             let _ = write!(text, "\n{}", text::group(group, on, known));
         }
-        for one in self.behind.iter().take(SHOWN) {
+        for one in self.told.iter().take(SHOWN) {
             let _ = write!(text, "\n{one}");
         }
-        if self.behind.len() > SHOWN {
-            let _ = writeln!(text, "\nand {} more behind others", self.behind.len() - SHOWN);
+        if self.told.len() > SHOWN {
+            let _ = writeln!(text, "\nand behind {} others", self.told.len() - SHOWN);
         }
-        let verdict = match (self.news(known).count(), self.behind.len()) {
+        let verdict = match (self.news(known).count(), self.behind) {
             (0, 0) if self.groups.is_empty() => "AGREES with the model in every case".to_owned(),
             (0, 0) => format!("AGREES but for what is known: {} rules", self.groups.len()),
             (0, n) => format!("DIFFERS: {n} cases are not alike alone and behind others"),
@@ -212,12 +215,12 @@ mod tests {
     #[test]
     fn what_differs_behind_others_is_told_and_is_no_good_verdict() {
         let told = |n| format!("x/{n} differs only behind another case\n");
-        let behind: Vec<String> = (0..SHOWN + 2).map(told).collect();
-        let soaked = Soaked { rounds: 1, cases: 5, behind, ..Soaked::default() };
+        let told: Vec<String> = (0..SHOWN + 2).map(told).collect();
+        let soaked = Soaked { behind: told.len(), told, ..Soaked::default() };
         assert!(!soaked.good(&|_| None));
         let said = soaked.text("model", &Name::Model, &|_| None);
         assert_eq!(said.matches("behind another").count(), SHOWN, "{said}");
-        assert!(said.contains("\nand 2 more behind others\n"), "{said}");
+        assert!(said.contains("\nand behind 2 others\n"), "{said}");
         assert!(said.ends_with("DIFFERS: 10 cases are not alike alone and behind others\n"));
         assert!(request(Duration::ZERO).again(&Name::Model, 9).contains("--on model --seed 9 "));
     }

@@ -8,12 +8,14 @@ use svm_model::compare::{compare, describe};
 use svm_model::outcome::Outcome;
 use svm_model::rules::{Rule, RuleId, Source};
 
+use super::alone;
 use super::blame::Fit;
 use super::judge::Finding;
 use super::{Group, Side};
 use crate::exec::name::Name;
 use crate::exec::{Ran, render};
 use crate::host::process::quote;
+use crate::host::wrap::wrapped;
 
 /// A summary line, then every group, the largest first.
 pub fn side(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String>) -> String {
@@ -28,7 +30,8 @@ pub fn side(side: &Side, cases: &[Case], known: &dyn Fn(RuleId) -> Option<String
 /// What differs only behind other cases.
 fn behind(side: &Side, cases: &[Case]) -> String {
     let all = format!("cargo xtask conform --on {}, with the same --seed and --cases", side.on);
-    side.behind.iter().map(|one| format!("\n{}", one.told(cases, &side.on, &all))).collect()
+    let told = alone::told(&side.behind, cases, &side.on, &all);
+    told.iter().map(|one| format!("\n{one}")).collect()
 }
 
 /// How many cases ran, and what became of them.
@@ -129,10 +132,20 @@ fn indent(lines: &str, text: &mut String) {
     }
 }
 
-/// A case in full, and what each executor made of it beside what must come of it.
-pub fn whole(case: &Case, expected: &Outcome, rules: &[String], seen: &[(String, Ran)]) -> String {
+/// A case, and what each executor made of it beside what must come of it: all of it, or what
+/// differs and what one wants to see anyway.
+pub fn whole(
+    case: &Case,
+    expected: &Outcome,
+    rules: &[String],
+    seen: &[(String, Ran)],
+    all: bool,
+) -> String {
     let mut text = render::case(case);
-    let _ = writeln!(text, "  decided by {}", rules.join(", "));
+    text += &match all {
+        true => wrapped(&rules.join(", "), "  decided by "),
+        false => format!("  decided by {} rules (-v)\n", rules.len()),
+    };
     let _ = write!(text, "  the model\n{}", render::outcome(expected));
     for (name, ran) in seen {
         let outcome = ran.seen();
@@ -141,7 +154,8 @@ pub fn whole(case: &Case, expected: &Outcome, rules: &[String], seen: &[(String,
             (None, 0) => "as it must be".to_owned(),
             (None, n) => format!("{n} differences"),
         };
-        let _ = write!(text, "  {name}: {verdict}\n{}", render::side_by_side(expected, &outcome));
+        let beside = render::side_by_side(expected, &outcome, all);
+        let _ = write!(text, "  {name}: {verdict}\n{beside}");
     }
     text
 }

@@ -11,9 +11,9 @@ use svm_model::outcome::{Obs, Outcome};
 
 use crate::catalogue::{self, Entry};
 use crate::exec::boot::Machine;
-use crate::exec::guest::{self, Guest};
+use crate::exec::guest::Guest;
 use crate::exec::render;
-use crate::exec::{Booted, End, Executor, LIMIT, Ran, cpu_argument, platform_of};
+use crate::exec::{Booted, End, Executor, LIMIT, Ran, platform_of};
 use crate::host::cache;
 use crate::host::child;
 use crate::host::error::Context;
@@ -22,7 +22,7 @@ use crate::qemu::Qemu;
 use crate::rule_check::kept;
 use crate::suites::ended::without_outcome;
 use crate::suites::{
-    Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
+    Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work, in_guest,
 };
 use crate::{Error, Kind, Result, Verdict};
 
@@ -50,14 +50,10 @@ pub struct Conformance {
 /// Build, when the guest does not compile; set-up, when the suite is required
 /// and the checkout has no guest.
 pub fn open(options: &Options) -> Result<Opened> {
-    if !options.checkout.join(guest::FOLDER).is_dir() {
-        let why = format!("no {} in this checkout", guest::FOLDER);
-        if options.require.contains(NAME) {
-            return Err(Error::new(Kind::Setup, format!("{NAME} is required, but there is {why}")));
-        }
-        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
-    }
-    let guest = guest::build(&options.checkout)?;
+    let guest = match in_guest::build(options, NAME)? {
+        Ok(guest) => guest,
+        Err(absent) => return Ok(Opened::Absent(absent)),
+    };
     let mut entries = catalogue::all();
     for (_, kept) in kept::load(&options.checkout)? {
         entries.push(kept.entry()?);
@@ -88,26 +84,17 @@ impl Suite for Conformance {
     }
 
     fn configs(&self) -> Vec<Config> {
-        let cpu = cpu_argument(CpuSet::NONE);
-        let command = format!(
-            "qemu-system-x86_64 -nodefaults -machine pc,accel=tcg,memory-backend=ram -cpu {cpu} -bios svm-guest.rom"
-        );
-        vec![Config { config: NAME.into(), cpu, command }]
+        vec![in_guest::config(NAME, "")]
     }
 
     fn plan(&self) -> Vec<Job> {
         let job = |entries: &[Entry]| {
             let planned =
                 |e: &Entry| Planned { test: e.case.id.clone(), feature: Some(e.case.feature) };
-            Job {
-                config: NAME.into(),
-                tests: entries.iter().map(planned).collect(),
-                timeout: self.limit * entries.len() as u32,
-                args: Vec::new(),
-                fingerprint: digest(&self.guest, entries).unwrap_or_default(),
-                decided: None,
-                alone: false,
-            }
+            let tests = entries.iter().map(planned).collect();
+            let timeout = self.limit * entries.len() as u32;
+            let fingerprint = digest(&self.guest, entries).unwrap_or_default();
+            Job::new(NAME, tests, timeout, Vec::new(), fingerprint)
         };
         self.entries.chunks(CASES_A_JOB).map(job).collect()
     }
@@ -182,7 +169,7 @@ fn describe(entry: &Entry, expected: &Outcome, ran: &Ran, log: &mut String) {
             let seen = ran.seen();
             match compare(expected, &seen).is_empty() {
                 true => ("as expected", None),
-                false => ("differs", Some(render::side_by_side(expected, &seen))),
+                false => ("differs", Some(render::side_by_side(expected, &seen, true))),
             }
         }
         Ran::Skipped(_) => ("skipped", None),

@@ -15,6 +15,7 @@ pub mod xen;
 
 mod ended;
 mod fetched;
+mod in_guest;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -160,6 +161,20 @@ pub struct Job {
     pub decided: Option<(Verdict, String)>,
     /// It measures time, so that no other QEMU of ours may run beside it.
     pub alone: bool,
+}
+
+impl Job {
+    /// A job that is to be run, and beside which others may run.
+    pub fn new(
+        config: &str,
+        tests: Vec<Planned>,
+        timeout: Duration,
+        args: Vec<String>,
+        fingerprint: String,
+    ) -> Job {
+        let config = config.to_owned();
+        Job { config, tests, timeout, args, fingerprint, decided: None, alone: false }
+    }
 }
 
 /// What was seen of one test in one run.

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use svm_model::case::Case;
 use svm_model::cases::{self, SEED};
 use svm_model::compare::describe;
-use svm_model::cpu::CpuSet;
 use svm_model::model;
 use svm_model::outcome::{Obs, Outcome};
 use svm_model::rules;
@@ -18,16 +17,16 @@ use svm_model::snapshot::Slot;
 
 use crate::catalogue;
 use crate::exec::boot::Machine;
-use crate::exec::guest::{self, Guest};
+use crate::exec::guest::Guest;
 use crate::exec::name::Name;
-use crate::exec::{Booted, LIMIT, cpu_argument};
+use crate::exec::{Booted, LIMIT};
 use crate::host::cache;
 use crate::host::error::Context;
 use crate::qemu::Qemu;
 use crate::rule_check::judge::{Judged, judge, tally};
 use crate::rule_check::{Side, alone, group, text};
 use crate::suites::{
-    Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
+    Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work, in_guest,
 };
 use crate::{Kind, Result, Verdict};
 
@@ -48,13 +47,13 @@ struct Rules {
 /// Builds the guest and generates the cases.
 ///
 /// # Errors
-/// Build, when the guest does not compile.
+/// Build, when the guest does not compile; set-up, when the suite is required
+/// and the checkout has no guest.
 pub fn open(options: &Options) -> Result<Opened> {
-    if !options.checkout.join(guest::FOLDER).is_dir() {
-        let why = format!("no {} in this checkout", guest::FOLDER);
-        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
-    }
-    let guest = guest::build(&options.checkout)?;
+    let guest = match in_guest::build(options, NAME)? {
+        Ok(guest) => guest,
+        Err(absent) => return Ok(Opened::Absent(absent)),
+    };
     let cases = cases::all(SEED);
     let digest = digest(&guest, &cases)?;
     let version = format!("{} rules, {} cases, {}", rules::COUNT, cases.len(), &digest[..16]);
@@ -97,25 +96,13 @@ impl Suite for Rules {
     }
 
     fn configs(&self) -> Vec<Config> {
-        let cpu = cpu_argument(CpuSet::NONE);
-        let command = format!(
-            "qemu-system-x86_64 -nodefaults -machine pc,accel=tcg,memory-backend=ram -cpu {cpu} -bios svm-guest.rom"
-        );
-        vec![Config { config: NAME.into(), cpu, command }]
+        vec![in_guest::config(NAME, "")]
     }
 
     fn plan(&self) -> Vec<Job> {
         let planned = rules::all()
             .map(|(_, rule)| Planned { test: rule.id.into(), feature: Some(rule.feature) });
-        vec![Job {
-            config: NAME.into(),
-            tests: planned.collect(),
-            timeout: TIMEOUT,
-            args: Vec::new(),
-            fingerprint: self.digest.clone(),
-            decided: None,
-            alone: false,
-        }]
+        vec![Job::new(NAME, planned.collect(), TIMEOUT, Vec::new(), self.digest.clone())]
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {

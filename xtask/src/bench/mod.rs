@@ -12,6 +12,7 @@ use harness::record::results;
 use harness::{Env, Kind, Result};
 
 use crate::binaries::BinaryArgs;
+use crate::show::show;
 
 /// Measure what the series costs and saves, stock against patched; or, with a subcommand, how many
 /// cases an executor runs in a second
@@ -58,7 +59,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     if let Some(path) = &args.json {
         cache::write_atomic(path, report.record.text()?.as_bytes())?;
     }
-    print!("{}", bench::text(&report));
+    show(&bench::text(&report));
     if args.record {
         let path = report.record.save(&results::folder(&env.repo), report.whole)?;
         env.console.note(format_args!("recorded {}", path.display()));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::words;
-use crate::report::wrap::wrapped;
+use crate::host::wrap::wrapped;
 use crate::review::{Builds, PatchReview, Review};
 
 /// Patches that are listed; of more, those with something to say.

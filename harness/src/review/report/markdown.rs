@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::words;
-use crate::report::wrap::wrapped_at;
+use crate::host::wrap::wrapped_at;
 use crate::review::{Applies, Builds, Outcome, Review};
 
 /// Where a list's mails are wrapped.

@@ -127,15 +127,11 @@ impl Planner<'_> {
         }
         let own = self.unit.unit.timeout.map(Duration::from_secs);
         let default = if test == WHOLE { ALL } else { ONE };
-        Job {
-            config: self.unit.unit.name.clone(),
-            tests: vec![Planned { test: test.to_owned(), feature }],
-            timeout: self.timeout.unwrap_or_else(|| own.unwrap_or_default().max(default)),
-            fingerprint: self.fingerprint(&args),
-            args,
-            decided: self.decided(),
-            alone: false,
-        }
+        let tests = vec![Planned { test: test.to_owned(), feature }];
+        let timeout = self.timeout.unwrap_or_else(|| own.unwrap_or_default().max(default));
+        let fingerprint = self.fingerprint(&args);
+        let job = Job::new(&self.unit.unit.name, tests, timeout, args, fingerprint);
+        Job { decided: self.decided(), ..job }
     }
 
     fn arguments(&self, smp: Option<u32>) -> Vec<String> {

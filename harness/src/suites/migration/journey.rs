@@ -157,7 +157,7 @@ fn judge(case: &Case, said: &[Option<Said>], moved: &Ran, log: &mut String) -> O
         let pass = Observation::bare(id, Verdict::Pass, "");
         return Observation { passed: 1, first_failure: None, ..pass };
     };
-    let _ = writeln!(log, "\n{id}:\n{}", render::side_by_side(reference, &moved));
+    let _ = writeln!(log, "\n{id}:\n{}", render::side_by_side(reference, &moved, true));
     let why = format!("{first}; so says {who}");
     Observation { failed: differences.len() as u32, ..Observation::bare(id, Verdict::Fail, why) }
 }

@@ -3,23 +3,22 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use svm_model::cpu::CpuSet;
 use svm_model::model;
 
 use super::cases::{self, Move};
 use super::journey::Journeys;
 use crate::catalogue;
+use crate::exec::LIMIT;
 use crate::exec::boot::Machine;
-use crate::exec::guest::{self, Guest};
-use crate::exec::{LIMIT, cpu_argument};
+use crate::exec::guest::Guest;
 use crate::host::error::Context;
 use crate::host::hash;
 use crate::qemu::Qemu;
 use crate::suites::conformance;
 use crate::suites::{
-    Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
+    Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work, in_guest,
 };
-use crate::{Error, Kind, Result, Verdict};
+use crate::{Kind, Result, Verdict};
 
 /// The suite's name.
 pub const NAME: &str = "migration";
@@ -64,14 +63,10 @@ pub struct Migration {
 /// Build, when the guest does not compile; set-up, when the suite is required
 /// and the checkout has no guest.
 pub fn open(options: &Options) -> Result<Opened> {
-    if !options.checkout.join(guest::FOLDER).is_dir() {
-        let why = format!("no {} in this checkout", guest::FOLDER);
-        if options.require.contains(NAME) {
-            return Err(Error::new(Kind::Setup, format!("{NAME} is required, but there is {why}")));
-        }
-        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
-    }
-    let guest = guest::build(&options.checkout)?;
+    let guest = match in_guest::build(options, NAME)? {
+        Ok(guest) => guest,
+        Err(absent) => return Ok(Opened::Absent(absent)),
+    };
     let moves = cases::all();
     let places = moves.iter().enumerate().map(|(n, m)| (m.case.id.clone(), n)).collect();
     let version = format!("{} cases, {}", moves.len(), &digest(&guest, &moves, "")?[..16]);
@@ -99,15 +94,7 @@ impl Suite for Migration {
     }
 
     fn configs(&self) -> Vec<Config> {
-        let cpu = cpu_argument(CpuSet::NONE);
-        let start = format!(
-            "qemu-system-x86_64 -nodefaults -machine pc,accel=tcg,memory-backend=ram -cpu {cpu} -bios svm-guest.rom"
-        );
-        let config = |route: Route| Config {
-            config: route.name().into(),
-            cpu: cpu.clone(),
-            command: format!("{start} -incoming file:state"),
-        };
+        let config = |route: Route| in_guest::config(route.name(), " -incoming file:state");
         Route::ALL.into_iter().map(config).collect()
     }
 
@@ -117,17 +104,14 @@ impl Suite for Migration {
             let stock = self.stock.as_ref().filter(|_| route != Route::Within);
             let decided = (route != Route::Within && stock.is_none()).then(|| alone.clone());
             let other = stock.map_or("", |qemu| &qemu.digest);
-            self.moves.chunks(CASES_A_JOB).map(move |moves| Job {
-                config: route.name().into(),
-                tests: moves
-                    .iter()
-                    .map(|m| Planned { test: m.case.id.clone(), feature: Some(m.case.feature) })
-                    .collect(),
-                timeout: self.limit * moves.len() as u32,
-                args: Vec::new(),
-                fingerprint: digest(&self.guest, moves, other).unwrap_or_default(),
-                decided: decided.clone(),
-                alone: false,
+            self.moves.chunks(CASES_A_JOB).map(move |moves| {
+                let planned =
+                    |m: &Move| Planned { test: m.case.id.clone(), feature: Some(m.case.feature) };
+                let tests = moves.iter().map(planned).collect();
+                let timeout = self.limit * moves.len() as u32;
+                let fingerprint = digest(&self.guest, moves, other).unwrap_or_default();
+                let job = Job::new(route.name(), tests, timeout, Vec::new(), fingerprint);
+                Job { decided: decided.clone(), ..job }
             })
         });
         jobs.collect()

@@ -94,15 +94,8 @@ impl Suite for LinuxKvm {
     fn plan(&self) -> Vec<Job> {
         let job = |(name, processors, cpu): (&str, u32, &str)| {
             let args = arguments(cpu, processors);
-            Job {
-                config: name.into(),
-                tests: planned(tests()),
-                timeout: self.timeout,
-                fingerprint: hash::of_parts([&self.identity.version, &args.join(" ")]),
-                args,
-                decided: None,
-                alone: false,
-            }
+            let fingerprint = hash::of_parts([&self.identity.version, &args.join(" ")]);
+            Job::new(name, planned(tests()), self.timeout, args, fingerprint)
         };
         CONFIGS.map(job).to_vec()
     }

@@ -99,15 +99,8 @@ impl Suite for Xen {
         let job = |(name, processors, cpu): (&str, u32, &str)| {
             let args = machine::arguments(cpu, processors);
             let parts = [self.identity.version.clone(), ROUNDS.to_string(), args.join(" ")];
-            Job {
-                config: name.into(),
-                tests: tests.clone(),
-                timeout: self.timeout,
-                args,
-                fingerprint: hash::of_parts(parts.iter().map(String::as_str)),
-                decided: None,
-                alone: false,
-            }
+            let fingerprint = hash::of_parts(parts.iter().map(String::as_str));
+            Job::new(name, tests.clone(), self.timeout, args, fingerprint)
         };
         CONFIGS.map(job).to_vec()
     }
