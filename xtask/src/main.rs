@@ -16,6 +16,7 @@ mod ci_config;
 mod confine;
 mod conform;
 mod doctor;
+mod example;
 mod executor;
 mod explain;
 mod layout;
@@ -80,6 +81,7 @@ enum Command {
     Layout(layout::Args),
     Case(case::Args),
     Explain(explain::Args),
+    Example(example::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
     Rules(rules::Args),
@@ -121,6 +123,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
         Command::Explain(args) => explain::run(&args),
+        Command::Example(args) => example::run(env, &args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
