@@ -25,6 +25,7 @@
 //! | [`report`] | what a run and the records say |
 //! | [`test_svm`] | one run from binaries to a report |
 //! | [`explain`] | what a VMCB says, and why VMRUN refuses it |
+//! | [`example`] | the example of a hypervisor, in a QEMU |
 //! | [`row`] | a row of QEMUs, each a base with some patches, built and measured |
 //! | [`series`] | the series of this repository, and what each patch must do |
 //! | [`bisect`] | which patch, commit or version changed a verdict |
@@ -38,6 +39,7 @@ pub mod bisect;
 pub mod catalogue;
 pub mod ci;
 pub mod coverage;
+pub mod example;
 pub mod exec;
 pub mod explain;
 pub mod host;

@@ -8,9 +8,10 @@ use proc_macro2::{TokenStream, TokenTree};
 use toml::Table;
 
 /// Every crate of this repository, by its folder.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "harness",
     "harness/cexec",
+    "harness/example",
     "harness/guest",
     "harness/linux",
     "svm-model",

@@ -19,6 +19,7 @@ mod coverage;
 mod doctor;
 #[cfg(test)]
 mod documents;
+mod example;
 mod executor;
 mod explain;
 mod layout;
@@ -83,6 +84,7 @@ enum Command {
     Layout(layout::Args),
     Case(case::Args),
     Explain(explain::Args),
+    Example(example::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
     Coverage(coverage::Args),
@@ -125,6 +127,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Layout(args) => layout::run(env, &args),
         Command::Case(args) => case::run(env, &args),
         Command::Explain(args) => explain::run(&args),
+        Command::Example(args) => example::run(env, &args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
         Command::Coverage(args) => coverage::run(env, &args),

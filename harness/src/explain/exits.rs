@@ -98,6 +98,18 @@ pub(super) fn name(code: u64) -> String {
     }
 }
 
+/// Whether an exit of that code is the intercept of an instruction, for which a next RIP is saved.
+pub(super) fn instruction(code: u64) -> bool {
+    matches!(
+        code,
+        0..exit::EXCP
+            | exit::CR0_SEL_WRITE..=exit::MSR
+            | exit::VMRUN..=exit::RDPRU
+            | exit::INVLPGB..=exit::TLBSYNC
+            | exit::IDLE_HLT
+    )
+}
+
 /// Whether the page tells of an exit: a page that never ran has none of that.
 pub(super) fn happened(image: &Image) -> bool {
     let told = [

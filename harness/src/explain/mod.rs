@@ -31,7 +31,7 @@ use svm_model::cpu::Platform;
 use svm_model::vmcb::{Field, Image, exit};
 
 use page::Page;
-pub use text::text;
+pub use text::{last, text};
 
 /// What is known beside the page.
 #[derive(Default)]
@@ -108,6 +108,13 @@ pub struct Group {
     pub rows: Vec<Row>,
     /// The names of those that are.
     pub zero: Vec<&'static str>,
+}
+
+impl Group {
+    /// Whether that field is in it.
+    fn has(&self, field: &str) -> bool {
+        self.zero.contains(&field) || self.rows.iter().any(|row| row.name == field)
+    }
 }
 
 /// A field, or a segment.

@@ -113,7 +113,7 @@ fn where_memory_is_known_the_walk_says_the_level() {
     image.set(Field::EXITINFO2, world::DATA + 0x2040);
     let mut page = [0; SIZE];
     image.write_to(&mut page);
-    let mut said = |leaf: Option<u64>| {
+    let said = |leaf: Option<u64>| {
         let mut memory = |at| match leaf {
             Some(leaf) if at == world::npt::PT + 16 => Some(leaf),
             _ => world::table_entry(at),

@@ -43,6 +43,7 @@ pub(super) fn all(
     looked.segments();
     looked.injection();
     looked.asked_in_vain();
+    looked.next_rip();
     looked.found
 }
 
@@ -239,6 +240,16 @@ impl Looked<'_> {
         if value & 0x700 == event::INTR && self.get(Field::RFLAGS) & flag::IF == 0 {
             let what = "an interrupt is injected whatever RFLAGS.IF says, which is clear";
             self.say(Field::EVENTINJ, "15.20", what);
+        }
+    }
+
+    /// After an instruction L1 goes on at the next RIP, where one was saved.
+    fn next_rip(&mut self) {
+        let code = self.get(Field::EXITCODE);
+        if exits::happened(self.image) && exits::instruction(code) && self.get(Field::NRIP) == 0 {
+            let what = "no next RIP was saved, as without nrip-save: L1 must know how long the \
+                        instruction is to go on behind it";
+            self.say(Field::NRIP, "15.7.1", what);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Explanation, Group, Verdict};
+use super::{Explanation, Group, Suspicion, Verdict};
 use crate::report::wrap::wrapped;
 
 /// The width of names, the two spaces in front of them included.
@@ -35,7 +35,7 @@ pub fn text(e: &Explanation) -> String {
     }
     for one in &e.suspicious {
         let mark = format!("  {:<width$}", one.field, width = NAMES - 2);
-        out += &wrapped(&format!("{:#x}: {} ({}).", one.value, one.what, one.section), &mark);
+        out += &wrapped(&suspicion(one), &mark);
     }
     if let Some(exit) = &e.exit {
         out += "\n";
@@ -45,6 +45,21 @@ pub fn text(e: &Explanation) -> String {
         out += &fields(group);
     }
     out
+}
+
+/// The last exit alone, with what is suspicious of it.
+pub fn last(e: &Explanation) -> String {
+    let mut out = e.exit.as_deref().map_or(String::new(), |exit| wrapped(exit, ""));
+    let about =
+        |field: &str| e.groups.iter().any(|group| group.title == "Last exit" && group.has(field));
+    for one in e.suspicious.iter().filter(|one| about(one.field)) {
+        out += &wrapped(&format!("{} is {}", one.field, suspicion(one)), "");
+    }
+    out
+}
+
+fn suspicion(one: &Suspicion) -> String {
+    format!("{:#x}: {} ({}).", one.value, one.what, one.section)
 }
 
 fn fields(group: &Group) -> String {

@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod kvm_selftests;
 pub mod kvm_unit_tests;
 pub mod migration;
+pub mod refusals;
 pub mod rules;
 pub mod select;
 pub mod verdict;
@@ -35,6 +36,7 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::conformance::NAME, crate::suites::conformance::open),
     (crate::suites::migration::suite::NAME, crate::suites::migration::suite::open),
     (crate::suites::rules::NAME, crate::suites::rules::open),
+    (crate::suites::refusals::NAME, crate::suites::refusals::open),
     (crate::suites::xen::NAME, crate::suites::xen::open),
     (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
     (crate::suites::kvm_selftests::NAME, crate::suites::kvm_selftests::open),
@@ -44,10 +46,12 @@ pub const SUITES: &[(&str, Open)] = &[
 /// generated case against the model, and the units of kvm-unit-tests that are
 /// not about SVM only show that the series leaves the rest alone; `xen` and
 /// `linux-kvm` boot hypervisors from packages that they fetch, and `kvm-selftests` the
-/// tests that one of them has for itself. All take minutes.
+/// tests that one of them has for itself. All take minutes, but for `refusals`, which needs
+/// a QEMU that traces.
 pub const ON_REQUEST: &[&str] = &[
     crate::suites::rules::NAME,
     crate::suites::kvm_unit_tests::OTHERS,
+    crate::suites::refusals::NAME,
     crate::suites::xen::NAME,
     crate::suites::xen::kvm::NAME,
     crate::suites::kvm_selftests::NAME,

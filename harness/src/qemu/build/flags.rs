@@ -18,6 +18,8 @@ pub enum Flavour {
     Asan,
     /// Counts which lines run.
     Gcov,
+    /// As release, with QEMU's trace events in its log (`-trace`).
+    Trace,
 }
 
 /// The devices file, in QEMU's own format.
@@ -51,7 +53,8 @@ const COMMON: &[&str] = &[
 
 impl Flavour {
     /// Every flavour.
-    pub const ALL: [Flavour; 4] = [Flavour::Release, Flavour::Debug, Flavour::Asan, Flavour::Gcov];
+    pub const ALL: [Flavour; 5] =
+        [Flavour::Release, Flavour::Debug, Flavour::Asan, Flavour::Gcov, Flavour::Trace];
 
     /// Its name on the command line and in the cache.
     pub const fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Flavour {
             Flavour::Debug => "debug",
             Flavour::Asan => "asan",
             Flavour::Gcov => "gcov",
+            Flavour::Trace => "trace",
         }
     }
 
@@ -70,6 +74,7 @@ impl Flavour {
             Flavour::Debug => &["--enable-debug"],
             Flavour::Asan => &["--enable-asan", "--enable-ubsan"],
             Flavour::Gcov => &["--enable-gcov"],
+            Flavour::Trace => &["--disable-debug-info", "--enable-trace-backends=log"],
         };
         [COMMON, own].concat()
     }

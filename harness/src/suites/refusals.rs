@@ -1,0 +1,380 @@
+//! Why VMRUN refuses: QEMU's trace event `svm_vmrun_refused` names for each VMCB just what
+//! breaks the model's rules, and nothing for one that is accepted.
+//!
+//! Random changes to the baseline, of values near what the rules draw a line at, until there are
+//! enough VMCBs that are refused and enough that are accepted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use svm_model::case::{Board, Case, Cpu, Step, world};
+use svm_model::cases::SEED;
+use svm_model::cases::random::Random;
+use svm_model::cpu::{CpuSet, Platform};
+use svm_model::vmcb::{Field, Image, SIZE, exit};
+use svm_model::{Feature, check, rules};
+
+use crate::exec::boot::{Ended, Machine, watched};
+use crate::exec::guest::{self, Guest};
+use crate::exec::ram::Ram;
+use crate::exec::{Booted, Boots, Executor, LIMIT, cpu_argument};
+use crate::host::cache::{self, io_error};
+use crate::host::error::Context;
+use crate::host::hash;
+use crate::qemu::Qemu;
+use crate::suites::{
+    Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
+};
+use crate::{Kind, Result, Verdict};
+
+/// The suite's name, and that of its one configuration.
+pub const NAME: &str = "refusals";
+
+/// VMCBs of either kind.
+const EACH: usize = 200;
+/// The test of those that are accepted.
+const ACCEPTED: &str = "accepted";
+/// No run takes that long.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What QEMU calls what breaks each rule; those that it does not tell apart share a name.
+/// Without shadow stacks, which TCG has not, CR4.CET is a reserved bit.
+const REASONS: &[(&str, &str)] = &[
+    ("vmrun.intercept-set", "VMRUN is not intercepted"),
+    ("vmrun.asid-zero", "ASID is zero"),
+    ("vmrun.msrpm-phys", "MSRPM beyond physical addresses"),
+    ("vmrun.iopm-phys", "IOPM beyond physical addresses"),
+    ("vnmi.needs-nmi-intercept", "virtual NMI without intercept of NMIs"),
+    ("vmrun.cr0-cd-nw", "CR0.NW without CR0.CD"),
+    ("vmrun.cr0-high", "reserved bit of CR0"),
+    ("vmrun.cr3-mbz", "reserved bit of CR3"),
+    ("vmrun.cr3-phys", "reserved bit of CR3"),
+    ("vmrun.cr4-mbz", "reserved bit of CR4"),
+    ("vmrun.cet-wp", "reserved bit of CR4"),
+    ("vmrun.dr6-high", "reserved bit of DR6"),
+    ("vmrun.dr7-high", "reserved bit of DR7"),
+    ("vmrun.efer-svme", "EFER.SVME is clear"),
+    ("vmrun.efer-mbz", "reserved bit of EFER"),
+    ("vmrun.lme-pg-pae", "long mode without CR4.PAE"),
+    ("vmrun.lme-pg-pe", "long mode without CR0.PE"),
+    ("vmrun.cs-l-d", "CS.L and CS.D"),
+    ("vmrun.ncr3-mbz", "reserved bit of nCR3"),
+    ("vmrun.gpat-type", "memory type in the guest PAT"),
+    ("vmrun.pae-pdpte", "reserved bit of a PDPTE"),
+    ("eventinj.type-reserved", "type of EVENTINJ"),
+    ("eventinj.vector-not-exception", "EVENTINJ of no exception"),
+    ("eventinj.vector-reserved", "EVENTINJ of no exception"),
+    ("eventinj.impossible-for-mode", "EVENTINJ of #OF or #BR in 64-bit mode"),
+];
+
+/// Of these no VMCB here breaks one: CR4.CET needs shadow stacks, and PDPTEs are not in the page.
+const UNREACHED: [&str; 2] = ["vmrun.cet-wp", "vmrun.pae-pdpte"];
+
+struct Refusals {
+    identity: SuiteIdentity,
+    guest: Guest,
+    limit: Duration,
+}
+
+/// Builds the guest.
+///
+/// # Errors
+/// Build, when it does not compile.
+pub fn open(options: &Options) -> Result<Opened> {
+    if !options.checkout.join(guest::FOLDER).is_dir() {
+        let why = format!("no {} in this checkout", guest::FOLDER);
+        return Ok(Opened::Absent(Absent { suite: NAME.into(), why }));
+    }
+    let guest = guest::build(&options.checkout)?;
+    let version = format!("{EACH} of either kind, {}", &guest.digest[..16]);
+    let identity = SuiteIdentity { name: NAME.into(), version };
+    Ok(Opened::Ready(Box::new(Refusals {
+        identity,
+        guest,
+        limit: options.timeout.unwrap_or(LIMIT),
+    })))
+}
+
+/// The tests: one for each rule that is reached, and one for what is accepted.
+fn tests() -> Vec<Planned> {
+    let feature = |id: &str| rules::named(id).map(|(_, rule)| rule.feature);
+    let reached = REASONS.iter().map(|(rule, _)| *rule).filter(|rule| !UNREACHED.contains(rule));
+    let mut all: Vec<Planned> =
+        reached.map(|rule| Planned { test: rule.into(), feature: feature(rule) }).collect();
+    all.push(Planned { test: ACCEPTED.into(), feature: Some(Feature::VmrunChecks) });
+    all
+}
+
+/// A VMCB that VMRUN is given.
+struct Asked {
+    case: Case,
+    /// The rules that it breaks.
+    broken: Vec<&'static str>,
+}
+
+/// One random change.
+fn change(random: &mut Random, image: &Image, cpu: &Platform) -> (Field, u64) {
+    let fields = [
+        Field::CR0,
+        Field::CR3,
+        Field::CR4,
+        Field::EFER,
+        Field::DR6,
+        Field::DR7,
+        Field::INTERCEPT_MISC2,
+        Field::GUEST_ASID,
+        Field::MSRPM_BASE_PA,
+        Field::IOPM_BASE_PA,
+        Field::N_CR3,
+        Field::G_PAT,
+        Field::EVENTINJ,
+        Field::INT_CTL,
+        Field::CS_ATTRIB,
+    ];
+    let field = *random.one(&fields);
+    let value = image.get(field);
+    let flipped = |random: &mut Random| value ^ 1 << random.below(64);
+    let high = |random: &mut Random| value ^ 1 << (32 + random.below(32));
+    let value = match field {
+        Field::CR0 => value ^ *random.one(&[1 << 29, 1 << 30, 3 << 29, 1, 1 << 32, 1 << 63, 2, 8]),
+        Field::CR3 => value ^ 1 << (u32::from(cpu.phys_bits) - 2 + random.below(26) as u32).min(63),
+        Field::EFER => match flipped(random) {
+            // Whether there is LMSLE, the manual leaves to the processor.
+            lmsle if (lmsle ^ value) == 1 << 13 => value ^ 1 << 12,
+            other => other,
+        },
+        Field::DR6 | Field::DR7 => high(random),
+        Field::INTERCEPT_MISC2 => value ^ *random.one(&[1, 0x40]),
+        Field::GUEST_ASID => random.below(3) as u64,
+        Field::MSRPM_BASE_PA | Field::IOPM_BASE_PA => {
+            (1u64 << cpu.phys_bits).wrapping_sub(random.below(6) as u64 * 0xfff)
+        }
+        Field::N_CR3 => value ^ 1 << (u32::from(cpu.phys_bits) + random.below(12) as u32),
+        Field::G_PAT => {
+            let at = 8 * random.below(8);
+            value & !(0xff << at) | (random.below(10) as u64) << at
+        }
+        Field::EVENTINJ => {
+            let (kind, vector) = (random.below(8) as u64, random.below(36) as u64);
+            1 << 31 | (random.below(2) as u64) << 11 | kind << 8 | vector
+        }
+        Field::INT_CTL => value ^ 1 << 26,
+        Field::CS_ATTRIB => value | 1 << 10,
+        _ => flipped(random),
+    };
+    (field, value)
+}
+
+/// As many of either kind as are wanted, in random order.
+fn asked(cpu: &Platform) -> Vec<Asked> {
+    let mut random = Random::new(SEED);
+    let (mut all, mut left) = (Vec::new(), [EACH, EACH]);
+    while left != [0, 0] {
+        let mut image = Image::ZERO;
+        world::BASELINE.iter().for_each(|(field, value)| image.set(*field, *value));
+        let mut steps = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let (field, value) = change(&mut random, &image, cpu);
+            image.set(field, value);
+            steps.push(Step::Vmcb(field, value));
+        }
+        steps.push(Step::Vmrun(world::VMCB));
+        let mut page = [0; SIZE];
+        image.write_to(&mut page);
+        let broken: Vec<_> = check(&page, cpu).iter().map(|one| one.rule.id).collect();
+        let kind = &mut left[usize::from(broken.is_empty())];
+        if *kind == 0 {
+            continue;
+        }
+        *kind -= 1;
+        let id = format!("{NAME}/{}", all.len());
+        let (feature, program) = (Feature::VmrunChecks, Vec::new());
+        let case = Case { id, feature, cpu: Cpu::default(), program, steps };
+        all.push(Asked { case, broken });
+    }
+    all
+}
+
+/// A machine whose QEMU traces VMRUN into a file.
+struct Traced {
+    machine: Machine,
+    trace: std::path::PathBuf,
+}
+
+impl Boots for Traced {
+    fn boot(&self, without: CpuSet, board: Board, ram: &Ram) -> Result<(Ended, Duration)> {
+        self.machine.load(ram)?;
+        let mut command = self.machine.command(&cpu_argument(without), board, ram);
+        for event in ["svm_vmrun_refused", "svm_vmexit"] {
+            command.args(["-trace", event]);
+        }
+        command.arg("-D").arg(&self.trace);
+        watched(command, ram, self.machine.limit)
+    }
+}
+
+/// The reasons in a trace, #VMEXIT by #VMEXIT; whether it was a refusal beside them.
+fn refusals(trace: &str) -> Vec<(bool, BTreeSet<String>)> {
+    let (mut all, mut reasons) = (Vec::new(), BTreeSet::new());
+    for line in trace.lines() {
+        if let Some((_, said)) = line.split_once("svm_vmrun_refused ") {
+            reasons.extend(said.split_once(": ").map(|(_, reason)| reason.to_owned()));
+        } else if line.contains("svm_vmexit ") {
+            let invalid = line.contains(&format!(" code {:#x} ", exit::INVALID));
+            all.push((invalid, std::mem::take(&mut reasons)));
+        }
+    }
+    all
+}
+
+/// What QEMU must say of a VMCB.
+fn expected(one: &Asked) -> BTreeSet<String> {
+    let of = |rule: &&'static str| REASONS.iter().find(|(id, _)| id == rule).map(|(_, r)| *r);
+    one.broken.iter().filter_map(of).map(str::to_owned).collect()
+}
+
+/// What came of a test, and the first VMCB of which QEMU says something else.
+fn observation(test: &str, asked: &[Asked], said: &[(bool, BTreeSet<String>)]) -> Observation {
+    let about = |one: &Asked| match test {
+        ACCEPTED => one.broken.is_empty(),
+        rule => one.broken.contains(&rule),
+    };
+    let (mut passed, mut failed, mut first) = (0, 0, None);
+    for (one, (invalid, reasons)) in asked.iter().zip(said).filter(|(one, _)| about(one)) {
+        let wanted = expected(one);
+        if *reasons == wanted && *invalid == !one.broken.is_empty() {
+            passed += 1;
+            continue;
+        }
+        failed += 1;
+        let changes = &one.case.steps[..one.case.steps.len() - 1];
+        first.get_or_insert(format!("{changes:x?}: expected {wanted:?}, traced {reasons:?}"));
+    }
+    let verdict = match (passed, failed) {
+        (0, 0) => return Observation::bare(test, Verdict::Missing, "no VMCB breaks that rule"),
+        (_, 0) => Verdict::Pass,
+        _ => Verdict::Fail,
+    };
+    Observation { passed, failed, first_failure: first, ..Observation::bare(test, verdict, "") }
+}
+
+impl Refusals {
+    /// What is asked, and what QEMU has traced.
+    fn traced(&self, qemu: &Qemu, trace: &Path) -> Result<(Vec<Asked>, String)> {
+        let machine = Machine { limit: self.limit, ..Machine::new(qemu, self.guest.clone()) };
+        let mut executor = Booted::new(Traced { machine, trace: trace.to_owned() });
+        let asked = asked(&executor.platform(CpuSet::NONE)?);
+        let cases: Vec<&Case> = asked.iter().map(|one| &one.case).collect();
+        executor.run(&cases, &mut |_, _| Ok(()))?;
+        let said = std::fs::read(trace).map_err(|e| io_error("reading", trace, e))?;
+        Ok((asked, String::from_utf8_lossy(&said).into_owned()))
+    }
+}
+
+impl Suite for Refusals {
+    fn identity(&self) -> &SuiteIdentity {
+        &self.identity
+    }
+
+    fn configs(&self) -> Vec<Config> {
+        let cpu = cpu_argument(CpuSet::NONE);
+        let command = format!(
+            "qemu-system-x86_64 -nodefaults -machine pc,accel=tcg,memory-backend=ram -cpu {cpu} \
+             -bios svm-guest.rom -trace svm_vmrun_refused -trace svm_vmexit"
+        );
+        vec![Config { config: NAME.into(), cpu, command }]
+    }
+
+    fn plan(&self) -> Vec<Job> {
+        vec![Job {
+            config: NAME.into(),
+            tests: tests(),
+            timeout: TIMEOUT,
+            args: Vec::new(),
+            fingerprint: hash::of_parts([&self.identity.version]),
+            decided: None,
+            alone: false,
+        }]
+    }
+
+    fn check(&self, qemu: &Qemu) -> Result<()> {
+        crate::suites::conformance::check_device(qemu, NAME)
+    }
+
+    fn run(&self, work: &Work<'_>, emit: &mut dyn FnMut(Observation) -> Result<()>) -> Result<()> {
+        let doing = || "making a folder for a trace".to_owned();
+        let folder = tempfile::tempdir().doing(Kind::Harness, doing)?;
+        let (asked, trace) = self.traced(work.qemu, &folder.path().join("trace"))?;
+        if let Some(dir) = work.log.parent() {
+            let creating = || format!("creating {}", dir.display());
+            std::fs::create_dir_all(dir).doing(Kind::Harness, creating)?;
+        }
+        cache::write_atomic(work.log, trace.as_bytes())?;
+        let said = refusals(&trace);
+        for planned in work.pending {
+            emit(match said.len() {
+                0 => Observation::bare(
+                    &planned.test,
+                    Verdict::Skip,
+                    "this QEMU traces no #VMEXIT: it has no trace events, or was configured \
+                     without --enable-trace-backends=log",
+                ),
+                n if n != asked.len() => {
+                    let what = format!("{n} #VMEXITs were traced, of {} VMRUNs", asked.len());
+                    Observation::bare(&planned.test, Verdict::Fail, what)
+                }
+                _ => observation(&planned.test, &asked, &said),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use svm_model::coverage::FULL;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_is_reached_by_some_vmcb_and_has_a_name() {
+        let asked = asked(&FULL);
+        let count = |broken: bool| asked.iter().filter(|a| a.broken.is_empty() != broken).count();
+        assert_eq!((count(true), count(false)), (EACH, EACH));
+        for planned in tests().iter().filter(|p| p.test != ACCEPTED) {
+            let reached = asked.iter().filter(|a| a.broken.contains(&&*planned.test)).count();
+            assert!(reached > 0, "{}", planned.test);
+        }
+        for rule in asked.iter().flat_map(|a| &a.broken) {
+            assert!(REASONS.iter().any(|(id, _)| id == rule), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_read_exit_by_exit() {
+        let trace = "svm_vmexit cpu 0 vmcb 0x800000 code 0x81 info1 0x0\n\
+                     svm_vmrun_refused cpu 0 vmcb 0x800000: ASID is zero\n\
+                     svm_vmrun_refused cpu 0 vmcb 0x800000: CS.L and CS.D\n\
+                     svm_vmexit cpu 0 vmcb 0x800000 code 0xffffffffffffffff info1 0x0\n";
+        let both = ["ASID is zero", "CS.L and CS.D"].map(str::to_owned);
+        let expected = [(false, BTreeSet::new()), (true, both.into())];
+        assert_eq!(refusals(trace), expected);
+    }
+
+    #[test]
+    fn what_is_traced_beside_the_rule_is_a_failure() {
+        let asked = asked(&FULL);
+        let said = |one: &Asked| (!one.broken.is_empty(), expected(one));
+        let mut all: Vec<_> = asked.iter().map(said).collect();
+        let good = observation("vmrun.asid-zero", &asked, &all);
+        assert_eq!((good.verdict, good.failed), (Verdict::Pass, 0));
+        let place = asked.iter().position(|a| a.broken.contains(&"vmrun.asid-zero")).unwrap();
+        all[place].1.insert("another".into());
+        let bad = observation("vmrun.asid-zero", &asked, &all);
+        assert_eq!((bad.verdict, bad.failed), (Verdict::Fail, 1));
+        let accepted = asked.iter().position(|a| a.broken.is_empty()).unwrap();
+        all[accepted].0 = true;
+        assert_eq!(observation(ACCEPTED, &asked, &all).failed, 1);
+    }
+}
