@@ -171,3 +171,82 @@ fn without(log: &str, tests: &BTreeSet<&str>) -> String {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Verdict;
+    use crate::linux::kernel::Kernel;
+    use crate::qemu::Qemu;
+    use crate::qemu::testing::identity;
+    use crate::suites::{Job, Planned};
+
+    /// What a QEMU that is a shell script makes of these tests, and the log of it.
+    fn run_on(script: &str, tests: &[&str]) -> (Vec<Observation>, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qemu");
+        let boots = dir.path().join("boots");
+        let head = format!("#!/bin/sh\necho >> {0}; boot=$(wc -l < {0})\n", boots.display());
+        fs::write(&path, format!("{head}say() {{ echo \"svm-bench: $*\"; }}\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let build = identity("stock-10.2.2");
+        let qemu = Qemu { build, path, digest: String::new(), firmware: Vec::new() };
+        let planned = |test: &&str| Planned { test: (*test).into(), feature: None };
+        let job = Job {
+            config: "max".into(),
+            tests: tests.iter().map(planned).collect(),
+            timeout: Duration::from_secs(1),
+            args: Vec::new(),
+            fingerprint: String::new(),
+            decided: None,
+            alone: false,
+        };
+        let kernel = Kernel { release: String::new(), image: "k".into(), modules: Vec::new() };
+        let parts = Parts { kernel, program: Vec::new() };
+        let log = dir.path().join("log");
+        // An earlier run's.
+        fs::write(&log, "a\n    old\nz\n    kept\n").unwrap();
+        let pending: Vec<_> = job.tests.iter().collect();
+        let work = Work { job: &job, pending: &pending, qemu: &qemu, log: &log };
+        let mut seen = Vec::new();
+        let mut emit = |one| {
+            seen.push(one);
+            Ok(())
+        };
+        run(&parts, &Programs::new(), &work, &mut emit).unwrap();
+        (seen, fs::read_to_string(&log).unwrap())
+    }
+
+    #[test]
+    fn a_test_that_hangs_l1_loses_no_verdict_of_the_others() {
+        let script = "if [ $boot = 1 ]; then say begin a; say end a exited 0; say begin b; \
+                      echo stuck; exec sleep 1000; fi\n\
+                      say begin c; say end c exited 4; say done";
+        let (seen, log) = run_on(script, &["a", "b", "c"]);
+        let verdicts: Vec<_> = seen.iter().map(|o| (o.test.as_str(), o.verdict)).collect();
+        let expected = [("a", Verdict::Pass), ("b", Verdict::Timeout), ("c", Verdict::Skip)];
+        assert_eq!(verdicts, expected);
+        assert!(log.contains("z\n    kept\n") && !log.contains("old"), "{log}");
+        assert!(log.contains("b\n    stuck\n    --- TimedOut"), "{log}");
+        assert_eq!(log.matches("$ ").count(), 2, "{log}");
+    }
+
+    #[test]
+    fn an_l1_that_does_not_come_up_is_booted_once() {
+        let (seen, log) = run_on("echo Kernel panic - not syncing", &["a", "b"]);
+        assert!(seen.iter().all(|o| o.verdict == Verdict::Crash), "{seen:?}");
+        assert_eq!((seen.len(), log.matches("$ ").count()), (2, 1), "{log}");
+        assert!(seen[0].first_failure.as_ref().unwrap().contains("not syncing"));
+    }
+
+    #[test]
+    fn the_time_limit_begins_anew_with_each_test() {
+        let each = "say begin $t; sleep 0.6; say end $t exited 0;";
+        let script = format!("for t in a b c; do {each} done; say done");
+        let (seen, _) = run_on(&script, &["a", "b", "c"]);
+        assert!(seen.iter().all(|o| o.verdict == Verdict::Pass), "{seen:?}");
+    }
+}
