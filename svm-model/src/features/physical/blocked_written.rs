@@ -1,4 +1,4 @@
-//! NMIs that are blocked behind one: an IRET in real mode ends that, and an SMI does not.
+//! An IRET in real mode ends what blocks NMIs, and an SMI does not see virtual GIF.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -48,21 +48,6 @@ pub(crate) fn cases() -> Vec<Draft> {
             .raise(Event::Nmi)
             .stgi()
             .shows(Obs::L1Nmi),
-        // L2 takes one and leaves its handler without IRET. An SMI does not end that.
-        Draft::new(Intercepts, "nmi/smi-behind-it")
-            .about([r::physical::NMI, r::physical::SMI])
-            .program(&[Insn::Nop])
-            .clgi()
-            .raise(Event::Nmi)
-            .run()
-            .takes(2, 0, world::L2_CODE)
-            .raise(Event::Smi)
-            .raise(Event::Nmi)
-            .intercept(exit::NMI)
-            .set(Field::RIP, world::L2_CODE)
-            .run()
-            .shows(Obs::L1Smi)
-            .ends(),
         // An SMI that L2 does not intercept does not see its virtual GIF.
         Draft::new(Vgif, "vgif/smi-while-clear")
             .about(r::physical::SMI)
