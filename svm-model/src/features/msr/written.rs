@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Msr;
-use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
+use crate::arch::msr::{EFER, FS_BASE, GS_BASE, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
 use crate::case::written::GP;
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -113,7 +113,13 @@ pub(crate) fn refused() -> Vec<Draft> {
         .needs(&[CpuFeature::SvmLock])
         .step(Step::Rdmsr(SVM_KEY))
         .value(0);
-    records.chain([key]).collect()
+    let bases = [("fs-base", FS_BASE), ("gs-base", GS_BASE)].into_iter().map(|(name, msr)| {
+        Draft::new(Msr, format!("msr/{name}-not-canonical"))
+            .about(About::Section("3.2"))
+            .step(Step::Wrmsr(msr, 1 << 60))
+            .shows(GP)
+    });
+    records.chain([key]).chain(bases).collect()
 }
 
 /// What is not there without its feature.
