@@ -262,6 +262,17 @@ mod tests {
             "[[line]]\nfile = \"target/i386/a.c\"\nfunction = \"g\"\ntext = \"two;\"\nreason = \"r\"\n",
         );
         expect_test::expect![[r"
+            ran: rules 1
+
+                                                      lines    ran         branches
+            a.c                                           2      1  50.0 %         
+            tcg/system/svm_helper.c                       2      1  50.0 %   50.0 %
+            all                                           4      2  50.0 %   50.0 %
+
+            target/i386/tcg/system/svm_helper.c, f
+                 2  two;
+
+            2 of 4 lines reached; 1 are not, with a reason; 1 without
         "]]
         .assert_eq(&text(&reached, false));
     }

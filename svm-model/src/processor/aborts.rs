@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{Debug, Intercepts, Npt};
-use crate::arch::{cr0, dr, efer, event, fault, flag, int_ctl, int_state, pte};
+use crate::arch::{cr0, cr4, dr, efer, event, fault, flag, int_ctl, int_state, pte};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::{FULL, PAGE};
@@ -33,7 +33,15 @@ fn raw(bytes: &[u8]) -> Insn {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [halted_with_tf(), breakpoints(), straddling(), tables_in_devices(), watched_stack()].concat()
+    [
+        halted_with_tf(),
+        breakpoints(),
+        straddling(),
+        tables_in_devices(),
+        vec![accessed_in_device()],
+        watched_stack(),
+    ]
+    .concat()
 }
 
 /// A HLT with TF traps when an interrupt ends it. What the delivery of that trap
@@ -288,6 +296,41 @@ fn tables_in_devices() -> Vec<Draft> {
             .at(0)
             .field(Field::EXITINFO1, 0),
     ]
+}
+
+/// A page table of 32-bit paging in the local APIC: the entry is its timer's initial count,
+/// whose Accessed bit the walk sets.
+fn accessed_in_device() -> Draft {
+    const APIC: u32 = 0xfee0_0000;
+    const TIMER: u32 = APIC + 0x380;
+    const DIRECTORY: u64 = world::DATA + 0x9000;
+    /// By entry 380h / 4 of the directory, and of the table.
+    const LINEAR: u32 = 0xe0 << 22 | 0xe0 << 12;
+    const ENTRY: u32 = (PAGE | pte::P | pte::W | pte::U) as u32;
+    let large = |page: u64| page | FULL | pte::PS;
+    let entry = |address: u64| DIRECTORY + (address >> 22) * 4;
+    let poke =
+        |d: Draft, address: u64, value| d.step(Step::Mem { pa: entry(address), width: 4, value });
+    // MOV dword [TIMER], value; MOV EAX, [address].
+    let write =
+        |value: u32| raw(&[&[0xc7, 0x05][..], &TIMER.to_le_bytes(), &value.to_le_bytes()].concat());
+    let load = |address: u32| raw(&[&[0xa1][..], &address.to_le_bytes()].concat());
+    let new = Draft::new(Npt, "aborts/accessed-in-device")
+        .about(About::Section("15.5.1"))
+        .set(Field::NESTED_CTL, 0)
+        .set(Field::N_CR3, 0)
+        .set(Field::EFER, efer::SVME)
+        .set(Field::CR4, cr4::PSE)
+        .set(Field::CR3, DIRECTORY)
+        .set(Field::CS_ATTRIB, 0xc9b);
+    let new = poke(new, world::L2_CODE, large(world::L2_CODE & !0x3f_ffff));
+    let new = poke(new, world::DATA, large(world::DATA & !0x3f_ffff));
+    let new = poke(new, APIC.into(), large(u64::from(APIC) & !0x3f_ffff));
+    let new = poke(new, LINEAR.into(), u64::from(APIC) | FULL);
+    new.program(&[write(ENTRY), load(LINEAR), load(TIMER), write(0)])
+        .run()
+        .ends()
+        .field(Field::RAX, u64::from(ENTRY) | pte::A)
 }
 
 /// A data breakpoint on what the delivery of an event pushes: the trap comes
