@@ -17,6 +17,7 @@ mod confine;
 mod conform;
 mod doctor;
 mod executor;
+mod hostile;
 mod layout;
 mod merge;
 mod mutate;
@@ -80,6 +81,7 @@ enum Command {
     Case(case::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
+    Hostile(Box<hostile::Args>),
     Rules(rules::Args),
     Mutate(mutate::Args),
     Bench(Box<bench::Args>),
@@ -120,6 +122,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Case(args) => case::run(env, &args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
+        Command::Hostile(args) => hostile::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
         Command::Mutate(args) => mutate::run(env, &args),
         Command::Bench(args) => bench::run(env, &args),

@@ -64,6 +64,17 @@ impl Qmp {
         self.execute(command, json!({ "command-line": line })).map(|_| ())
     }
 
+    /// Has a command executed; a refusal is an answer, too.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask(&mut self, command: &str, arguments: Value) -> io::Result<()> {
+        match self.execute(command, arguments) {
+            Err(e) if e.kind() != io::ErrorKind::Other => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         self.output.write_all(format!("{request}\n").as_bytes())?;
@@ -122,6 +133,13 @@ mod tests {
         let refused = "{\"error\": {\"desc\": \"not now\"}}\n";
         let e = monitor(&format!("{HELLO}{refused}")).unwrap().migrate_to(Path::new("/x"));
         assert_eq!(e.unwrap_err().to_string(), "migrate: not now");
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_silence_is_none() {
+        let refused = format!("{HELLO}{{\"error\": {{\"desc\": \"not now\"}}}}\n");
+        monitor(&refused).unwrap().ask("stop", json!({})).unwrap();
+        assert!(monitor(HELLO).unwrap().ask("stop", json!({})).is_err());
     }
 
     #[test]
