@@ -22,6 +22,7 @@ mod documents;
 mod example;
 mod executor;
 mod explain;
+mod hostile;
 mod layout;
 mod merge;
 mod mutate;
@@ -88,6 +89,7 @@ enum Command {
     Conform(Box<conform::Args>),
     Soak(soak::Args),
     Coverage(coverage::Args),
+    Hostile(Box<hostile::Args>),
     Rules(rules::Args),
     Mutate(mutate::Args),
     Bench(Box<bench::Args>),
@@ -131,6 +133,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
         Command::Coverage(args) => coverage::run(env, &args),
+        Command::Hostile(args) => hostile::run(env, &args),
         Command::Rules(args) => rules::run(env, &args),
         Command::Mutate(args) => mutate::run(env, &args),
         Command::Bench(args) => bench::run(env, &args),

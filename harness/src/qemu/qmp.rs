@@ -64,6 +64,17 @@ impl Qmp {
         self.execute(command, json!({ "command-line": line })).map(|_| ())
     }
 
+    /// Has a command executed; a refusal is an answer, too.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask(&mut self, command: &str, arguments: Value) -> io::Result<()> {
+        match self.execute(command, arguments) {
+            Err(e) if e.kind() != io::ErrorKind::Other => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     /// Tells QEMU to end.
     ///
     /// # Errors
@@ -141,6 +152,13 @@ mod tests {
         monitor(&format!("{HELLO}{{\"return\": {{}}}}\n")).unwrap().quit().unwrap();
         let refused = "{\"error\": {\"desc\": \"not now\"}}\n";
         assert!(monitor(&format!("{HELLO}{refused}")).unwrap().quit().is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_silence_is_none() {
+        let refused = format!("{HELLO}{{\"error\": {{\"desc\": \"not now\"}}}}\n");
+        monitor(&refused).unwrap().ask("stop", json!({})).unwrap();
+        assert!(monitor(HELLO).unwrap().ask("stop", json!({})).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! verdict as soon as it is known, goes on from what was kept, and compares.
 
 pub mod conformance;
+pub mod hostile;
 pub mod kvm_selftests;
 pub mod kvm_unit_tests;
 pub mod migration;
@@ -36,6 +37,7 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::conformance::NAME, crate::suites::conformance::open),
     (crate::suites::migration::suite::NAME, crate::suites::migration::suite::open),
     (crate::suites::rules::NAME, crate::suites::rules::open),
+    (crate::suites::hostile::NAME, crate::suites::hostile::open),
     (crate::suites::refusals::NAME, crate::suites::refusals::open),
     (crate::suites::xen::NAME, crate::suites::xen::open),
     (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
@@ -44,13 +46,14 @@ pub const SUITES: &[(&str, Open)] = &[
 
 /// Suites that run only when `--suite` names them: `rules` holds each
 /// generated case against the model, and the units of kvm-unit-tests that are
-/// not about SVM only show that the series leaves the rest alone; `xen` and
-/// `linux-kvm` boot hypervisors from packages that they fetch, and `kvm-selftests` the
-/// tests that one of them has for itself. All take minutes, but for `refusals`, which needs
-/// a QEMU that traces.
+/// not about SVM only show that the series leaves the rest alone; `hostile` makes
+/// attempts at QEMU's life; `xen` and `linux-kvm` boot hypervisors from packages that
+/// they fetch, and `kvm-selftests` the tests that one of them has for itself. All take
+/// minutes, but for `refusals`, which needs a QEMU that traces.
 pub const ON_REQUEST: &[&str] = &[
     crate::suites::rules::NAME,
     crate::suites::kvm_unit_tests::OTHERS,
+    crate::suites::hostile::NAME,
     crate::suites::refusals::NAME,
     crate::suites::xen::NAME,
     crate::suites::xen::kvm::NAME,

@@ -84,6 +84,53 @@ impl Gdb {
         Err(io::Error::other(format!("gdbstub says {reason:?} to a request to pause")))
     }
 
+    /// Stops a guest that is running.
+    ///
+    /// # Errors
+    /// When QEMU is gone, or does not stop it.
+    pub fn interrupt(&mut self) -> io::Result<()> {
+        self.stream.write_all(&[0x03])?;
+        self.stopped("a request to stop")
+    }
+
+    /// Has a guest that has stopped execute one instruction. `false` when it has ended instead.
+    ///
+    /// # Errors
+    /// When QEMU is gone, or it does not stop again.
+    pub fn step(&mut self) -> io::Result<bool> {
+        self.send("s", &[])?;
+        match self.answer() {
+            Err(e) if gone(&e) => Ok(false),
+            Err(e) => Err(e),
+            Ok(reason) => Ok(!reason.starts_with(['W', 'X'])),
+        }
+    }
+
+    /// Lets the guest run on behind the connection, which has stopped it.
+    ///
+    /// # Errors
+    /// When QEMU is gone.
+    pub fn going(mut self) -> io::Result<Self> {
+        self.go()?;
+        Ok(self)
+    }
+
+    /// Lets a guest that has stopped run on, which [`Gdb::interrupt`] can stop again.
+    ///
+    /// # Errors
+    /// When QEMU is gone.
+    pub fn go(&mut self) -> io::Result<()> {
+        self.send("c", &[])
+    }
+
+    fn stopped(&mut self, by: &str) -> io::Result<()> {
+        let reason = self.answer()?;
+        if reason.starts_with('T') {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("gdbstub says {reason:?} to {by}")))
+    }
+
     /// Lets a guest that has stopped go on, and leaves it to itself.
     ///
     /// # Errors
@@ -163,6 +210,15 @@ mod tests {
         assert!(stub(b"$c#63", b"+$T05thread:01;#07").run_to_stop().unwrap());
         assert!(!stub(b"$c#63", b"+$W21#00").run_to_stop().unwrap());
         assert!(!stub(b"$c#63", b"+").run_to_stop().unwrap());
+    }
+
+    #[test]
+    fn a_guest_is_stopped_stepped_and_let_go() {
+        stub(b"\x03", b"$T02thread:01;#04").interrupt().unwrap();
+        assert!(stub(b"\x03", b"$E01#a6").interrupt().is_err());
+        assert!(stub(b"$s#73", b"+$T05thread:01;#07").step().unwrap());
+        assert!(!stub(b"$s#73", b"+$W21#00").step().unwrap());
+        stub(b"$c#63", b"").go().unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{Intercepts, TlbAsid};
-use crate::arch::flag;
+use crate::arch::{dr, flag};
 use crate::arch::int_ctl::V_INTR_MASKING;
 use crate::arch::pte;
 use crate::case::code::{Code, cleared};
@@ -235,6 +235,13 @@ fn controls() -> Vec<Draft> {
             .run()
             .shows(Obs::L1Smi)
             .ends(),
+        // Neither the SMI nor RSM is a MOV to a debug register (10.3.1, 13.1.1.4).
+        draft("general-detect")
+            .set(Field::DR7, dr::DR7_GD | dr::DR7_ONES)
+            .run()
+            .shows(Obs::L1Smi)
+            .ends()
+            .field(Field::DR7, dr::DR7_GD | dr::DR7_ONES),
         interrupted(draft("interrupt-behind")).about([r::physical::INTR, r::physical::SMI]),
     ]
 }
