@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::{File, Reached, Unreached};
-use crate::report::wrap::wrapped;
+use crate::host::wrap::wrapped;
 
 /// A table of the files, and below it what is not reached: what nobody explained, and
 /// with `all` what somebody did.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Explanation, Group, Suspicion, Verdict};
-use crate::report::wrap::wrapped;
+use crate::host::wrap::wrapped;
 
 /// The width of names, the two spaces in front of them included.
 const NAMES: usize = 25;
