@@ -26,6 +26,8 @@ const SUITES: &[(&str, &str)] = &[
     ("conformance", "conformance"),
     ("migration", "migration"),
     ("rules", "rules"),
+    ("hostile", "hostile"),
+    ("refusals", "refusals"),
     ("xen", "xen"),
     ("linux-kvm", "linux-kvm"),
     ("kvm-selftests", "kvm-selftests"),

@@ -123,7 +123,7 @@ fn draft(id: &str, shape: Shape, user: bool, event: &Event, gate: Gate) -> Draft
     let name = format!("gates/{}-cpl={}-{}-{id}", shape.name(), 3 * u8::from(user), event.name);
     let new = Draft::new(EventInjection, name)
         .about(About::Section("8.4"))
-        .program(&[event.insn.clone()])
+        .program(core::slice::from_ref(&event.insn))
         .set(Field::EVENTINJ, event.injected);
     let new = shape.mode().enter(tables::laid_out(new, shape), world::L2_CODE, user);
     tables::gate(new, shape, event.vector, gate, handler(event.vector))
@@ -225,7 +225,7 @@ fn virtual_8086(all: &mut Vec<Draft>) {
             let name = format!("gates/virtual-8086-{}-{id}", event.name);
             let new = Draft::new(EventInjection, name)
                 .about(About::Section("8.4"))
-                .program(&[event.insn.clone()])
+                .program(core::slice::from_ref(&event.insn))
                 .set(Field::EVENTINJ, event.injected);
             let new = tables::laid_out(new, Shape::Legacy);
             let new = Mode::Virtual8086.enter(new, world::L2_CODE, true).set(Field::CPL, 3);

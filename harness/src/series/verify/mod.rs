@@ -22,7 +22,9 @@ use crate::record::results::ResultSet;
 use crate::row::{Bench, Point, Step, changed, only, rows, unsteady};
 use crate::suites::select::Selection;
 use crate::suites::{SUITES, TestId, WHOLE};
-use crate::suites::{conformance, kvm_selftests, kvm_unit_tests, migration, rules, xen};
+use crate::suites::{
+    conformance, hostile, kvm_selftests, kvm_unit_tests, migration, refusals, rules, xen,
+};
 use crate::{Error, Kind, Result, Verdict};
 use judge::Sides;
 use seen::Seen;
@@ -37,6 +39,8 @@ const NAMED: &[&str] = &[
     migration::suite::NAME,
     rules::NAME,
     kvm_unit_tests::OTHERS,
+    hostile::NAME,
+    refusals::NAME,
     xen::NAME,
     xen::kvm::NAME,
     kvm_selftests::NAME,

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::suites::migration::gdb::Gdb;
 use crate::qemu::qmp::Qmp;
+use crate::suites::migration::gdb::Gdb;
 
 /// What is done beside the guest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

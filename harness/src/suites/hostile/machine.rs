@@ -21,8 +21,8 @@ use crate::host::error::Context;
 use crate::host::interrupt;
 use crate::host::process::{self, Running};
 use crate::qemu::Qemu;
-use crate::suites::migration::gdb::Gdb;
 use crate::qemu::qmp::Qmp;
+use crate::suites::migration::gdb::Gdb;
 use crate::{Kind, Result};
 
 /// Between two looks at the guest.
