@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -61,6 +62,9 @@ const LOOKS: [&str; 12] = [
     "xp /16xb 0x800000",
     "gva2gpa 0x900000",
 ];
+
+/// What one single step has.
+const STEP: Duration = Duration::from_secs(1);
 
 /// The commands that change something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,8 +165,10 @@ fn refused(done: io::Result<()>) -> io::Result<Option<String>> {
 pub(super) fn steps(gdb: &mut Gdb, count: u64) -> io::Result<()> {
     gdb.interrupt()?;
     for _ in 0..count {
-        if !gdb.step()? {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        if !gdb.step(STEP)? {
+            // It sleeps, or it is gone, which the next request tells.
+            gdb.interrupt()?;
+            break;
         }
     }
     gdb.go()

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::json;
 
 use super::beside::{self, Beside, Hand};
@@ -18,8 +18,8 @@ use super::world::{self, RAM_SIZE, Range};
 use crate::exec::guest::Guest;
 use crate::exec::ram::{self, Ram};
 use crate::host::error::Context;
-use crate::host::interrupt;
 use crate::host::process::{self, Running};
+use crate::host::{family, interrupt};
 use crate::qemu::Qemu;
 use crate::qemu::qmp::Qmp;
 use crate::suites::migration::gdb::Gdb;
@@ -27,6 +27,8 @@ use crate::{Kind, Result};
 
 /// Between two looks at the guest.
 const TICK: Duration = Duration::from_millis(10);
+/// One that has had no processor may be waiting for a core: so many times as long.
+const ASLEEP: u32 = 10;
 /// Resets that may bring nothing before the guest is given up.
 const REVIVALS: u32 = 3;
 /// Single steps in a row.
@@ -244,7 +246,9 @@ impl Watch<'_> {
         mut gdb: Option<Gdb>,
         files: &Files,
     ) -> Result<Option<ExitStatus>> {
-        let (mut since, mut revivals) = (Instant::now(), 0);
+        let pid = Pid::from_child(running.child());
+        let used = || family::look(pid).map_or(Duration::ZERO, |look| look.used);
+        let (mut since, mut used_then, mut revivals) = (Instant::now(), used(), 0);
         let started = Instant::now();
         let life = Duration::from_millis(200 + self.hand.below(2000));
         loop {
@@ -254,12 +258,14 @@ impl Watch<'_> {
             }
             interrupt::check()?;
             if self.look()? {
-                (since, revivals) = (Instant::now(), 0);
+                (since, used_then, revivals) = (Instant::now(), used(), 0);
             }
             if self.machine.term && started.elapsed() > life {
                 return self.terminate(running);
             }
-            let stuck = since.elapsed() > self.machine.mode.stuck() * (1 + revivals);
+            let limit = self.machine.mode.stuck() * (1 + revivals);
+            let ran = used().saturating_sub(used_then) > limit / 4;
+            let stuck = since.elapsed() > if ran { limit } else { limit * ASLEEP };
             let done = if stuck && revivals == REVIVALS {
                 return Ok(None);
             } else if stuck && self.replaying {
@@ -268,7 +274,7 @@ impl Watch<'_> {
             } else if stuck {
                 revivals += 1;
                 self.came.revivals += 1;
-                since = Instant::now();
+                (since, used_then) = (Instant::now(), used());
                 ("bringing back a guest that is stuck".to_owned(), revive(qmp))
             } else {
                 self.act(qmp, &mut gdb, files.folder.path())

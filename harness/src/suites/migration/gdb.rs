@@ -93,14 +93,20 @@ impl Gdb {
         self.stopped("a request to stop")
     }
 
-    /// Has a guest that has stopped execute one instruction. `false` when it has ended instead.
+    /// Has a guest that has stopped execute one instruction. `false` when it has ended instead,
+    /// and when it does not come to the end of it within `limit`: a processor that sleeps does
+    /// not wake up for a step, and wants [`Gdb::interrupt`].
     ///
     /// # Errors
-    /// When QEMU is gone, or it does not stop again.
-    pub fn step(&mut self) -> io::Result<bool> {
+    /// When the socket gives another error.
+    pub fn step(&mut self, limit: Duration) -> io::Result<bool> {
+        let patience = self.stream.read_timeout()?;
+        self.stream.set_read_timeout(Some(limit))?;
         self.send("s", &[])?;
-        match self.answer() {
-            Err(e) if gone(&e) => Ok(false),
+        let reason = self.answer();
+        self.stream.set_read_timeout(patience)?;
+        match reason {
+            Err(e) if gone(&e) || e.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(e) => Err(e),
             Ok(reason) => Ok(!reason.starts_with(['W', 'X'])),
         }
@@ -216,8 +222,9 @@ mod tests {
     fn a_guest_is_stopped_stepped_and_let_go() {
         stub(b"\x03", b"$T02thread:01;#04").interrupt().unwrap();
         assert!(stub(b"\x03", b"$E01#a6").interrupt().is_err());
-        assert!(stub(b"$s#73", b"+$T05thread:01;#07").step().unwrap());
-        assert!(!stub(b"$s#73", b"+$W21#00").step().unwrap());
+        let limit = Duration::from_secs(60);
+        assert!(stub(b"$s#73", b"+$T05thread:01;#07").step(limit).unwrap());
+        assert!(!stub(b"$s#73", b"+$W21#00").step(limit).unwrap());
         stub(b"$c#63", b"").go().unwrap();
     }
 
