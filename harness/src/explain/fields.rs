@@ -297,6 +297,8 @@ fn clean(value: u64) -> String {
         "AVIC",
         "CET",
     ];
-    let bits: Vec<(u64, &str)> = (0..).map(|n: u32| 1 << n).zip(names).collect();
+    let own = (1 << 31, "what software uses bit 31 for");
+    let bits = (0..).map(|n: u32| 1 << n).zip(names).chain([own]);
+    let bits: Vec<(u64, &str)> = bits.collect();
     format!("not changed since the last exit: {}", flags(value, &bits))
 }
