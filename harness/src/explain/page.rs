@@ -73,7 +73,7 @@ fn push(bytes: &mut Vec<u8>, word: &str) -> Option<()> {
         bytes.extend(&value.to_le_bytes()[..width]);
         return Some(());
     }
-    if word.len() % 2 != 0 || !word.is_ascii() {
+    if !word.len().is_multiple_of(2) || !word.is_ascii() {
         return None;
     }
     for pair in word.as_bytes().chunks(2) {

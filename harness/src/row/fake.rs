@@ -21,7 +21,7 @@ use crate::record::results::{ResultSet, Row};
 use crate::row::mails;
 use crate::suites::SUITES;
 use crate::suites::select::Selection;
-use crate::suites::{kvm_unit_tests, xen};
+use crate::suites::{kvm_unit_tests, refusals, xen};
 use crate::{Result, Verdict};
 
 /// The file that most tests change.
@@ -126,7 +126,7 @@ impl Bench for Fake {
                     CONFORMANCE => config == CONFORMANCE,
                     MIGRATION => config == MIGRATION,
                     RULES => config == RULES,
-                    kvm_unit_tests::OTHERS | xen::NAME | xen::kvm::NAME => false,
+                    kvm_unit_tests::OTHERS | refusals::NAME | xen::NAME | xen::kvm::NAME => false,
                     _ => ![CONFORMANCE, MIGRATION, RULES].contains(&config),
                 };
                 if mine && what.test(config, test, None) {

@@ -26,6 +26,7 @@ const SUITES: &[(&str, &str)] = &[
     ("conformance", "conformance"),
     ("migration", "migration"),
     ("rules", "rules"),
+    ("refusals", "refusals"),
     ("xen", "xen"),
     ("linux-kvm", "linux-kvm"),
 ];

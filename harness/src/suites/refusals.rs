@@ -270,7 +270,7 @@ fn observation(test: &str, asked: &[Asked], said: &[(bool, BTreeSet<String>)]) -
     let (mut passed, mut failed, mut first) = (0, 0, None);
     for (one, (invalid, reasons)) in asked.iter().zip(said).filter(|(one, _)| about(one)) {
         let wanted = expected(one);
-        if *reasons == wanted && *invalid == !one.broken.is_empty() {
+        if *reasons == wanted && *invalid != one.broken.is_empty() {
             passed += 1;
             continue;
         }

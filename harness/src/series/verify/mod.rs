@@ -22,7 +22,7 @@ use crate::record::results::ResultSet;
 use crate::row::{Bench, Point, Step, changed, only, rows, unsteady};
 use crate::suites::select::Selection;
 use crate::suites::{SUITES, TestId, WHOLE};
-use crate::suites::{conformance, kvm_unit_tests, migration, rules, xen};
+use crate::suites::{conformance, kvm_unit_tests, migration, refusals, rules, xen};
 use crate::{Error, Kind, Result, Verdict};
 use judge::Sides;
 use seen::Seen;
@@ -33,8 +33,14 @@ pub use fault::Fault;
 const QUICK: [&str; 1] = [conformance::NAME];
 /// Suites that run only where claims name their tests: a feature's tests there
 /// pass with the first patch that offers it.
-const NAMED: &[&str] =
-    &[migration::suite::NAME, rules::NAME, kvm_unit_tests::OTHERS, xen::NAME, xen::kvm::NAME];
+const NAMED: &[&str] = &[
+    migration::suite::NAME,
+    rules::NAME,
+    kvm_unit_tests::OTHERS,
+    refusals::NAME,
+    xen::NAME,
+    xen::kvm::NAME,
+];
 
 /// What is to be verified.
 #[derive(Clone, Debug)]
