@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SOCKET")]
     qmp: Option<PathBuf>,
     /// Where the VMCB is, for a QEMU that does not say
-    #[arg(long, value_name = "ADDRESS", requires = "qmp", value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "file", value_parser = address)]
     at: Option<u64>,
     /// As JSON
     #[arg(long)]

@@ -68,7 +68,7 @@ fn what_is_wrong_is_named_with_what_would_be_right() {
         (&["--qmp", "/nowhere/qmp"], "", 2, "-qmp unix:SOCKET"),
         (&["--qmp", "/nowhere/qmp", "--cpu", "max"], "", 2, "--cpu max: with --qmp, a number"),
         (&["--qmp", "/nowhere/qmp", "--at", "x"], "", 2, "no address in hex"),
-        (&["-", "--at", "0x1000"], "", 2, "--qmp"),
+        (&["-", "--at", "0x1000"], "", 2, "cannot be used with"),
         (&["-", "--qmp", "/nowhere"], "", 2, "cannot be used with"),
         (&[], "", 2, "<FILE>"),
     ] {

@@ -7,6 +7,13 @@
 #![no_std]
 #![no_main]
 
+#[path = "../../../svm-model/src/arch/msr.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod msr;
+#[path = "../../../svm-model/src/arch/registers.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod registers;
+
 mod boot;
 mod copy;
 mod guest;
@@ -16,7 +23,9 @@ mod vmcb;
 use core::arch::{asm, x86_64::__cpuid};
 use core::fmt::Write;
 
+use msr::{EFER, VM_HSAVE_PA};
 use port::Serial;
+use registers::efer::SVME;
 use vmcb::{Page, Registers, at};
 
 /// What is in memory of ours.
@@ -44,18 +53,15 @@ static mut MEMORY: Memory = Memory {
 
 /// Present, writable, for users, which a nested entry must be.
 const MAPPED: u64 = 7;
-/// EFER.SVME.
-const SVME: u64 = 1 << 12;
-const EFER: u32 = 0xc000_0080;
-const VM_HSAVE_PA: u32 = 0xc001_0117;
 
 fn address(page: &Page) -> u64 {
     core::ptr::from_ref(page).addr() as u64
 }
 
 extern "C" fn main() -> ! {
+    let memory = &raw mut MEMORY;
     // SAFETY: this runs once, and is all that runs.
-    let memory = unsafe { &mut *(&raw mut MEMORY) };
+    let memory = unsafe { &mut *memory };
     if __cpuid(0x8000_0001).ecx & 4 == 0 {
         fail("the processor has no SVM: -cpu max,+svm", None);
     }

@@ -82,7 +82,8 @@ impl Running {
     pub fn vmcb(&mut self) -> Result<u64> {
         let said = self.monitor("info svm")?;
         vmcb(&said).ok_or_else(|| {
-            let said = said.lines().next().unwrap_or("nothing").trim();
+            let about = said.lines().find(|line| line.trim_start().starts_with("VMCB"));
+            let said = about.or(said.lines().next()).unwrap_or("nothing").trim();
             let what = format!("QEMU does not say where a VMCB is: {said}");
             Error::new(Kind::Usage, what).hint("name it with --at ADDRESS, as L1 gives it to VMRUN")
         })
