@@ -64,6 +64,14 @@ impl Qmp {
         self.execute(command, json!({ "command-line": line })).map(|_| ())
     }
 
+    /// Tells QEMU to end.
+    ///
+    /// # Errors
+    /// What QEMU says against it.
+    pub fn quit(&mut self) -> io::Result<()> {
+        self.execute("quit", json!({})).map(|_| ())
+    }
+
     fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
         self.output.write_all(format!("{request}\n").as_bytes())?;
@@ -122,6 +130,13 @@ mod tests {
         let refused = "{\"error\": {\"desc\": \"not now\"}}\n";
         let e = monitor(&format!("{HELLO}{refused}")).unwrap().migrate_to(Path::new("/x"));
         assert_eq!(e.unwrap_err().to_string(), "migrate: not now");
+    }
+
+    #[test]
+    fn a_qemu_that_is_told_to_end_says_so() {
+        monitor(&format!("{HELLO}{{\"return\": {{}}}}\n")).unwrap().quit().unwrap();
+        let refused = "{\"error\": {\"desc\": \"not now\"}}\n";
+        assert!(monitor(&format!("{HELLO}{refused}")).unwrap().quit().is_err());
     }
 
     #[test]

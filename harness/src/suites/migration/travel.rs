@@ -21,6 +21,9 @@ use crate::{Kind, Result};
 /// take long to come to the mark; a guest that has ended is seen at once.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How long a QEMU that was told to end may take for it.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// Where a case leaves its QEMU.
 pub type Mark = Stop;
 
@@ -85,14 +88,19 @@ fn leave(
         .stdin(OwnedFd::from(theirs.try_clone().doing(Kind::Harness, doing)?))
         .stdout(OwnedFd::from(theirs))
         .stderr(stderr.try_clone().doing(Kind::Harness, doing)?);
-    // Killed when it goes out of scope: what is needed of it is in the file then.
-    let _running = process::spawn(&mut command).doing(Kind::Harness, doing)?;
+    // Killed when it goes out of scope, unless it has left by itself.
+    let mut running = process::spawn(&mut command).doing(Kind::Harness, doing)?;
     // Our copy of its end would keep the connection open behind it.
     drop(command);
     let left = save(monitor, &socket, mark, state);
     interrupt::check()?;
     let why = match left {
-        Ok(true) => return Ok(None),
+        Ok(true) => {
+            // What is needed of it is in the file. One that counts its lines writes them
+            // when it ends by itself.
+            running.wait_within(FAREWELL).doing(Kind::Harness, doing)?;
+            return Ok(None);
+        }
         Ok(false) => "it ended without coming to its mark".to_owned(),
         Err(e) => format!("it did not get away from its mark: {e}"),
     };
@@ -111,5 +119,6 @@ fn save(monitor: UnixStream, socket: &Path, mark: Mark, state: &Path) -> io::Res
     }
     gdb.pause()?;
     qmp.migrate_to(state)?;
+    qmp.quit()?;
     Ok(true)
 }
