@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use crate::case::{Draft, Written};
 use crate::features::*;
-use crate::processor::{aborts, caches, ferr, ordinary, pae, shadow, traps, xstate};
+use crate::processor::{
+    aborts, alignment, caches, ferr, gates, locked, ordinary, pae, shadow, traps, xstate,
+};
 
 /// What makes cases.
 type Family = fn() -> Vec<Draft>;
@@ -67,6 +69,15 @@ const FAMILIES: &[Family] = &[
     caches::cases,
     ferr::cases,
     xstate::undefined::cases,
+    gates::cases,
+    locked::cases,
+    alignment::cases,
+    decode_assists::written::stacks,
+    task_switch::written::cases,
+    npt::la57_written::cases,
+    physical::blocked_written::cases,
+    lbrv::written::narrow,
+    msr::written::refused,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

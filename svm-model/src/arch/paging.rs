@@ -14,6 +14,8 @@ pub mod pte {
     pub const D: u64 = 1 << 6;
     /// Page size: a leaf above the lowest level.
     pub const PS: u64 = 1 << 7;
+    /// Global; in the entries of the two highest levels it must be zero.
+    pub const G: u64 = 1 << 8;
     /// No execute.
     pub const NX: u64 = 1 << 63;
     /// Where the address is.

@@ -254,12 +254,17 @@ impl Code {
 
     /// From 32-bit protected mode back to 64-bit mode, and to the caller.
     pub(crate) fn return_to_long_mode(self) -> Code {
+        self.return_to_long_mode_with(world::L1PT, world::L1_CR4)
+    }
+
+    /// The same, with other tables.
+    pub(crate) fn return_to_long_mode_with(self, cr3: u64, cr4: u64) -> Code {
         self.read_cr(0)
             .put(&[0x0f, 0xba, 0xf0, PG])
             .write_cr(0)
-            .mov_eax(world::L1_CR4)
+            .mov_eax(cr4)
             .write_cr(4)
-            .mov_eax(world::L1PT)
+            .mov_eax(cr3)
             .write_cr(3)
             .read_efer()
             .op(&[0x0d], (EFER_LME | EFER_NXE).into()) // OR EAX, imm32

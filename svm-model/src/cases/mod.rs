@@ -70,6 +70,7 @@ families! {
     "vmload" = vmload_vmsave::cases;
     "npt" = npt::cases;
     "npt-walk" = npt::walk_cases;
+    "la57" = npt::la57_cases;
     "pause" = pause_filter::cases;
     "idle-hlt" = idle_hlt::cases;
     "bus-lock" = bus_lock::cases;

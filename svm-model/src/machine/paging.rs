@@ -233,7 +233,9 @@ impl Machine<'_> {
             ((1 << level.shift) - 1) & !0x1fff
         } else if pdpte {
             0x1e6
-        } else if level.shift == 39 || level.shift == 48 || level.shift == 30 && !leaf {
+        } else if level.shift == 39 || level.shift == 48 {
+            pte::PS | pte::G
+        } else if level.shift == 30 && !leaf {
             pte::PS
         } else {
             0

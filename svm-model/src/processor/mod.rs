@@ -2,8 +2,11 @@
 //! a hypervisor, or its guest, meets in the manual's other chapters.
 
 pub(crate) mod aborts;
+pub(crate) mod alignment;
 pub(crate) mod caches;
 pub(crate) mod ferr;
+pub(crate) mod gates;
+pub(crate) mod locked;
 pub(crate) mod ordinary;
 pub(crate) mod pae;
 pub(crate) mod shadow;

@@ -1,4 +1,5 @@
-//! Decode assists on a CPU without them.
+//! The bytes of instructions that fault on their stack, and decode assists on a CPU without
+//! them.
 
 use alloc::format;
 use alloc::vec;
@@ -10,6 +11,10 @@ use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::rules::RuleId;
 use crate::vmcb::{Field, exit};
+
+/// A page of the window, and its nested entry.
+const PAGE: u64 = world::DATA + 0x5000;
+const NESTED_ENTRY: u64 = world::npt::PT + 5 * 8;
 
 /// What they would say is not said.
 pub(crate) fn cases() -> Vec<Draft> {
@@ -29,5 +34,57 @@ pub(crate) fn cases() -> Vec<Draft> {
         off("mov-dr", r::decode_assists::DR_GPR, Insn::ReadDr(3, 2), exit::DR_READ + 3),
         off("int-n", r::decode_assists::SWINT, Insn::Int(0x80), exit::SWINT),
         off("invlpg", r::decode_assists::INVLPG, Insn::Invlpg(world::DATA), exit::INVLPG),
+        Draft::new(DecodeAssists, "feature-off/decodeassists-npf")
+            .about(r::npt::PRESENT)
+            .needs(&[CpuFeature::Npt])
+            .without(&[CpuFeature::DecodeAssists])
+            .program(&[Insn::Load(0, PAGE)])
+            .poke(NESTED_ENTRY, 0)
+            .set(Field::INSN_LEN, 0)
+            .run()
+            .exits(exit::NPF)
+            .at(0)
+            .field(Field::INSN_LEN, 0),
     ]
+}
+
+/// Instructions that use the stack without naming it.
+pub(crate) fn stacks() -> Vec<Draft> {
+    const NOPS: [Insn; 16] = [const { Insn::Nop }; 16];
+    const RBP_PAGE: u64 = world::gpr(5);
+    let faults = |id: &str, bytes: &[u8]| {
+        Draft::new(DecodeAssists, format!("decode-assists/bytes-{id}"))
+            .about([r::decode_assists::BYTES, r::npt::PRESENT])
+            .needs(&[CpuFeature::Npt, CpuFeature::DecodeAssists])
+            .program(&[Insn::Raw(bytes.to_vec())])
+            .program(&NOPS)
+            .set(Field::RSP, PAGE + 0x800)
+            .poke(NESTED_ENTRY, 0)
+            .poke(world::npt::PT + (RBP_PAGE - world::DATA) / 0x1000 * 8, 0)
+    };
+    let exits = |draft: Draft, bytes: &[u8]| {
+        let mut all = [0x90; 8];
+        all[..bytes.len()].copy_from_slice(bytes);
+        draft
+            .run()
+            .exits(exit::NPF)
+            .at(0)
+            .field(Field::INSN_LEN, 15)
+            .field(Field::INSN_BYTES_0, u64::from_le_bytes(all))
+    };
+    // ENTER 16, 0; LEAVE; CALL far [RCX]; PUSH; POP.
+    let rows: [(&str, &[u8], u64); 5] = [
+        ("enter", &[0xc8, 16, 0, 0], PAGE + 0x7f8),
+        ("leave", &[0xc9], RBP_PAGE),
+        ("far-call", &[0xff, 0x19], PAGE + 0x7fc),
+        ("push", &[0x50], PAGE + 0x7f8),
+        ("pop", &[0x58], PAGE + 0x800),
+    ];
+    rows.into_iter()
+        .map(|(id, bytes, at)| {
+            let pointer = world::L2_CODE | u64::from(world::L2_CS) << 32;
+            exits(faults(id, bytes).poke(world::gpr(1), pointer), bytes)
+                .field(Field::EXITINFO2, at)
+        })
+        .collect()
 }

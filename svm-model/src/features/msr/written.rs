@@ -5,9 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Msr;
-use crate::arch::msr::{EFER, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
+use crate::arch::msr::{EFER, FS_BASE, GS_BASE, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
 use crate::case::written::GP;
-use crate::case::{Draft, Insn, Step, world};
+use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
 use crate::rules::RuleId;
@@ -96,6 +96,30 @@ pub(crate) fn own() -> Vec<Draft> {
             .value(world::L1_EFER),
         own("smm-ctl-read").about(r::msr::SMM_CTL).step(Step::Rdmsr(SMM_CTL)).shows(GP),
     ]
+}
+
+/// What cannot be written, or cannot be read.
+pub(crate) fn refused() -> Vec<Draft> {
+    // The records of branches are read-only (13.1.1.6).
+    let records = (0x1dbu32..=0x1de).map(|msr| {
+        Draft::new(Msr, format!("msr/write-{msr:#x}"))
+            .about(About::Section("13.1.1"))
+            .step(Step::Wrmsr(msr, 0))
+            .shows(GP)
+    });
+    // What was written into the key is not seen again.
+    let key = Draft::new(Msr, "msr/svm-key-read")
+        .about(r::msr::SVM_KEY)
+        .needs(&[CpuFeature::SvmLock])
+        .step(Step::Rdmsr(SVM_KEY))
+        .value(0);
+    let bases = [("fs-base", FS_BASE), ("gs-base", GS_BASE)].into_iter().map(|(name, msr)| {
+        Draft::new(Msr, format!("msr/{name}-not-canonical"))
+            .about(About::Section("3.2"))
+            .step(Step::Wrmsr(msr, 1 << 60))
+            .shows(GP)
+    });
+    records.chain([key]).chain(bases).collect()
 }
 
 /// What is not there without its feature.

@@ -1,6 +1,8 @@
 //! Nested paging (15.25).
 
 pub(crate) mod cases;
+pub(crate) mod la57_cases;
+pub(crate) mod la57_written;
 pub(crate) mod model;
 mod mutants;
 pub(crate) mod rmw_written;

@@ -1,5 +1,6 @@
 //! Physical interrupts: INTR, NMI, SMI, INIT (15.13).
 
+pub(crate) mod blocked_written;
 pub(crate) mod cases;
 pub(crate) mod model;
 mod mutants;

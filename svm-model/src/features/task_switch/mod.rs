@@ -2,3 +2,4 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 pub mod rules;
+pub(crate) mod written;

@@ -22,7 +22,7 @@ use crate::vmcb::{Field, exit};
 use rows::{Kind, ROWS, Row};
 
 /// XCR0: x87, SSE and AVX.
-const XCR0_ALL: u64 = 7;
+pub(super) const XCR0_ALL: u64 = 7;
 
 const UD: u8 = 6;
 const NM: u8 = 7;
@@ -95,7 +95,7 @@ impl Control {
 const CLEAR: [u8; 4] = [0x31, 0xc9, 0x31, 0xd2];
 
 /// XSETBV of XCR0 to EAX by L1, which has OSXSAVE for it.
-fn set_xcr0(draft: Draft, xcr0: u64) -> Draft {
+pub(super) fn set_xcr0(draft: Draft, xcr0: u64) -> Draft {
     draft
         .step(Step::WriteCr(4, world::L1_CR4 | cr4::OSXSAVE))
         .l1(Insn::Raw([&CLEAR[..], &[0x0f, 0x01, 0xd1]].concat()), xcr0)
