@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_reason_is_for_its_file_and_a_reached_line_makes_it_stale() {
         let reached = example(
-            "[[line]]\nfile = \"target/i386/a.c\"\nfunction = \"g\"\ntext = \"two;\"\nreason = \"r\"\n\
+            "[[line]]\nfile = \"target/i386/a.c\"\nfunction = \"g\"\ntext = [\"two;\"]\nreason = \"r\"\n\
              [[line]]\nfile = \"target/i386/a.c\"\nfunction = \"h\"\nreason = \"s\"\n",
         );
         assert_eq!(reached.unexplained().count(), 1);
@@ -259,9 +259,20 @@ mod tests {
     #[test]
     fn the_text_says_what_is_open_and_what_share_was_reached() {
         let reached = example(
-            "[[line]]\nfile = \"target/i386/a.c\"\nfunction = \"g\"\ntext = \"two;\"\nreason = \"r\"\n",
+            "[[line]]\nfile = \"target/i386/a.c\"\nfunction = \"g\"\ntext = [\"two;\"]\nreason = \"r\"\n",
         );
         expect_test::expect![[r"
+            ran: rules 1
+
+                                                      lines    ran         branches
+            a.c                                           2      1  50.0 %         
+            tcg/system/svm_helper.c                       2      1  50.0 %   50.0 %
+            all                                           4      2  50.0 %   50.0 %
+
+            target/i386/tcg/system/svm_helper.c, f
+                 2  two;
+
+            2 of 4 lines reached; 1 are not, with a reason; 1 without
         "]]
         .assert_eq(&text(&reached, false));
     }
