@@ -38,7 +38,7 @@ pub(crate) fn cases() -> Vec<Draft> {
         breakpoints(),
         straddling(),
         tables_in_devices(),
-        vec![accessed_in_device()],
+        tables_of_32_bits(),
         watched_stack(),
     ]
     .concat()
@@ -298,39 +298,50 @@ fn tables_in_devices() -> Vec<Draft> {
     ]
 }
 
-/// A page table of 32-bit paging in the local APIC: the entry is its timer's initial count,
-/// whose Accessed bit the walk sets.
-fn accessed_in_device() -> Draft {
+/// Page tables of 32-bit paging: one without the page, and one in the local APIC, where the
+/// entry is the timer's initial count, whose Accessed bit the walk sets.
+fn tables_of_32_bits() -> Vec<Draft> {
     const APIC: u32 = 0xfee0_0000;
     const TIMER: u32 = APIC + 0x380;
     const DIRECTORY: u64 = world::DATA + 0x9000;
+    const EMPTY: u64 = world::DATA + 0xa000;
     /// By entry 380h / 4 of the directory, and of the table.
     const LINEAR: u32 = 0xe0 << 22 | 0xe0 << 12;
     const ENTRY: u32 = (PAGE | pte::P | pte::W | pte::U) as u32;
-    let large = |page: u64| page | FULL | pte::PS;
-    let entry = |address: u64| DIRECTORY + (address >> 22) * 4;
-    let poke =
-        |d: Draft, address: u64, value| d.step(Step::Mem { pa: entry(address), width: 4, value });
+    let entry = |d: Draft, address: u64, value| {
+        d.step(Step::Mem { pa: DIRECTORY + (address >> 22) * 4, width: 4, value })
+    };
+    let large = |d: Draft, address: u64| entry(d, address, address & !0x3f_ffff | FULL | pte::PS);
     // MOV dword [TIMER], value; MOV EAX, [address].
-    let write =
-        |value: u32| raw(&[&[0xc7, 0x05][..], &TIMER.to_le_bytes(), &value.to_le_bytes()].concat());
-    let load = |address: u32| raw(&[&[0xa1][..], &address.to_le_bytes()].concat());
-    let new = Draft::new(Npt, "aborts/accessed-in-device")
-        .about(About::Section("15.5.1"))
-        .set(Field::NESTED_CTL, 0)
-        .set(Field::N_CR3, 0)
-        .set(Field::EFER, efer::SVME)
-        .set(Field::CR4, cr4::PSE)
-        .set(Field::CR3, DIRECTORY)
-        .set(Field::CS_ATTRIB, 0xc9b);
-    let new = poke(new, world::L2_CODE, large(world::L2_CODE & !0x3f_ffff));
-    let new = poke(new, world::DATA, large(world::DATA & !0x3f_ffff));
-    let new = poke(new, APIC.into(), large(u64::from(APIC) & !0x3f_ffff));
-    let new = poke(new, LINEAR.into(), u64::from(APIC) | FULL);
-    new.program(&[write(ENTRY), load(LINEAR), load(TIMER), write(0)])
-        .run()
-        .ends()
-        .field(Field::RAX, u64::from(ENTRY) | pte::A)
+    let timer = |value: u32| [&[0xc7, 5][..], &TIMER.to_le_bytes(), &value.to_le_bytes()].concat();
+    let load = |address: u32| [&[0xa1][..], &address.to_le_bytes()].concat();
+    let new = |id: &str, program: &[Vec<u8>]| {
+        let new = Draft::new(Npt, format!("aborts/32-bit-{id}"))
+            .about(About::Section("15.5.1"))
+            .program(&program.iter().map(|bytes| raw(bytes)).collect::<Vec<_>>())
+            .set(Field::NESTED_CTL, 0)
+            .set(Field::N_CR3, 0)
+            .set(Field::EFER, efer::SVME)
+            .set(Field::CR4, cr4::PSE)
+            .set(Field::CR3, DIRECTORY)
+            .set(Field::CS_ATTRIB, 0xc9b);
+        large(large(large(new, world::L2_CODE), world::DATA), APIC.into())
+    };
+    let in_device = [timer(ENTRY), load(LINEAR), load(TIMER), timer(0)];
+    vec![
+        entry(new("absent", &[load(LINEAR)]), LINEAR.into(), EMPTY | FULL)
+            .poke(EMPTY + 0x380, 0)
+            .intercept(PF)
+            .run()
+            .exits(PF)
+            .at(0)
+            .field(Field::EXITINFO1, 0)
+            .field(Field::EXITINFO2, LINEAR.into()),
+        entry(new("accessed-in-device", &in_device), LINEAR.into(), u64::from(APIC) | FULL)
+            .run()
+            .ends()
+            .field(Field::RAX, u64::from(ENTRY) | pte::A),
+    ]
 }
 
 /// A data breakpoint on what the delivery of an event pushes: the trap comes

@@ -35,7 +35,7 @@ pub(crate) fn cases() -> Vec<Draft> {
         off("int-n", r::decode_assists::SWINT, Insn::Int(0x80), exit::SWINT),
         off("invlpg", r::decode_assists::INVLPG, Insn::Invlpg(world::DATA), exit::INVLPG),
         Draft::new(DecodeAssists, "feature-off/decodeassists-npf")
-            .about(r::decode_assists::BYTES)
+            .about(r::npt::PRESENT)
             .needs(&[CpuFeature::Npt])
             .without(&[CpuFeature::DecodeAssists])
             .program(&[Insn::Load(0, PAGE)])
