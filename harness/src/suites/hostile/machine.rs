@@ -348,6 +348,8 @@ impl Watch<'_> {
             running.wait().doing(Kind::Harness, || "waiting for QEMU".into())?;
         }
         self.look()?;
+        // Whoever interrupts us kills it.
+        interrupt::check()?;
         let words = ended::words(stderr);
         if let Some(what) = ended::judge(status, &words)? {
             self.came.what.get_or_insert(what);
