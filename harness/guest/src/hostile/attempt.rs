@@ -13,6 +13,8 @@ use crate::{code, cpu, mailbox, places, trap, world};
 
 /// Most VMRUNs of one attempt.
 const TIMES: u64 = 6;
+/// Most changes outside of the VMCB.
+const UNDO: usize = 8;
 
 /// Offsets in the VMCB that this file uses.
 mod at {
@@ -67,8 +69,11 @@ struct Attempt {
     forced: bool,
     /// What the CPU gets right before VMRUN.
     send: Option<u32>,
-    /// Whether more than the VMCB is to be put back.
-    dirty: bool,
+    /// What was in memory outside of the VMCB before it was changed: addresses and quadwords.
+    before: [(u64, u64); UNDO],
+    changed: usize,
+    /// Whether VMRUN has saved L1 elsewhere.
+    moved: bool,
 }
 
 /// Makes attempt `n`.
@@ -81,7 +86,9 @@ pub(crate) fn make(seed: u64, n: u64, flags: u64) {
         registers: [0; 16],
         forced: true,
         send: None,
-        dirty: false,
+        before: [(0, 0); UNDO],
+        changed: 0,
+        moved: false,
     };
     match a.kind(flags) {
         kind::RANDOM => a.random(),
@@ -106,7 +113,8 @@ pub(crate) fn make(seed: u64, n: u64, flags: u64) {
     let [faults, events] = trap::counts();
     mailbox::set(header::FAULTS, faults);
     mailbox::set(header::EVENTS, events);
-    world::tidy(n, a.dirty);
+    a.undo();
+    world::tidy(n, a.moved);
 }
 
 impl Attempt {
@@ -122,6 +130,21 @@ impl Attempt {
 
     fn put(&mut self, offset: u64, width: u64, value: u64) {
         self.changes.put(VMCB + offset, width, value);
+    }
+
+    /// Changes a quadword that is not the VMCB's, and is put back.
+    fn change(&mut self, at: u64, value: u64) {
+        if self.changed < UNDO {
+            self.before[self.changed] = (at, mailbox::read(at));
+            self.changed += 1;
+            self.changes.put(at, 8, value);
+        }
+    }
+
+    fn undo(&self) {
+        for &(at, value) in self.before[..self.changed].iter().rev() {
+            mailbox::write(at, value);
+        }
     }
 
     /// Changes bits of a field of 4 bytes.
@@ -252,8 +275,7 @@ impl Attempt {
                 _ => {
                     let map = self.draw.of(&[IOPM, MSRPM]) + self.draw.below(0x2000) / 8 * 8;
                     let value = self.draw.value();
-                    self.changes.put(map, 8, value);
-                    self.dirty = true;
+                    self.change(map, value);
                 }
             }
         }
@@ -264,7 +286,6 @@ impl Attempt {
 
     /// An entry of a nested table or one of L2's: another place, or a bit turned round.
     fn entry(&mut self, place: u64) {
-        self.dirty = true;
         let table = self.draw.of(&[NPT, L2PT]) + self.draw.below(6) * 0x1000;
         let any = self.draw.below(512);
         let at = table + self.draw.of(&[0, 4, 5, 6, any]) * 8;
@@ -274,7 +295,7 @@ impl Attempt {
             2 => self.draw.value(),
             _ => mailbox::read(at) ^ 1 << self.draw.below(64),
         };
-        self.changes.put(at, 8, value);
+        self.change(at, value);
     }
 
     /// The save area, VMLOAD and VMSAVE. What L1 comes back to may be spoilt, which costs a
@@ -282,7 +303,7 @@ impl Attempt {
     fn own(&mut self, place: u64) {
         if self.draw.one_in(32) {
             if self.changes.note(note::HSAVE, place) {
-                self.dirty = true;
+                self.moved = true;
                 save_area(place, &self.registers);
             }
         } else if self.draw.one_in(2) {

@@ -5,12 +5,12 @@ use crate::{cpu, mailbox};
 
 /// Where copies are kept.
 const COPIES: u64 = 0x200_0000;
-/// Attempts between two times that everything is put back whether it seems to need it or not.
-const SELDOM: u64 = 1024;
+/// Attempts between two times that everything is put back.
+const SELDOM: u64 = 512;
 
 /// What is put back: from, bytes.
 const AREAS: [(u64, u64); 5] =
-    [(NPT, 0x6000), (L2PT, 0x4000), (L2_GDT, 0x7000), (IOPM, 0x3000), (MSRPM, 0x2000)];
+    [(NPT, 0x6000), (L2PT, 0x6000), (L2_GDT, 0x7000), (IOPM, 0x3000), (MSRPM, 0x2000)];
 /// The parts of the VMCB that it has.
 const VMCB_SIZE: u64 = 0x800;
 
@@ -28,14 +28,17 @@ pub(crate) fn restore() {
     cpu::wrmsr(cpu::VM_HSAVE_PA, HSAVE);
 }
 
-/// Puts back what an attempt may have changed; `dirty` says whether more than the VMCB is known
-/// to be.
-pub(crate) fn tidy(n: u64, dirty: bool) {
-    if dirty || n % SELDOM == 0 {
+/// Puts back what each attempt changes, and now and then what L2 may have written; `moved` says
+/// whether the save area is elsewhere.
+pub(crate) fn tidy(n: u64, moved: bool) {
+    if n % SELDOM == 0 {
         restore();
-    } else {
-        vmcb();
+        return;
     }
+    if moved {
+        cpu::wrmsr(cpu::VM_HSAVE_PA, HSAVE);
+    }
+    vmcb();
 }
 
 /// The copy of the VMCB.

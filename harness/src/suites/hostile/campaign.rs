@@ -223,13 +223,16 @@ impl Report {
         let all = Range { count: at + 1 - range.first, ..range.clone() };
         let (range, again) = match small {
             false => (all, false),
-            true => match shrink(&machine, &what, range, at)? {
-                Small::Range(range) => (range, true),
-                Small::NotAgain => (all, false),
+            true => match shrink(&machine, &what, range, at) {
+                Ok(Small::Range(range)) => (range, true),
+                Ok(Small::NotAgain) => (all, false),
+                // What there is so far is worth showing.
+                Err(e) if e.kind() == Kind::Interrupted => (all, false),
+                Err(e) => return Err(e),
             },
         };
         let changes = match range.count {
-            1 => machine.changes(&range)?,
+            1 if !interrupt::requested() => machine.changes(&range)?,
             _ => Vec::new(),
         };
         self.findings.push(Finding { what, way, range, again, changes });

@@ -27,10 +27,10 @@ use crate::{Kind, Result};
 
 /// Between two looks at the guest.
 const TICK: Duration = Duration::from_millis(10);
-/// One that has had no processor may be waiting for a core: so many times as long.
-const ASLEEP: u32 = 10;
-/// Resets that may bring nothing before the guest is given up.
+/// Resets in a row before the guest is given up: something that it stands on is spoilt for good.
 const REVIVALS: u32 = 3;
+/// Attempts behind a reset that show that it is not.
+const RECOVERED: u64 = 16;
 /// Single steps in a row.
 const STEPS: u64 = 40;
 
@@ -248,7 +248,8 @@ impl Watch<'_> {
     ) -> Result<Option<ExitStatus>> {
         let pid = Pid::from_child(running.child());
         let used = || family::look(pid).map_or(Duration::ZERO, |look| look.used);
-        let (mut since, mut used_then, mut revivals) = (Instant::now(), used(), 0);
+        let (mut since, mut used_then) = (Instant::now(), used());
+        let (mut revivals, mut revived_at) = (0, self.came.next);
         let started = Instant::now();
         let life = Duration::from_millis(200 + self.hand.below(2000));
         loop {
@@ -258,14 +259,21 @@ impl Watch<'_> {
             }
             interrupt::check()?;
             if self.look()? {
-                (since, used_then, revivals) = (Instant::now(), used(), 0);
+                (since, used_then) = (Instant::now(), used());
+            }
+            if self.came.next > revived_at + RECOVERED {
+                revivals = 0;
             }
             if self.machine.term && started.elapsed() > life {
                 return self.terminate(running);
             }
-            let limit = self.machine.mode.stuck() * (1 + revivals);
-            let ran = used().saturating_sub(used_then) > limit / 4;
-            let stuck = since.elapsed() > if ran { limit } else { limit * ASLEEP };
+            let limit = self.machine.mode.stuck();
+            let stuck = since.elapsed() > limit && {
+                let look = family::look(pid).unwrap_or_default();
+                // One that waits for a core does neither.
+                let asleep = look.threads.iter().all(|thread| thread.state == 'S');
+                asleep || look.used.saturating_sub(used_then) > limit / 4
+            };
             let done = if stuck && revivals == REVIVALS {
                 return Ok(None);
             } else if stuck && self.replaying {
@@ -273,6 +281,7 @@ impl Watch<'_> {
                 return Ok(None);
             } else if stuck {
                 revivals += 1;
+                revived_at = self.came.next;
                 self.came.revivals += 1;
                 (since, used_then) = (Instant::now(), used());
                 ("bringing back a guest that is stuck".to_owned(), revive(qmp))
@@ -339,6 +348,8 @@ impl Watch<'_> {
             running.wait().doing(Kind::Harness, || "waiting for QEMU".into())?;
         }
         self.look()?;
+        // Whoever interrupts us kills it.
+        interrupt::check()?;
         let words = ended::words(stderr);
         if let Some(what) = ended::judge(status, &words)? {
             self.came.what.get_or_insert(what);

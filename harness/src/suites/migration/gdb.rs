@@ -84,11 +84,16 @@ impl Gdb {
         Err(io::Error::other(format!("gdbstub says {reason:?} to a request to pause")))
     }
 
-    /// Stops a guest that is running.
+    /// Stops a guest that is running. What the stub has said before, because the monitor stopped
+    /// the guest, is no answer.
     ///
     /// # Errors
     /// When QEMU is gone, or does not stop it.
     pub fn interrupt(&mut self) -> io::Result<()> {
+        let patience = self.stream.read_timeout()?;
+        self.stream.set_read_timeout(Some(Duration::from_millis(1)))?;
+        while self.answer().is_ok() {}
+        self.stream.set_read_timeout(patience)?;
         self.stream.write_all(&[0x03])?;
         self.stopped("a request to stop")
     }
