@@ -34,7 +34,11 @@ fn stream(id: &str) -> Draft {
 
 pub(crate) fn cases() -> Vec<Draft> {
     [
-        stream("intr").run().exits(exit::INTR).field(Field::RIP, HANDLER).field(Field::RSP, IST - 40),
+        stream("intr")
+            .run()
+            .exits(exit::INTR)
+            .field(Field::RIP, HANDLER)
+            .field(Field::RSP, IST - 40),
         // An intercept is what hypervisors end it with.
         stream("intercepted")
             .about([r::debug::TF_TRAP, r::intercepts::EXCP_DB])

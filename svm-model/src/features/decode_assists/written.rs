@@ -83,8 +83,7 @@ pub(crate) fn stacks() -> Vec<Draft> {
     rows.into_iter()
         .map(|(id, bytes, at)| {
             let pointer = world::L2_CODE | u64::from(world::L2_CS) << 32;
-            exits(faults(id, bytes).poke(world::gpr(1), pointer), bytes)
-                .field(Field::EXITINFO2, at)
+            exits(faults(id, bytes).poke(world::gpr(1), pointer), bytes).field(Field::EXITINFO2, at)
         })
         .collect()
 }

@@ -81,9 +81,7 @@ fn addresses(out: &mut Cases) {
                 out.push(new("push").program(&[Insn::Pushf]).set(Field::RSP, stack).done());
                 let event = new("event").program(&[Insn::Ud2]);
                 out.push(event.clone().set(Field::IDTR_BASE, high | world::L2_IDT).done());
-                out.push(
-                    new("event-stack").program(&[Insn::Ud2]).set(Field::RSP, stack).done(),
-                );
+                out.push(new("event-stack").program(&[Insn::Ud2]).set(Field::RSP, stack).done());
             }
         }
     }
@@ -91,11 +89,8 @@ fn addresses(out: &mut Cases) {
 
 /// Each bit of the entry.
 fn entry(out: &mut Cases) {
-    let rows: [(&str, &[Insn]); 3] = [
-        ("load", &[Insn::Load(0, PAGE)]),
-        ("store", &[Insn::Store(PAGE)]),
-        ("nop", &[Insn::Nop]),
-    ];
+    let rows: [(&str, &[Insn]); 3] =
+        [("load", &[Insn::Load(0, PAGE)]), ("store", &[Insn::Store(PAGE)]), ("nop", &[Insn::Nop])];
     for bit in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 39, 40, 51, 52, 58, 59, 62, 63] {
         for (name, program) in rows {
             for nxe in [0u64, 0x800] {

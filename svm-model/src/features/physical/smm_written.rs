@@ -6,9 +6,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{Intercepts, TlbAsid};
-use crate::arch::{dr, flag};
 use crate::arch::int_ctl::V_INTR_MASKING;
 use crate::arch::pte;
+use crate::arch::{dr, flag};
 use crate::case::code::{Code, cleared};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;

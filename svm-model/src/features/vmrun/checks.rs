@@ -28,14 +28,8 @@ impl Machine<'_> {
     /// Whether VMRUN accepts the VMCB.
     pub(crate) fn consistent(&mut self, v: &Image) -> bool {
         let Machine { platform, t, mem, .. } = self;
-        Checks {
-            v,
-            platform,
-            t,
-            memory: &mut |pa| Some(mem.word(pa)),
-            refused: Vec::new(),
-        }
-        .consistent()
+        Checks { v, platform, t, memory: &mut |pa| Some(mem.word(pa)), refused: Vec::new() }
+            .consistent()
     }
 }
 
