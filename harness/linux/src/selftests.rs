@@ -55,7 +55,11 @@ pub(crate) fn run() -> Result<()> {
 /// Runs one to its end, and ends what it leaves behind.
 fn one(name: &str, arguments: &str) -> Result<ExitStatus> {
     let mut command = Command::new(format!("{FOLDER}/{name}"));
-    command.args(arguments.split_whitespace()).current_dir("/tmp").stdin(Stdio::null()).process_group(0);
+    command
+        .args(arguments.split_whitespace())
+        .current_dir("/tmp")
+        .stdin(Stdio::null())
+        .process_group(0);
     let mut child = command.spawn().doing(name)?;
     let group = Pid::from_child(&child);
     let status = child.wait().doing(name)?;

@@ -51,14 +51,18 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step
     };
     let (guest, linux) = ("harness/guest/Cargo.toml", "harness/linux/Cargo.toml");
+    let example = "harness/example/Cargo.toml";
     let (cexec, no_std) = ("harness/cexec/Cargo.toml", "svm-model/no-std/Cargo.toml");
     let given = |name, args| {
         let mut step = own(name, Some("patched"), &["build", "patched"]);
         step.command = given(&step.command, &cargo, args);
         step
     };
-    let mut clippy_guest = step("clippy-guest", None, &cargo, &CLIPPY_GUEST);
-    clippy_guest.command.current_dir(env.repo.join("harness/guest"));
+    let bare_metal = |name, folder, args| {
+        let mut step = step(name, None, &cargo, args);
+        step.command.current_dir(env.repo.join(folder));
+        step
+    };
     let mut doc = step("doc", None, &cargo, &DOC);
     doc.command.env("RUSTDOCFLAGS", "-D warnings");
     let conformance = |name, after, side| {
@@ -68,11 +72,13 @@ pub fn steps(env: &Env, xtask: &Path) -> Vec<Step> {
         step("fmt", None, &cargo, &["fmt", "--all", "--check"]),
         step("fmt-features", None, &"sh".into(), &FMT_FEATURES),
         step("fmt-guest", None, &cargo, &["fmt", "--manifest-path", guest, "--check"]),
+        step("fmt-example", None, &cargo, &["fmt", "--manifest-path", example, "--check"]),
         step("fmt-cexec", None, &cargo, &["fmt", "--manifest-path", cexec, "--check"]),
         step("fmt-linux", None, &cargo, &["fmt", "--manifest-path", linux, "--check"]),
         step("fmt-no-std", None, &cargo, &["fmt", "--manifest-path", no_std, "--check"]),
         step("clippy", None, &cargo, &CLIPPY),
-        clippy_guest,
+        bare_metal("clippy-guest", "harness/guest", &CLIPPY_GUEST),
+        bare_metal("clippy-example", "harness/example", &CLIPPY_EXAMPLE),
         step("clippy-linux", None, &cargo, &CLIPPY_LINUX),
         doc,
         step("no-std", None, &cargo, &NO_STD),
@@ -112,6 +118,8 @@ const CLIPPY_LINUX: [&str; 10] = [
 /// As it is built: in its own folder, with the flags that are there.
 const CLIPPY_GUEST: [&str; 7] =
     ["clippy", "--quiet", "--locked", "--target-dir=../../target/guest", "--", "-D", "warnings"];
+const CLIPPY_EXAMPLE: [&str; 7] =
+    ["clippy", "--quiet", "--locked", "--target-dir=../../target/example", "--", "-D", "warnings"];
 const CLIPPY_C: [&str; 8] = [
     "clippy",
     "--quiet",
