@@ -60,7 +60,12 @@ fn commands(text: &str) -> Vec<String> {
         }
     }
     all.extend(prose.split('`').skip(1).step_by(2).map(str::to_owned));
-    let ours = |line: String| line.find("cargo ").map(|at| line[at + "cargo ".len()..].to_owned());
+    // Of `$(cargo ...)`, what the brackets hold.
+    let ours = |line: String| {
+        let (before, command) = line.split_once("cargo ")?;
+        let end = command.find(')').filter(|_| before.contains("$("));
+        Some(command[..end.unwrap_or(command.len())].to_owned())
+    };
     all.into_iter().filter_map(ours).collect()
 }
 
