@@ -119,14 +119,25 @@ pub fn c_tree(env: &Env, spec: &Spec) -> Result<(PathBuf, PathBuf)> {
 }
 
 /// What `c` compiles and includes, of a QEMU tree.
-const PARTS: [&str; 9] =
-    ["target/i386", "accel", "include", "tcg", "util", "crypto", "host", "hw", "linux-headers"];
+const PARTS: [&str; 10] = [
+    "target/i386",
+    "accel",
+    "include",
+    "tcg",
+    "util",
+    "crypto",
+    "host",
+    "hw",
+    "linux-headers",
+    "trace",
+];
 
 fn sources(env: &Env, spec: &Spec) -> Result<PathBuf> {
     let patches = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<Vec<_>>>()?;
     let applied = apply(&spec.source, &patches)?;
     let tip = applied.tip();
-    let name = &hash::of_parts([tip])[..16];
+    // A copy with other parts is another copy.
+    let name = &hash::of_parts(std::iter::once(tip).chain(PARTS))[..16];
     let parent = env.cache.dir("sources-c")?;
     let home = parent.join(name);
     if home.is_dir() {
