@@ -151,7 +151,8 @@ fn ends(folder: &Path, name: &str, image: &[u8], more: &[String]) {
     while !started(&mut qmp) {
         assert!(since.elapsed() < PATIENCE, "{name}, {more:?}: it does not start");
     }
-    for command in ["stop", "cont", "system_reset", "query-status", "quit"] {
+    // A reset is not among them: QEMU that records does not come back from one, whatever runs.
+    for command in ["stop", "cont", "query-status", "quit"] {
         answered(qmp.execute(command, json!({})));
     }
     let since = Instant::now();
