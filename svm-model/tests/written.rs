@@ -44,6 +44,8 @@ const NO_RULE: &[(&str, usize, &str)] = &[
     ("alignment/", 156, "nor alignment checking"),
     ("la57/nested-", 4, "its L1 has four levels"),
     ("task-switch/iret", 3, "its IRET outside long mode is open"),
+    ("breakpoints/stream,gate", 1, "whether reading a gate meets a breakpoint is open"),
+    ("breakpoints/stream,np-gate", 1, "likewise"),
     ("aborts/32-bit-", 2, "its programs are of 64-bit instructions"),
     ("msr/write-0x1d", 4, "that the records are read-only is no rule of SVM"),
     ("msr/fs-base-not-canonical", 1, "nor is it that bases are canonical"),

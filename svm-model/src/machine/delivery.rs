@@ -70,6 +70,10 @@ impl Event {
         matches!(self.vector, 0 | 10..=13) && self.kind == Kind::Exception
     }
 
+    fn is_debug(&self) -> bool {
+        self.vector == 1 && matches!(self.kind, Kind::Exception | Kind::Icebp)
+    }
+
     fn page(&self) -> bool {
         self.vector == 14 && self.kind == Kind::Exception
     }
@@ -108,7 +112,8 @@ impl Machine<'_> {
                         self.r.shadow = false;
                     }
                     // When an event that BTF steps traps, in or in front of its handler, is not described.
-                    return if by_branch { Err(Stop::Open) } else { self.delivered(&event) };
+                    let of_debug = first.is_debug() || event.is_debug();
+                    return if by_branch { Err(Stop::Open) } else { self.delivered(of_debug) };
                 }
                 // Whether what a delivery met is lost with it is open.
                 Err(Stop::Raise(_)) if self.hits != 0 => return Err(Stop::Open),
@@ -124,10 +129,11 @@ impl Machine<'_> {
         self.r.rflags & flag::TF != 0 && self.r.branches.debugctl & debugctl::BTF != 0
     }
 
-    /// The trap for what was met of breakpoints, in front of the handler.
-    fn delivered(&mut self, event: &Event) -> Flow {
+    /// The trap for what was met of breakpoints, in front of the handler: that of a #DB, or of
+    /// what the delivery of one has raised, or of another event.
+    fn delivered(&mut self, of_debug: bool) -> Flow {
         let mut bits = core::mem::take(&mut self.hits);
-        if event.vector == 1 && matches!(event.kind, Kind::Exception | Kind::Icebp) {
+        if of_debug {
             if bits != 0 && self.t.does(debug::STREAM) {
                 bits = self.waits_in_stream(bits)?;
             }
