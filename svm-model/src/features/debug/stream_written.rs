@@ -31,8 +31,8 @@ const ACCESS_8: u64 = 0xb_0002;
 /// L2 single-steps an STI, and an interrupt has waited for it. The gates of #DB and of these
 /// exceptions are trap gates, which leave IF as it is.
 fn stepped(id: &str, vectors: &[u64], watched: u64, dr7: u64) -> Draft {
-    let draft = Draft::new(Debug, format!("breakpoints/stream,{id}"))
-        .program(&[Insn::Sti, Insn::Nop]);
+    let draft =
+        Draft::new(Debug, format!("breakpoints/stream,{id}")).program(&[Insn::Sti, Insn::Nop]);
     let gate = |draft: Draft, vector: &u64| {
         let gate = trap_gate(*vector);
         draft.poke(gate, world::initial_word(gate) | 1 << 32 | 1 << 40)
@@ -80,8 +80,7 @@ pub(crate) fn cases() -> Vec<Draft> {
             .field(Field::RIP, HANDLER)
             .field(Field::RSP, IST - 40),
         // The gate of #DB is not present; what is watched is met by the delivery of the #NP.
-        raised("np-frame", NP, SLOT, WRITE_4)
-            .about([r::debug::STREAM, r::debug::DATA_BREAKPOINT]),
+        raised("np-frame", NP, SLOT, WRITE_4).about([r::debug::STREAM, r::debug::DATA_BREAKPOINT]),
         raised("np-gate", NP, trap_gate(NP), ACCESS_8).about(About::Section("13.1.3.2")),
         // An intercept is what hypervisors end it with.
         stream("intercepted")
