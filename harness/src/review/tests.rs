@@ -335,3 +335,27 @@ fn a_patch_of_our_own_series_is_told_where_it_belongs() {
     let r = review(&tree.env, &mut Fake::new(&tree), &again).unwrap();
     says(&r, "it changes nothing here: what it does is there already");
 }
+
+/// What is said to the caller, and not to the list.
+fn noted(review: &Review, what: &str) {
+    assert!(review.notes.iter().any(|n| n == what), "no `{what}` in {:?}", review.notes);
+    let text = report::text(review).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(what), "{text}");
+}
+
+#[test]
+fn what_cannot_be_asked_or_counted_is_said_and_takes_nothing_of_the_rest() {
+    let r = of(&[
+        ("cpu npt", "cpu npt\nint mute;"),
+        ("svm/a = fail", "svm/a = pass"),
+        ("int mute;", "int uncounted;"),
+    ]);
+    assert_eq!(r.outcome(), Outcome::Good);
+    says(&r, "svm/a fail -> pass");
+    noted(&r, "at patch 1: no answer");
+    noted(&r, "which lines run was not counted: QEMU does not compile");
+    let r = of(&[("svm/a = fail", "svm/a = pass"), ("cpu npt", "cpu npt\n#error")]);
+    assert_eq!(r.outcome(), Outcome::DoesNotBuild);
+    says(&r, "svm/a fail -> pass");
+    noted(&r, "which lines run was not counted: the whole series does not build");
+}

@@ -53,16 +53,34 @@ pub(super) fn walk(
     if request.rules && selection.suite(NAME) && selection.takes_whole_suites() {
         rules::walk(env, bench, &built, review)?;
     }
-    let whole = matches!(built.last(), Some(last) if last.at == points.len() - 1);
-    if request.lines && whole {
-        lines(bench, request, &points[points.len() - 1], review)?;
+    if request.lines {
+        let whole = matches!(built.last(), Some(last) if last.at == points.len() - 1);
+        lines(bench, request, whole.then(|| &points[points.len() - 1]), review)?;
     }
     Ok(())
 }
 
-/// Which changed lines run with the whole series.
-fn lines(bench: &mut dyn Bench, request: &Request, tip: &Point, review: &mut Review) -> Result<()> {
-    if let Some(lines) = bench.lines(tip, &request.selection, executed::FOLDER)? {
+/// Which changed lines run with the whole series, if that was built.
+fn lines(
+    bench: &mut dyn Bench,
+    request: &Request,
+    tip: Option<&Point>,
+    review: &mut Review,
+) -> Result<()> {
+    let not = |why: String| format!("which lines run was not counted: {why}");
+    let Some(tip) = tip else {
+        review.notes.push(not("the whole series does not build".into()));
+        return Ok(());
+    };
+    let counted = match bench.lines(tip, &request.selection, executed::FOLDER) {
+        // What was measured without counters is worth telling all the same.
+        Err(e) if e.kind() == Kind::Build => {
+            review.notes.push(not(e.to_string()));
+            return Ok(());
+        }
+        counted => counted?,
+    };
+    if let Some(lines) = counted {
         let after: Vec<Patch> =
             tip.spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
         let changed = touched(&tip.spec.source, &request.before, &after, executed::FOLDER)?;
@@ -130,7 +148,15 @@ fn features(bench: &mut dyn Bench, built: &[Built], review: &mut Review) -> Resu
         if last.as_ref().is_some_and(|(digest, _)| *digest == qemu.digest) {
             continue;
         }
-        let now = bench.features(qemu)?;
+        let now = match bench.features(qemu) {
+            // The suites say what else is the matter with it.
+            Err(e) if e.kind() == Kind::Build && *at > 0 => {
+                let number = review.patches[at - 1].number;
+                review.notes.push(format!("at patch {number}: {e}"));
+                continue;
+            }
+            now => now?,
+        };
         if let Some((_, before)) = &last {
             let missing = |a: &std::collections::BTreeSet<String>,
                            b: &std::collections::BTreeSet<String>| {

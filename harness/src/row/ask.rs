@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::host::cache::io_error;
 use crate::host::error::Context;
-use crate::host::process;
+use crate::host::sandbox::{self, Limits, Room};
 use crate::qemu::Qemu;
 use crate::{Error, Kind, Result};
 
@@ -37,7 +37,7 @@ struct Model {
 /// The CPU features that TCG's `-cpu max` offers.
 ///
 /// # Errors
-/// Harness, when the binary does not answer.
+/// Build, when the binary does not answer.
 pub(super) fn features(qemu: &Qemu) -> Result<BTreeSet<String>> {
     let dir = tempfile::tempdir().doing(Kind::Harness, || "making a folder".into())?;
     let file = dir.path().join("questions");
@@ -46,10 +46,11 @@ pub(super) fn features(qemu: &Qemu) -> Result<BTreeSet<String>> {
     let mut c = Command::new(&qemu.path);
     c.args(["-machine", "none", "-accel", "tcg", "-nodefaults", "-display", "none"]);
     c.args(["-qmp", "stdio"]);
-    let text = process::stdout_from(Kind::Harness, &mut c, Stdio::from(questions))?;
+    let room = Room { limits: Limits::QUESTION, ..Room::default() };
+    let text = sandbox::stdout(&mut c, Stdio::from(questions), &room)?;
     parse(&text).ok_or_else(|| {
         let what = format!("asking {} for its CPU features: no answer", qemu.build.name);
-        Error::new(Kind::Harness, what)
+        Error::new(Kind::Build, what)
     })
 }
 

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Point;
@@ -15,7 +15,6 @@ use crate::host::cache::io_error;
 use crate::host::child::{self, End, Launch};
 use crate::host::error::Context;
 use crate::host::git::Git;
-use crate::host::process;
 use crate::host::sandbox::{self, Limits, Room, Sandbox};
 use crate::host::setup;
 use crate::qemu::Qemu;
@@ -136,12 +135,12 @@ fn compile(tip: &Point, test: &str, dir: &Path, sandbox: Option<&Sandbox>) -> Re
     let image = dir.join("image");
     let boot = format!("{}/boot.S", SYSTEM[0]);
     let script = format!("-Wl,-T{}/kernel.ld", SYSTEM[0]);
+    let (open, here) = (vec![dir.to_owned()], Some(dir.to_owned()));
+    let room = Room { open, dir: here, limits: Limits::QUESTION, ..Room::default() };
     let mut c = match sandbox {
         None => Command::new("sh"),
         Some(sandbox) => {
             sandbox.hand_over(dir, true)?;
-            let (open, here) = (vec![dir.to_owned()], Some(dir.to_owned()));
-            let room = Room { open, dir: here, limits: Limits::QUESTION, ..Room::default() };
             sandbox.command(&room, Path::new("sh"))
         }
     };
@@ -149,7 +148,7 @@ fn compile(tip: &Point, test: &str, dir: &Path, sandbox: Option<&Sandbox>) -> Re
     c.current_dir(dir).args(["-c", &line, "cc", "-m64", "-O0", "-nostdlib", "-static", "-no-pie"]);
     c.args(["-fno-pie", "-fno-stack-protector", "-Wl,-melf_x86_64", "-Wl,--build-id=none"]);
     c.args(["-Itests/tcg/minilib", &boot, "tests/tcg/minilib/printf.c", test, &script, "-lgcc"]);
-    process::stdout(Kind::Build, c.arg("-o").arg(&image))?;
+    sandbox::stdout(c.arg("-o").arg(&image), Stdio::null(), &room)?;
     Ok(image)
 }
 

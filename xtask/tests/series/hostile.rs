@@ -97,3 +97,52 @@ fn where_no_sandbox_can_be_had_nothing_of_the_series_runs() {
     assert!(said.contains("--no-sandbox"), "{said}");
     assert_eq!(world.builds(), 1, "the base only");
 }
+
+/// Reviews two honest changes with a third between them that compiles by `script`:
+/// the exit code, and what was said.
+fn between_two_honest_ones(script: &str) -> (i32, String) {
+    let world = World::new(&["a = fail", "c = pass", "b = fail"]);
+    let compile = fs::read_to_string(world.path("qemu/compile")).unwrap();
+    world.change("target/i386: svm: change 1", "a = fail", "a = pass");
+    world.put("qemu/compile", &(compile.clone() + script));
+    world.change("compile: be nice", "c = pass", "c = skip");
+    world.put("qemu/compile", &compile);
+    world.change("compile: be as before", "c = skip", "c = pass");
+    world.change("target/i386: svm: change 4", "b = fail", "b = pass");
+    let mbox = world.mbox();
+    world.to_base();
+    world.review(&mbox, &["--lines"])
+}
+
+#[test]
+fn a_build_that_leaves_what_no_build_leaves_does_not_build_and_the_rest_is_judged() {
+    for (what, script) in [
+        ("a link", "ln -sf /bin/true \"$1\"\n"),
+        ("a pipe", "rm -f \"$1\"; mkfifo \"$1\"\n"),
+        ("a folder", "rm -f \"$1\"; mkdir \"$1\"\n"),
+        ("a full disk", "echo 'x: No space left on device'; exit 1\n"),
+    ] {
+        let (code, said) = between_two_honest_ones(script);
+        assert_eq!(code, 4, "{what}: {said}");
+        assert!(said.contains("patch 2 (`compile: be nice`) does not build"), "{what}: {said}");
+        for test in ["a", "b"] {
+            assert!(said.contains(&format!("kut/svm/{test} fail -> pass")), "{what}: {said}");
+        }
+    }
+}
+
+#[test]
+fn meson_may_lock_its_subprojects() {
+    let world = World::new(&["a = fail"]);
+    world.file("subprojects: one", "subprojects/x.wrap", "[wrap-file]\n");
+    let compile = fs::read_to_string(world.path("qemu/compile")).unwrap();
+    let lock = "echo x > ../src/subprojects/.wraplock || exit 1\n\
+                echo x > ../src/subprojects/x.wrap && exit 1\n";
+    world.put("qemu/compile", &(compile + lock + "exit 0\n"));
+    world.change("target/i386: svm: change 3", "a = fail", "a = pass");
+    let mbox = world.mbox();
+    world.to_base();
+    let (code, said) = world.review(&mbox, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("kut/svm/a fail -> pass"), "{said}");
+}

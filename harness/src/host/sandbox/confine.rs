@@ -40,7 +40,7 @@ pub fn confine(folder: &Path, args: &[OsString]) -> Result<ExitCode> {
     // Not in a group of its own: whoever signals us means it as well. When we
     // die, the kernel kills it.
     let mut child = process::spawn_within(&mut command).doing(Kind::Harness, doing)?;
-    let guard = Guard::over(Pid::from_child(&child), room.limits);
+    let guard = Guard::over(Pid::from_child(&child), room.limits, room.written());
     let status = child.wait().doing(Kind::Harness, doing)?;
     if let Some(exceeded) = guard.verdict() {
         eprintln!("{}: {exceeded}", program.display());

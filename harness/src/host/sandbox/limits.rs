@@ -17,18 +17,30 @@ pub struct Limits {
     pub processes: u64,
     /// The largest file that it can write, in bytes.
     pub file: u64,
+    /// All that it can write may hold this much, in bytes.
+    pub disk: u64,
+    /// All that it can write may hold so many files.
+    pub files: u64,
 }
 
 impl Limits {
     /// For a program that answers at once.
-    pub const QUESTION: Limits =
-        Limits { time: Duration::from_secs(60), memory: 2 * GIB, processes: 64, file: GIB };
+    pub const QUESTION: Limits = Limits {
+        time: Duration::from_secs(60),
+        memory: 2 * GIB,
+        processes: 64,
+        file: GIB,
+        disk: 2 * GIB,
+        files: 10_000,
+    };
     /// For a build of QEMU.
     pub const BUILD: Limits = Limits {
         time: Duration::from_secs(60 * 60),
         memory: 8 * GIB,
         processes: 512,
         file: 2 * GIB,
+        disk: 8 * GIB,
+        files: 500_000,
     };
     /// For a QEMU with a guest; suites have shorter limits of their own.
     pub const RUN: Limits = Limits {
@@ -36,6 +48,8 @@ impl Limits {
         memory: 8 * GIB,
         processes: 256,
         file: 8 * GIB,
+        disk: 16 * GIB,
+        files: 500_000,
     };
 
     /// What of it `prlimit` can see to, as its arguments.

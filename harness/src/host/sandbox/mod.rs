@@ -8,6 +8,7 @@
 mod confine;
 mod guard;
 mod limits;
+mod output;
 mod wrapper;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use confine::confine;
 pub use guard::{Exceeded, Guard};
 pub use limits::Limits;
+pub use output::stdout;
 pub use wrapper::{real, wrap};
 
 use serde::{Deserialize, Serialize};
@@ -51,8 +53,10 @@ pub struct Sandbox {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// What a confined program was refused, in its own words.
-    refused: BTreeSet<String>,
+    /// What a confined program was refused, in its own words, in order.
+    refused: Vec<String>,
+    /// All of it so far: a script that runs in each build is no news.
+    told: BTreeSet<String>,
     /// Names for which [`Sandbox::first`] was asked.
     begun: BTreeSet<String>,
 }
@@ -73,6 +77,12 @@ pub struct Room {
 }
 
 impl Room {
+    /// Where what it can write is on the disk.
+    pub fn written(&self) -> Vec<PathBuf> {
+        let moved = self.moved.iter().filter(|m| m.open).map(|m| &m.from);
+        self.open.iter().chain(moved).cloned().collect()
+    }
+
     /// The folders above all that is put into it, the upper ones first. bubblewrap
     /// would make them, but for the eyes of root only.
     fn ancestors(&self) -> BTreeSet<&Path> {
@@ -179,7 +189,8 @@ impl Sandbox {
         for Moved { from, to, open } in &room.moved {
             c.arg(if *open { "--bind" } else { "--ro-bind" }).arg(from).arg(to);
         }
-        c.args(["--remount-ro", "/", "--chdir"])
+        // Both are in memory: what is writable of them has a size.
+        c.args(["--remount-ro", "/dev", "--remount-ro", "/", "--chdir"])
             .arg(room.dir.as_deref().unwrap_or("/tmp".as_ref()));
         c.arg("--");
         if let Way::OtherUser(id) = self.way {
@@ -216,16 +227,17 @@ impl Sandbox {
         const MOST: usize = 8;
         if REFUSALS.iter().any(|r| line.contains(r)) {
             let mut seen = self.seen();
-            if seen.refused.len() < MOST {
-                let line = crate::host::visible::line(line);
-                seen.refused.insert(line.chars().take(160).collect());
+            let line = crate::host::visible::short(line, 160);
+            if seen.refused.len() < MOST && !seen.told.contains(&line) {
+                seen.told.insert(line.clone());
+                seen.refused.push(line);
             }
         }
     }
 
-    /// What was refused since this was asked last.
+    /// What was refused since this was asked last, and not before.
     pub fn take_refused(&self) -> Vec<String> {
-        std::mem::take(&mut self.seen().refused).into_iter().collect()
+        std::mem::take(&mut self.seen().refused)
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -234,13 +246,17 @@ impl Sandbox {
 }
 
 /// The C library's words for what the walls refuse.
-const REFUSALS: [&str; 6] = [
+const REFUSALS: [&str; 10] = [
     "Read-only file system",
     "Permission denied",
     "Operation not permitted",
     "Network is unreachable",
+    "Connection refused",
+    "failure in name resolution",
     "Cannot fork",
     "Resource temporarily unavailable",
+    "File too large",
+    "No space left on device",
 ];
 
 /// The system's programs and libraries, read-only.

@@ -75,25 +75,59 @@ fn processes_without_end_and_files_without_end_are_refused() {
 }
 
 #[test]
-fn time_and_memory_without_end_are_ended_and_said() {
-    let end = |limits: Limits, script: &str| {
+fn nothing_can_be_put_into_memory_beside_tmp() {
+    let room = Room::default();
+    for way in [Sandbox::probe().unwrap().way, Way::Namespace] {
+        let sandbox = Sandbox { way, seen: Arc::default() };
+        let mut c = sandbox.command(&room, Path::new("/bin/sh"));
+        c.args(["-c", "echo walls; echo x > /dev/null && echo null; for f in /dev/x /dev/shm/x; do echo x > $f && echo wrote; done"]);
+        let out = process::output_within(&mut c, Duration::from_secs(120)).unwrap();
+        let said = String::from_utf8_lossy(&out.stdout);
+        // Some machines have no user namespaces.
+        assert!(said == "walls\nnull\n" || (said.is_empty() && way == Way::Namespace), "{said}");
+    }
+}
+
+#[test]
+fn time_memory_and_disk_without_end_are_ended_and_said() {
+    let end = |limits: Limits, open: Vec<PathBuf>, script: &str| {
         let sandbox = Sandbox::probe().unwrap();
-        let mut c = sandbox.command(&Room { limits, ..Room::default() }, Path::new("/bin/sh"));
+        let room = Room { limits, open, ..Room::default() };
+        let mut c = sandbox.command(&room, Path::new("/bin/sh"));
         let begun = Instant::now();
         let mut running = process::spawn(c.args(["-c", script])).unwrap();
-        let guard = Guard::over(rustix::process::Pid::from_child(running.child()), limits);
+        let guard =
+            Guard::over(rustix::process::Pid::from_child(running.child()), limits, room.written());
         running.wait().unwrap();
         (guard.verdict(), begun.elapsed())
     };
     let time = Duration::from_secs(1);
     // In a session of its own, and deaf to signals.
-    let (why, took) =
-        end(Limits { time, ..Limits::QUESTION }, "trap '' TERM; setsid sleep 500 & sleep 500");
+    let (why, took) = end(
+        Limits { time, ..Limits::QUESTION },
+        Vec::new(),
+        "trap '' TERM; setsid sleep 500 & sleep 500",
+    );
     assert_eq!(why, Some(Exceeded::Time(time)));
     assert!(took < Duration::from_secs(100), "{took:?}");
     let memory = 64 << 20;
-    let (why, _) = end(Limits { memory, ..Limits::QUESTION }, "tail /dev/zero");
+    let (why, _) = end(Limits { memory, ..Limits::QUESTION }, Vec::new(), "tail /dev/zero");
     assert_eq!(why, Some(Exceeded::Memory(memory)));
+    let dir = tempfile::tempdir().unwrap();
+    Sandbox::probe().unwrap().hand_over(dir.path(), true).unwrap();
+    let open = || vec![dir.path().to_owned()];
+    let cd = format!("cd {}; mkdir d; ln -s /usr d/usr; ", dir.path().display());
+    let disk = 16 << 20;
+    let fill = cd.clone() + "for n in 1 2 3; do head -c 8000000 /dev/zero > d/$n; done; sleep 500";
+    let (why, _) = end(Limits { disk, ..Limits::QUESTION }, open(), &fill);
+    assert_eq!(why, Some(Exceeded::Disk(disk)));
+    fs::remove_dir_all(dir.path().join("d")).unwrap();
+    let (why, _) = end(
+        Limits { files: 20, ..Limits::QUESTION },
+        open(),
+        &(cd + "for n in 1 2 3 4 5 6 7 8 9; do mkdir d/$n; touch d/$n/a; done; sleep 500"),
+    );
+    assert_eq!(why, Some(Exceeded::Files(20)));
 }
 
 #[test]
@@ -104,6 +138,7 @@ fn what_is_refused_is_heard_once() {
         sandbox.hear(line);
     }
     assert_eq!(sandbox.take_refused(), ["sh: cannot create /x: Read-only file system\u{fffd}[2J"]);
+    sandbox.hear("sh: cannot create /x: Read-only file system\u{1b}[2J");
     assert!(sandbox.take_refused().is_empty() && sandbox.first("a") && !sandbox.first("a"));
 }
 

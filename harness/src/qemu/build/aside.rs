@@ -39,7 +39,8 @@ pub fn aside(env: &Env, spec: &Spec, target: &str, sandbox: Option<&Sandbox>) ->
         return Err(Error::new(Kind::Build, format!("QEMU's build makes no {target}")));
     }
     let fresh = kept.with_extension("new");
-    copy_itself(&made, &fresh).map_err(|e| io_error("copying to", &fresh, e))?;
+    let copied = copy_itself(&made, &fresh).map_err(|e| io_error("copying to", &fresh, e));
+    copied.map_err(|e| tree.blame(e))?;
     fs::rename(&fresh, &kept).map_err(|e| io_error("writing", &kept, e))?;
     Ok(kept)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ use super::{
 use crate::host::cache::io_error;
 use crate::host::error::Context;
 use crate::host::process;
-use crate::host::sandbox::{Room, Sandbox};
+use crate::host::sandbox::{self, Limits, Room, Sandbox};
 use crate::host::setup;
 use crate::{Env, Error, Kind, Result};
 
@@ -120,7 +121,14 @@ impl Counted {
             let mut c = self.tree.command(Path::new("gcov"))?;
             let counter = counter.strip_prefix(self.tree.build()).unwrap_or(&counter);
             c.args(["--json-format", "--branch-probabilities", "--stdout"]).arg(counter);
-            let text = process::stdout(Kind::Harness, &mut c)?;
+            // Whoever was built in a sandbox may have written counters of its own.
+            let text = match self.tree.room() {
+                None => process::stdout(Kind::Harness, &mut c)?,
+                Some(room) => {
+                    let room = Room { limits: Limits::QUESTION, ..room };
+                    sandbox::stdout(&mut c, Stdio::null(), &room)?
+                }
+            };
             read(&text, folder, &mut counts).doing(Kind::Harness, || {
                 format!("reading what gcov says of {}", counter.display())
             })?;
@@ -137,10 +145,16 @@ impl Counted {
     fn counters(&self, prefix: &str) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         let build = self.tree.build();
-        for dir in entries(&build)?.into_iter().filter(|d| d.is_dir()) {
+        // A link that a build left may lead to another build's.
+        let is = |p: &Path, what: fn(&fs::FileType) -> bool| {
+            p.symlink_metadata().is_ok_and(|meta| what(&meta.file_type()))
+        };
+        let folders = entries(&build)?.into_iter().filter(|d| is(d, fs::FileType::is_dir));
+        for dir in folders {
             let named = |p: &PathBuf| {
                 let name = p.file_name().unwrap_or_default().to_string_lossy();
-                name.ends_with(".gcda") && name.starts_with(prefix)
+                let fits = name.ends_with(".gcda") && name.starts_with(prefix);
+                fits && is(p, fs::FileType::is_file)
             };
             found.extend(entries(&dir)?.into_iter().filter(named));
         }

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::apply::Applied;
+use super::ninja::KILLED;
 use super::patch::Patch;
 use super::tree::Tree;
 use crate::host::cache::NO_SPACE;
@@ -36,6 +37,11 @@ static LINK: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Finds the first error in what ninja printed.
 pub fn first(log: &str) -> Failure {
+    // Whoever was killed for what it took, all else follows from that.
+    let last = log.lines().next_back().and_then(|line| line.strip_prefix(KILLED));
+    if let Some(why) = last.filter(|why| why.starts_with("killed: ")) {
+        return Failure { file: None, line: None, message: why.to_string() };
+    }
     let failed: Vec<&str> = log.lines().skip_while(|l| !l.starts_with("FAILED: ")).collect();
     for line in &failed {
         if let Some(m) = ERROR.captures(line) {
@@ -50,7 +56,7 @@ pub fn first(log: &str) -> Failure {
         }
     }
     // A patch that meson, which ninja runs again, does not take.
-    if let Some(at) = log.lines().find(|l| l.contains(": ERROR: ")) {
+    if let Some(at) = log.lines().find(|l| l.contains(": ERROR: ") || l.starts_with("ERROR: ")) {
         return Failure { file: None, line: None, message: at.to_string() };
     }
     // No compiler's words: after FAILED and the command comes what it printed.
@@ -72,7 +78,9 @@ pub(super) fn explain(source: &Source, tree: &Tree, patches: &[Patch], applied: 
     let log = fs::read(&log_file).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let whole = format!("the whole log: {}", log_file.display());
-    if log.to_ascii_lowercase().contains(ENOSPC) {
+    // What runs in a sandbox may say so of its own small disk, or just say so.
+    let believed = tree.sandbox().is_none();
+    if believed && log.to_ascii_lowercase().contains(ENOSPC) {
         return Error::new(Kind::Harness, "building QEMU: no space left on the device")
             .hint(format!("{NO_SPACE}\n  {whole}"));
     }
@@ -160,6 +168,12 @@ mod tests {
             first("ninja: error: loading build.ninja\n").message,
             "ninja: error: loading build.ninja"
         );
+    }
+
+    #[test]
+    fn what_was_killed_failed_by_that_whatever_else_it_said() {
+        let log = "FAILED: x.o\ncc\nx.c:1:1: error: y\nerror: killed: no end after 9 s\n";
+        assert_eq!(first(log).message, "killed: no end after 9 s");
     }
 
     #[test]

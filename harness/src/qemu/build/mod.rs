@@ -115,7 +115,8 @@ pub fn build_in(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Bui
         return Err(diagnose::explain(&spec.source, &tree, &patches, &applied));
     }
     let store = if sandbox.is_some() { store::APART } else { store::OURS };
-    let built = wanted.keep(env, store, &tree.build().join(flags::TARGET))?;
+    let kept = wanted.keep(env, store, &tree.build().join(flags::TARGET));
+    let built = kept.map_err(|e| tree.blame(e))?;
     env.console.note(format_args!("built in {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(built)
 }

@@ -11,7 +11,7 @@ use super::tree::Tree;
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::error::Context;
 use crate::host::interrupt;
-use crate::host::sandbox::{Guard, Limits};
+use crate::host::sandbox::{Exceeded, Guard, Limits};
 use crate::host::{process, regular};
 use crate::{Env, Error, Kind, Result};
 
@@ -19,6 +19,8 @@ use crate::{Env, Error, Kind, Result};
 const LOG_MAX: u64 = 256 << 20;
 /// Bytes of its longest line; a longer one becomes several.
 const LINE_MAX: u64 = 64 << 10;
+/// With this begins the last line of a log, where the harness ended the step.
+pub(super) const KILLED: &str = "error: ";
 
 /// Configures the tree's build folder, unless it was configured with just this.
 ///
@@ -36,9 +38,7 @@ pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result
     {
         return Ok(());
     }
-    if build.exists() {
-        fs::remove_dir_all(&build).map_err(|e| io_error("removing", &build, e))?;
-    }
+    tree.remove_build()?;
     fs::create_dir_all(&build).map_err(|e| io_error("creating", &build, e))?;
     env.console.step("configuring QEMU");
     let mut c = tree.command(Path::new(&args[0]))?;
@@ -48,7 +48,8 @@ pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result
     if !status.success() {
         return Err(configure_failed(&log));
     }
-    write_atomic(&stamp_file, stamp.as_bytes())
+    let written = write_atomic(&stamp_file, stamp.as_bytes());
+    written.map_err(|e| tree.blame(e))
 }
 
 /// Builds a target; the log is whole even when it fails.
@@ -56,6 +57,7 @@ pub(super) fn configure(env: &Env, tree: &Tree, mut args: Vec<String>) -> Result
 /// # Errors
 /// Harness, when ninja cannot be run; Interrupted. A failed build is `false`.
 pub(super) fn ninja(env: &Env, tree: &Tree, target: &str) -> Result<bool> {
+    tree.clear(target)?;
     let program =
         ["ninja", "ninja-build", "samu"].into_iter().find_map(crate::host::setup::find_tool);
     let mut c = tree.command(&program.unwrap_or_else(|| "ninja".into()))?;
@@ -89,10 +91,11 @@ fn logged(
     };
     let mut running = running.map_err(|e| process::not_started(command, e))?;
     let pid = Pid::from_child(running.child());
-    let guard = tree.sandbox().map(|_| Guard::over(pid, Limits::BUILD));
+    let guard = tree.sandbox().map(|_| Guard::over(pid, Limits::BUILD, vec![tree.build()]));
     // The command keeps its ends of the pipe; without these the end is seen.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut reader = BufReader::new(read);
+    let seen = format!("{}/", tree.seen().display());
     let (mut line, mut left) = (Vec::new(), LOG_MAX);
     while let n @ 1.. = (&mut reader)
         .take(LINE_MAX)
@@ -103,20 +106,24 @@ fn logged(
         let text = String::from_utf8_lossy(&line);
         each(text.trim_end());
         if let Some(sandbox) = tree.sandbox() {
-            sandbox.hear(text.trim_end());
+            sandbox.hear(&text.trim_end().replace(&seen, ""));
         }
         line.clear();
         left = left.saturating_sub(n as u64);
         if left == 0 {
             running.signal(Signal::KILL);
-            let _ = writeln!(file, "error: killed: it printed more than {} MiB", LOG_MAX >> 20);
+            let _ = writeln!(file, "{KILLED}killed: it printed more than {} MiB", LOG_MAX >> 20);
             break;
         }
     }
     drop(reader);
     let status = running.wait().doing(Kind::Harness, || process::show(command))?;
     if let Some(exceeded) = guard.and_then(Guard::verdict) {
-        let _ = writeln!(file, "error: {exceeded}");
+        let _ = writeln!(file, "{KILLED}{exceeded}");
+        if let Exceeded::Disk(_) | Exceeded::DiskLeft(_) | Exceeded::Files(_) = exceeded {
+            // Nobody else must miss the room that it took.
+            tree.remove_build()?;
+        }
     }
     interrupt::check()?;
     Ok(status)

@@ -63,7 +63,7 @@ impl Tree {
         let home = env.cache.dir("trees-apart")?.join(&name);
         if sandbox.first(&name) {
             let original = Tree::take(env, source, flavour)?;
-            let _ = fs::remove_dir_all(&home);
+            remove(&home)?;
             let mut c = Command::new("cp");
             c.args(["-a", "--reflink=auto", "--"]).arg(&original.home).arg(&home);
             process::stdout(Kind::Harness, &mut c)?;
@@ -84,13 +84,21 @@ impl Tree {
     /// # Errors
     /// Harness, when the tree cannot be handed over.
     pub fn command(&self, program: &Path) -> Result<Command> {
-        let (Some(sandbox), Some(mut room)) = (self.sandbox(), self.room()) else {
+        let Some(sandbox) = self.sandbox() else {
             let mut c = Command::new(program);
             c.current_dir(self.build());
             return Ok(c);
         };
         sandbox.hand_over(&self.src(), false)?;
         sandbox.hand_over(&self.build(), true)?;
+        let lock = self.home.join("wraplock");
+        if lockable(&self.src())? {
+            fs::write(&lock, "").map_err(|e| io_error("writing", &lock, e))?;
+            sandbox.hand_over(&lock, true)?;
+        } else {
+            let _ = fs::remove_file(&lock);
+        }
+        let mut room = self.room().unwrap_or_default();
         if program.is_absolute()
             && !program.starts_with("/usr")
             && !program.starts_with(self.seen())
@@ -107,9 +115,14 @@ impl Tree {
             let (from, to) = (self.home.join(name), original.join(name));
             Moved { from, to, open }
         };
+        let mut all = vec![moved("src", false), moved("build", true)];
+        let lock = self.home.join("wraplock");
+        if lock.is_file() {
+            all.push(Moved { from: lock, to: original.join("src").join(WRAP_LOCK), open: true });
+        }
         Some(Room {
             shown: if venv.is_dir() { vec![venv.clone()] } else { Vec::new() },
-            moved: vec![moved("src", false), moved("build", true)],
+            moved: all,
             dir: Some(original.join("build")),
             ..Room::default()
         })
@@ -133,6 +146,42 @@ impl Tree {
     /// What is built from them.
     pub fn build(&self) -> PathBuf {
         self.home.join("build")
+    }
+
+    /// Removes what is built. Who built it in a sandbox may have taken us the right
+    /// to do so.
+    ///
+    /// # Errors
+    /// Harness, when it cannot be removed.
+    pub fn remove_build(&self) -> Result<()> {
+        remove(&self.build())
+    }
+
+    /// Removes what is in the place of something to be built, unless it is a file: a
+    /// link or a folder that one build left would spoil the next one.
+    ///
+    /// # Errors
+    /// Harness, when it cannot be removed.
+    pub fn clear(&self, target: &str) -> Result<()> {
+        let path = self.build().join(target);
+        match path.symlink_metadata() {
+            Ok(meta) if meta.is_dir() => remove(&path),
+            Ok(meta) if !meta.is_file() => {
+                fs::remove_file(&path).map_err(|e| io_error("removing", &path, e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error over something in the build folder, which a stranger's series has
+    /// for itself: what it made of it is its own fault, and no build of QEMU.
+    pub fn blame(&self, e: Error) -> Error {
+        match self.apart {
+            Some(_) if e.kind() == Kind::Harness => {
+                Error::new(Kind::Build, format!("QEMU's build leaves what no build leaves: {e}"))
+            }
+            _ => e,
+        }
     }
 
     /// A log of the last run of a step.
@@ -167,6 +216,34 @@ impl Tree {
     }
 }
 
+/// The one file below the source that meson writes: its lock over subprojects.
+const WRAP_LOCK: &str = "subprojects/.wraplock";
+
+/// Makes a place for [`WRAP_LOCK`] to be put over, unless the tree has no
+/// subprojects, or a patch made a link of them.
+fn lockable(src: &Path) -> Result<bool> {
+    let (folder, place) = (src.join("subprojects"), src.join(WRAP_LOCK));
+    if !folder.is_dir() || folder.is_symlink() {
+        return Ok(false);
+    }
+    if place.is_symlink() {
+        fs::remove_file(&place).map_err(|e| io_error("removing", &place, e))?;
+    }
+    put(src, WRAP_LOCK, "")?;
+    Ok(true)
+}
+
+/// Removes a folder with all that is in it, folders that nobody may read among it.
+fn remove(folder: &Path) -> Result<()> {
+    if !folder.exists() || fs::remove_dir_all(folder).is_ok() {
+        return Ok(());
+    }
+    // It follows no links below the folder.
+    let mut c = Command::new("chmod");
+    process::output(c.args(["-R", "u+rwX", "--"]).arg(folder))?;
+    fs::remove_dir_all(folder).map_err(|e| io_error("removing", folder, e))
+}
+
 /// Writes `src`'s `file` unless it already says `text`, so that its time stays.
 ///
 /// # Errors
@@ -187,6 +264,39 @@ fn put(src: &Path, file: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_was_closed_to_us_is_removed_all_the_same() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (build, other) = (dir.path().join("build"), dir.path().join("other"));
+        fs::create_dir_all(build.join("a/b")).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("kept"), "").unwrap();
+        std::os::unix::fs::symlink(&other, build.join("a/link")).unwrap();
+        fs::set_permissions(build.join("a"), fs::Permissions::from_mode(0o0)).unwrap();
+        remove(&build).unwrap();
+        assert!(!build.exists() && other.join("kept").exists());
+        remove(&build).unwrap();
+    }
+
+    #[test]
+    fn mesons_lock_is_a_file_of_ours_whatever_a_patch_put_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (src, other) = (dir.path().join("src"), dir.path().join("other"));
+        fs::create_dir(&src).unwrap();
+        assert!(!lockable(&src).unwrap());
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join(".wraplock"), "").unwrap();
+        std::os::unix::fs::symlink(&other, src.join("subprojects")).unwrap();
+        assert!(!lockable(&src).unwrap());
+        fs::remove_file(src.join("subprojects")).unwrap();
+        fs::create_dir(src.join("subprojects")).unwrap();
+        std::os::unix::fs::symlink(other.join(".wraplock"), src.join(WRAP_LOCK)).unwrap();
+        assert!(lockable(&src).unwrap());
+        assert!(!src.join(WRAP_LOCK).is_symlink() && src.join(WRAP_LOCK).is_file());
+        assert!(other.join(".wraplock").exists());
+    }
 
     #[test]
     fn nothing_is_written_through_a_link_that_a_patch_made() {

@@ -91,7 +91,14 @@ pub(super) fn patch(patch: &PatchReview) -> Vec<String> {
 
 /// What of [`patch`] is to be acted on: all but what gets better.
 pub(super) fn objections(patch: &PatchReview) -> Vec<String> {
+    /// Of what was refused; the rest is counted.
+    const REFUSED: usize = 3;
     let mut bad = patch.clone();
+    let more = bad.refused.len().saturating_sub(REFUSED);
+    bad.refused.truncate(REFUSED);
+    if let (Some(last), 1..) = (bad.refused.last_mut(), more) {
+        *last += &format!(" (and {more} more)");
+    }
     bad.flips.retain(|f| f.worse || f.flaky);
     bad.rules.retain(RuleChange::is_worse);
     bad.features.0.clear();
