@@ -160,6 +160,21 @@ impl Qemu {
         };
         Ok(Qemu { build, path, digest, firmware: firmware() })
     }
+
+    /// Whether it has these devices: the first that it lacks. A QEMU that does not say has all,
+    /// until a test shows otherwise: that a patch keeps it from answering is the patch's fault,
+    /// not that of whoever asks.
+    ///
+    /// # Errors
+    /// Interrupted.
+    pub fn lacks<'a>(&self, devices: &[&'a str]) -> Result<Option<&'a str>> {
+        let has = match child::ask(&self.path, &["-device", "help"]) {
+            Err(e) if e.kind() == Kind::Interrupted => return Err(e),
+            Err(_) => return Ok(None),
+            Ok(has) => has,
+        };
+        Ok(devices.iter().copied().find(|device| !has.contains(&format!("\"{device}\""))))
+    }
 }
 
 /// Where distributions put SeaBIOS and QEMU's option ROMs.

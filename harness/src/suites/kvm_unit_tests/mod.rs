@@ -116,13 +116,11 @@ impl Suite for KvmUnitTests {
     }
 
     fn check(&self, qemu: &Qemu) -> Result<()> {
-        let devices = child::ask(&qemu.path, &["-device", "help"])?;
-        for device in ["pc-testdev", "pci-testdev", "isa-debug-exit"] {
-            if !devices.contains(&format!("\"{device}\"")) {
-                let what = format!("{} has no {device} device", qemu.path.display());
-                return Err(Error::new(Kind::Usage, format!("{what}, which {NAME} needs"))
-                    .hint("configure QEMU with CONFIG_TEST_DEVICES, CONFIG_PCI_TESTDEV and CONFIG_ISA_DEBUG"));
-            }
+        if let Some(device) = qemu.lacks(&["pc-testdev", "pci-testdev", "isa-debug-exit"])? {
+            let what = format!("{} has no {device} device", qemu.path.display());
+            return Err(Error::new(Kind::Usage, format!("{what}, which {NAME} needs")).hint(
+                "configure QEMU with CONFIG_TEST_DEVICES, CONFIG_PCI_TESTDEV and CONFIG_ISA_DEBUG",
+            ));
         }
         Ok(())
     }
