@@ -15,7 +15,6 @@ use crate::exec::guest::Guest;
 use crate::exec::render;
 use crate::exec::{Booted, End, Executor, LIMIT, Ran, platform_of};
 use crate::host::cache;
-use crate::host::child;
 use crate::host::error::Context;
 use crate::host::hash;
 use crate::qemu::Qemu;
