@@ -176,7 +176,7 @@ fn a_qemu_that_means_ill_gets_nowhere_and_is_judged_by_its_tests() {
     let (code, said) = world.review_with(&mbox, &[], &[("SECRET_TOKEN", "hunter2")]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("kut/svm/a fail -> pass") && !said.contains("hunter2"), "{said}");
-    assert!(said.contains("- at patch 1: running "), "{said}");
+    assert!(said.contains("- at patch 1: running"), "{said}");
     assert_eq!(fs::read_dir(world.path("outside")).unwrap().count(), 1, "it wrote outside");
     assert!(home.accept().is_err(), "it reached the network");
 }
