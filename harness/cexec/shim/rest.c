@@ -11,6 +11,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "system/address-spaces.h"
+#include "system/replay.h"
 #include "qom/object.h"
 
 /* Objects are what they are said to be. */
@@ -26,6 +27,10 @@ ObjectClass *object_class_dynamic_cast_assert(ObjectClass *class, const char *ty
 {
     return class;
 }
+
+/* Nothing is recorded, and nothing replayed. */
+
+ReplayMode replay_mode = REPLAY_MODE_NONE;
 
 /* One thread. */
 
