@@ -154,7 +154,7 @@ case "$1" in --version*) ;; *)
     kill -9 -1 2> /dev/null
     for ((i = 0; i < 20; i++)); do sleep 500 & done 2> /dev/null ;;
 esac
-[ "$1 $2" = "-machine none" ] && exit 1
+case "$1 $2" in "-machine none" | "-device help") exit 1 ;; esac
 "#;
 
 #[test]
