@@ -17,7 +17,7 @@ const NP: u64 = 11;
 /// The handler of #DB, which is never entered.
 const HANDLER: u64 = world::L2_STUBS + 32;
 
-/// A gate that names IST 1, and leaves IF as it is.
+/// Where the gate of a vector is.
 const fn trap_gate(vector: u64) -> u64 {
     world::L2_IDT + 16 * vector
 }
