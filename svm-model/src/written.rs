@@ -74,6 +74,7 @@ const FAMILIES: &[Family] = &[
     locked::cases,
     alignment::cases,
     decode_assists::written::stacks,
+    task_switch::trap_written::cases,
     task_switch::written::cases,
     npt::la57_written::cases,
     physical::blocked_written::cases,

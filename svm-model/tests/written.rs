@@ -44,6 +44,7 @@ const NO_RULE: &[(&str, usize, &str)] = &[
     ("alignment/", 156, "nor alignment checking"),
     ("la57/nested-", 4, "its L1 has four levels"),
     ("task-switch/iret", 3, "its IRET outside long mode is open"),
+    ("task-switch/trap,", 27, "it switches no tasks"),
     ("breakpoints/stream,gate", 1, "whether reading a gate meets a breakpoint is open"),
     ("breakpoints/stream,np-gate", 1, "likewise"),
     ("aborts/32-bit-", 2, "its programs are of 64-bit instructions"),

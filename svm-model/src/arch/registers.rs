@@ -100,6 +100,10 @@ pub mod efer {
 pub mod flag {
     /// Always set.
     pub const FIXED: u64 = 1 << 1;
+    /// Parity.
+    pub const PF: u64 = 1 << 2;
+    /// Zero.
+    pub const ZF: u64 = 1 << 6;
     /// Trap: single step.
     pub const TF: u64 = 1 << 8;
     /// Interrupts.
@@ -146,6 +150,8 @@ pub mod dr {
     pub const DR6_BD: u64 = 1 << 13;
     /// Single step.
     pub const DR6_BS: u64 = 1 << 14;
+    /// Task switch.
+    pub const DR6_BT: u64 = 1 << 15;
     /// The bit of DR7 that is always set.
     pub const DR7_ONES: u64 = 0x400;
     /// Bits of DR7's low half that are always clear.

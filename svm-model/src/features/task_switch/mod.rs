@@ -2,4 +2,5 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 pub mod rules;
+pub(crate) mod trap_written;
 pub(crate) mod written;
