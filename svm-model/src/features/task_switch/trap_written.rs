@@ -52,7 +52,15 @@ const fn gate(vector: u64) -> u64 {
 /// L2 in protected mode without paging, and a task whose segment has the T bit set.
 fn draft(id: &str) -> Draft {
     let vmmcall = 0x00d9_010f;
-    Draft::new(Intercepts, format!("task-switch/trap,{id}"))
+    let tr = [
+        (Field::TR_SELECTOR, u64::from(world::L2_TR)),
+        (Field::TR_ATTRIB, 0x8b),
+        (Field::TR_LIMIT, 0x67),
+        (Field::TR_BASE, world::L2_TSS),
+    ];
+    let new = Draft::new(Intercepts, format!("task-switch/trap,{id}"));
+    let new = tr.iter().fold(new, |d, (f, v)| d.poke_field(world::VMCB2, *f, *v));
+    new.l1(Insn::Vmload, world::VMCB2)
         .about(About::Section("13.1.3.4"))
         .set_all(&[
             (Field::EFER, efer::SVME),
@@ -156,7 +164,8 @@ const WAYS: [Way; 10] = [
 pub(crate) fn cases() -> Vec<Draft> {
     let mut cases: Vec<Draft> = WAYS.iter().flat_map(|way| [intercepted(way), taken(way)]).collect();
     cases.extend([shadow(), push_fails(), nested(), virtual_nmi(), no_trap(), flags(), bad_data()]);
-    cases
+    // Neither VMRUN nor #VMEXIT loads TR: the new task is left in it.
+    cases.into_iter().map(|d| d.l1(Insn::Vmload, world::VMCB2)).collect()
 }
 
 /// The #DB exits, and the switch is done: nothing is being delivered any more.
