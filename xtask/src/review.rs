@@ -13,6 +13,7 @@ use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
+use crate::given;
 use crate::show::show;
 use crate::suites::SuiteArgs;
 
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     suites: SuiteArgs,
     /// Only this suite (may be given several times)
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     suite: Vec<String>,
     /// Only this test, TEST or UNIT/TEST, or pattern (may be given several times)
     #[arg(long, value_name = "PATTERN")]
@@ -67,13 +68,13 @@ pub(crate) struct Args {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
     /// Write a reply to the list to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::file())]
     markdown: Option<PathBuf>,
     /// Write everything to this file as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::file())]
     json: Option<PathBuf>,
     /// Write a page to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = given::folder())]
     html: Option<PathBuf>,
 }
 
@@ -85,6 +86,7 @@ enum On {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let input = Input::parse(&args.input, args.checkout.as_deref())?;
+    args.suites.check(env, &args.suite)?;
     let assembled = assemble(input.read()?, args.reroll);
     let source = review::base(env, &input, &args.base.request())?;
     let before = match args.on_top_of {
