@@ -8,9 +8,9 @@ use harness::host::wrap::{WIDTH, fitted};
 use crate::Cli;
 
 /// What stands for something of the reader's own, which the parser cannot know.
-const OWN: [&str; 14] = [
-    "A..B", "args", "DIR", "folder", "FILE", "ID", "id", "IMAGE", "INPUT", "MODEL|N", "PATH",
-    "PATTERN", "SOCKET", "TEST",
+const OWN: [&str; 15] = [
+    "A..B", "ARGS", "BUILD", "DIR", "FILE", "FOLDER", "ID", "IMAGE", "INPUT", "MODEL|N", "PATH",
+    "PATTERN", "SOCKET", "TEST", "TEXT",
 ];
 /// The same, and the subcommand looks itself before it does anything (`tests/early.rs`).
 const LOOKED_AT: [&str; 3] = ["HEX", "REVISION", "STEP"];

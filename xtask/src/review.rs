@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use harness::host::console::Verbosity;
 use harness::host::{cache, visible};
@@ -63,6 +64,10 @@ pub(crate) struct Args {
     /// Build and run what was sent without a sandbox, with all that you may do
     #[arg(long)]
     no_sandbox: bool,
+    /// Seconds that a build in the sandbox may do nothing
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    patience: u32,
     /// Attempts at each test
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -113,7 +118,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     };
     let mut lab = args.suites.lab(env);
     if !args.no_sandbox {
-        lab = lab.with_strangers_behind(request.before.len());
+        let patience = Duration::from_secs(args.patience.into());
+        lab = lab.with_strangers_behind(request.before.len(), patience);
     }
     let mut review = review::review(env, &mut lab, &request)?;
     review.absent = lab.absent().to_vec();
