@@ -28,7 +28,7 @@ const WRONG: &[(&str, &str)] = &[
     ("case run nosuch", "nosuch"),
     ("case run pause/again --on qemu:/nowhere", "/nowhere"),
     ("ci --only nosuch", "clippy"),
-    ("ci-config nosuch", "possible values"),
+    ("ci-config nosuch", "gitlab"),
     ("ci-config gitlab --base 9.9", "10.2.2"),
     ("conform --on nosuch", "qemu:patched"),
     ("conform --on qemu:patched,qemu:/nowhere", "/nowhere"),

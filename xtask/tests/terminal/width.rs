@@ -14,7 +14,6 @@ const PRINTS: &[&str] = &[
     "case list --feature npt",
     "case show pause/again",
     "case run pause/again --on model",
-    "case run pause/again --on model -v",
     "conform --on model --cases 50",
     "doctor",
     "doctor --base 7.2",
@@ -24,7 +23,6 @@ const PRINTS: &[&str] = &[
     "report",
     "report -v",
     "report --suite conformance --since stock-10.0.13",
-    "rules",
     "rules --long",
     "soak --on model --minutes 0.001 --cases 50 --drawn",
 ];
