@@ -144,7 +144,7 @@ const NO_STD: [&str; 7] = [
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
 
-const EXECUTORS: [&str; 11] = [
+const EXECUTORS: [&str; 9] = [
     "test",
     "--quiet",
     "-p",
@@ -153,8 +153,6 @@ const EXECUTORS: [&str; 11] = [
     "--test=conformance",
     "--test=executor_c",
     "--test=streams",
-    "--test=clock",
-    "--test=machine_check",
     "--no-fail-fast",
 ];
 
