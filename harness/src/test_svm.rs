@@ -13,7 +13,7 @@ use crate::record::shard::{self, Cut, Merged, Shard, Share};
 use crate::report::Report;
 use crate::run::{How, Measured, Set, measure};
 use crate::suites::select::Selection;
-use crate::suites::{Absent, Job, ON_REQUEST, Opened, Options, SUITES, Suite, TestId};
+use crate::suites::{self, Absent, Job, Opened, Options, SUITES, Suite, TestId};
 use crate::{Env, Error, Kind, Result};
 
 /// What is to be run, and what is to be done with the results.
@@ -38,6 +38,17 @@ pub struct Request {
     pub command: String,
 }
 
+/// Refuses what can be seen to be wrong before a QEMU is there.
+///
+/// # Errors
+/// As [`suites::check`]; Usage, for a part of the tests that shall be recorded.
+pub fn check(request: &Request) -> Result<()> {
+    if request.record {
+        refuse_to_record_a_part(&request.selection, request.shard.is_some())?;
+    }
+    suites::check(&request.options, &request.selection)
+}
+
 /// Measures, compares and, if asked, records.
 ///
 /// # Errors
@@ -45,9 +56,7 @@ pub struct Request {
 /// runs give; [`Kind::Interrupted`].
 pub fn run(env: &Env, request: &Request) -> Result<Report> {
     let start = Instant::now();
-    if request.record {
-        refuse_to_record_a_part(&request.selection, request.shard.is_some())?;
-    }
+    check(request)?;
     let folder = results::folder(&env.repo);
     let known = KnownFailures::load(&folder)?;
     let mut times = Times::load(&folder)?;
@@ -225,19 +234,8 @@ fn share(
 type Found = (Vec<Box<dyn Suite>>, Vec<Absent>);
 
 fn open_suites(request: &Request) -> Result<Found> {
-    let known = |name: &String| SUITES.iter().any(|(suite, _)| suite == name);
-    let mut asked = request.selection.suites.iter().chain(&request.options.require);
-    if let Some(stranger) = asked.find(|name| !known(name)) {
-        let names: Vec<&str> = SUITES.iter().map(|(name, _)| *name).collect();
-        return Err(Error::new(Kind::Usage, format!("there is no suite {stranger}"))
-            .hint(format!("the suites are: {}", names.join(", "))));
-    }
     let (mut suites, mut absent) = (Vec::new(), Vec::new());
-    let selection = &request.selection;
-    let asked_for = |name: &str| selection.suites.iter().any(|suite| suite == name);
-    let wanted =
-        |name: &str| selection.suite(name) && (asked_for(name) || !ON_REQUEST.contains(&name));
-    for (_, open) in SUITES.iter().filter(|(name, _)| wanted(name)) {
+    for (_, open) in SUITES.iter().filter(|(name, _)| suites::runs(&request.selection, name)) {
         match open(&request.options)? {
             Opened::Ready(suite) => suites.push(suite),
             Opened::Absent(why) => absent.push(why),

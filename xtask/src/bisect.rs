@@ -11,7 +11,8 @@ use harness::series::claim::Claim;
 use harness::{Env, Kind, Result};
 
 use crate::base::BaseArgs;
-use crate::show::show;
+use crate::given;
+use crate::show::{line, show};
 use crate::suites::{SuiteArgs, print_absent};
 
 /// Find the patch, commit or version that changed a test's verdict
@@ -34,7 +35,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["versions", "git"])]
     series: Option<PathBuf>,
     /// Search released versions, oldest first, such as 7.2,10.0.13,10.2.2
-    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with_all = ["git", "base", "qemu_src"])]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = given::base,
+          conflicts_with_all = ["git", "base", "qemu_src"])]
     versions: Vec<String>,
     /// Search the commits A..B of the checkout that --qemu-src names
     #[arg(long, value_name = "A..B", requires = "qemu_src")]
@@ -46,6 +48,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let claim = Claim::parse(&args.test)?;
+    args.suites.check(env, &[claim.suite().to_owned()])?;
     let mut lab = args.suites.lab(env);
     let points = match (&args.git, args.base.request().dir) {
         (Some(range), Some(dir)) => {
@@ -68,7 +71,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         // Equal attempts may be luck.
         let known = KnownFailures::load(&results::folder(&env.repo))?;
         if let Some(known) = known.wavers(claim.suite(), claim.pattern()) {
-            println!("known to differ from run to run: {}", known.reason);
+            line(format_args!("known to differ from run to run: {}", known.reason));
         }
     }
     Ok(ExitCode::from(match found.found {

@@ -39,12 +39,14 @@ enum Which {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
-    let source = source::obtain(env, &args.base.request())?;
     let side = match args.which {
         Which::Stock => Side::Stock,
         Which::Patched => Side::Patched,
     };
-    let spec = Spec::of_side(env, side, source, args.series.as_deref(), args.flavour)?;
+    let (request, series) = (args.base.request(), args.series.as_deref());
+    Spec::check(env, side, &request, series)?;
+    let source = source::obtain(env, &request)?;
+    let spec = Spec::of_side(env, side, source, series, args.flavour)?;
     if args.print_c {
         let (source, build) = place::c_tree(env, &spec)?;
         println!("{}:{}", source.display(), build.display());

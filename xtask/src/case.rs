@@ -1,6 +1,7 @@
 //! `cargo xtask case`.
 
 use std::process::ExitCode;
+use std::slice;
 
 use harness::catalogue;
 use harness::exec::name::Name;
@@ -23,7 +24,7 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// The cases, one a line
+    /// The cases, one a line; with -v also who says what must come of each
     List {
         /// Only those of this feature
         #[arg(long)]
@@ -57,7 +58,11 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::List { feature, generated, text } => {
             for entry in catalogue::list(*feature, *generated, text.as_deref())? {
-                println!("{:<48} {:<16} {}", entry.case.id, entry.case.feature, entry.authority());
+                let row = format!("{:<53} {}", entry.case.id, entry.case.feature);
+                match env.console.verbosity() {
+                    Verbosity::Verbose => println!("{row:<70} {}", entry.authority()),
+                    _ => println!("{row}"),
+                }
             }
         }
         What::Show { id } => {
@@ -68,6 +73,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         }
         What::Run { id, on, how } => {
             let entry = kept::entry(&env.repo, id)?;
+            how.check(env, slice::from_ref(on))?;
             let said = {
                 let all = env.console.verbosity() == Verbosity::Verbose;
                 whole::held(&entry, &mut *how.open(env, on)?.executor, all)?

@@ -6,6 +6,8 @@ use harness::ci::pipeline::{self, Request, System};
 use harness::qemu::source::pins::Pins;
 use harness::{Env, Result};
 
+use crate::given;
+
 /// Print a pipeline that builds once, measures in shards on several machines,
 /// and merges
 #[derive(clap::Args)]
@@ -20,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "IMAGE", default_value = "rust:1-bookworm")]
     image: String,
     /// The pinned version [default: the newest]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = given::base)]
     base: Option<String>,
 }
 

@@ -13,6 +13,7 @@ use svm_model::rules::RuleId;
 use svm_model::{Feature, cases};
 
 use crate::executor::{ExecutorArgs, Former};
+use crate::given;
 use crate::show::show;
 
 /// Hold executors to the model: differences by rule, each with a small case
@@ -55,10 +56,10 @@ pub(crate) struct Args {
     no_shrink: bool,
 
     /// Write the differences to this file as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), help_heading = "Output")]
     json: Option<PathBuf>,
     /// Write tables to this file: what kvm-unit-tests finds, and what it does not
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), help_heading = "Output")]
     markdown: Option<PathBuf>,
     /// Keep the example of each rule in svm-model/kept, where none is kept yet
     #[arg(long, help_heading = "Output", conflicts_with = "no_shrink")]
@@ -76,6 +77,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    args.how.check(env, &args.on)?;
     if let [id] = args.case.as_slice()
         && !rule_check::is_pattern(id)
     {

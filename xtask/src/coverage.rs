@@ -10,6 +10,7 @@ use harness::row::Point;
 use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};
 
+use crate::given;
 use crate::series::Which;
 use crate::show::show;
 use crate::suites::SuiteArgs;
@@ -26,17 +27,18 @@ pub(crate) struct Args {
     #[command(flatten)]
     suites: SuiteArgs,
     /// Only this suite (may be given several times)
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     suite: Vec<String>,
     /// Also list the lines that have a reason
     #[arg(long, help_heading = "Output")]
     all: bool,
     /// Write everything to this file as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), help_heading = "Output")]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    args.suites.check(env, &args.suite)?;
     let (series, source) = args.which.load(env)?;
     let spec = Spec { source, patches: series.paths(), flavour: Flavour::Gcov };
     let point = Point { name: "patched".into(), spec };

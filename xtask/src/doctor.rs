@@ -2,8 +2,13 @@
 
 use std::process::ExitCode;
 
+use harness::host::setup::doctor::State;
 use harness::host::setup::{self, Need, doctor};
+use harness::qemu::source::pins::Pins;
 use harness::{Env, Kind, Result};
+
+use crate::given;
+use crate::show::line;
 
 /// List everything that is needed, and whether it is there
 #[derive(clap::Args)]
@@ -11,22 +16,32 @@ pub(crate) struct Args {
     /// Install what is missing (as root, on Debian and its family)
     #[arg(long)]
     fix: bool,
+    /// For this pinned QEMU version: 7.2 needs more than the others
+    #[arg(long, value_name = "VERSION", value_parser = given::base)]
+    base: Option<String>,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    let older = Pins::builtin()?.base(args.base.as_deref())?.older;
     if args.fix {
         let all = [Need::Source, Need::Build, Need::Run, Need::Bindgen, Need::Sandbox];
-        setup::require(env, &all)?;
+        let more: &[Need] = if older { &[Need::Older] } else { &[] };
+        setup::require(env, &[&all, more].concat())?;
     }
-    let findings = doctor::examine(env);
+    let findings = doctor::examine(env, older);
     for finding in &findings {
-        let mark = if finding.ok { "ok     " } else { "MISSING" };
-        println!("{mark}  {:17} {}", finding.name, finding.detail);
+        let mark = match finding.state {
+            State::There => "ok     ",
+            State::Missing => "MISSING",
+            State::Unneeded => "absent ",
+        };
+        line(format_args!("{mark}  {:17} {}", finding.name, finding.detail));
     }
-    let missing = doctor::missing();
+    let missing = doctor::missing(older);
     if !missing.is_empty() {
-        println!("\ninstall what is missing with:\n  {}", setup::install_line(&missing));
+        let install = setup::install_line(&missing);
+        line(format_args!("\ninstall what is missing with:\n  {install}"));
     }
-    let ok = findings.iter().all(|f| f.ok);
+    let ok = findings.iter().all(|f| f.state != State::Missing);
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(Kind::Setup.exit_code()) })
 }

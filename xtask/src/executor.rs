@@ -13,16 +13,28 @@ use crate::base::BaseArgs;
 #[derive(clap::Args, Clone)]
 pub(crate) struct ExecutorArgs {
     /// QEMU's accelerator: tcg, or kvm on an AMD host with nested virtualisation
-    #[arg(long, default_value = "tcg")]
+    #[arg(long, value_name = "ACCEL", default_value = "tcg", value_parser = ["tcg", "kvm"])]
     accel: String,
     #[command(flatten)]
     base: BaseArgs,
 }
 
 impl ExecutorArgs {
+    /// Refuses names of what is not there, before any is fetched or built.
+    ///
+    /// # Errors
+    /// As [`place::check`].
+    pub(crate) fn check(&self, env: &Env, names: &[Name]) -> Result<()> {
+        names.iter().try_for_each(|name| place::check(env, name, &self.how()))
+    }
+
     /// Opens an executor.
     pub(crate) fn open(&self, env: &Env, name: &Name) -> Result<Place> {
-        place::open(env, name, &How { source: self.base.request(), accel: self.accel.clone() })
+        place::open(env, name, &self.how())
+    }
+
+    fn how(&self) -> How {
+        How { source: self.base.request(), accel: self.accel.clone() }
     }
 }
 

@@ -14,6 +14,7 @@ use harness::suites::hostile::{self, counts, text};
 use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
+use crate::show::{line, show};
 
 /// Run VMCBs that no hypervisor would write, in every mode that QEMU has, with a second processor
 /// that changes them and a hand at the monitor
@@ -79,8 +80,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let qemu = qemu(env, args)?;
     let guest = hostile::build(&env.repo)?;
     let report = campaign::run(&env.console, &qemu, &guest, &request)?;
-    print!("{}", text::report(&report, &args.on.to_string()));
-    println!("seed {}; the next attempt is {}", request.seed, report.next);
+    show(&text::report(&report, &args.on.to_string()));
+    line(format_args!("seed {}; the next attempt is {}", request.seed, report.next));
     if args.record {
         let path = counts::add(&results::folder(&env.repo), &qemu.build, &report)?;
         env.console.note(format_args!("recorded {}", path.display()));

@@ -8,6 +8,7 @@ use harness::qemu::source;
 use harness::{Env, Result};
 
 use crate::base::BaseArgs;
+use crate::show::show;
 
 /// Compare the model's VMCB with a QEMU tree's svm.h; exits with 1 where they differ
 #[derive(clap::Args)]
@@ -25,6 +26,6 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     };
     setup::require(env, &[Need::Bindgen])?;
     let report = layout::check(&tree)?;
-    println!("{report}");
+    show(&format!("{report}\n"));
     Ok(ExitCode::from(u8::from(report.disagreements() > 0)))
 }

@@ -22,10 +22,13 @@ mod documents;
 mod example;
 mod executor;
 mod explain;
+mod given;
 mod hostile;
 mod layout;
 mod merge;
 mod mutate;
+#[cfg(test)]
+mod refusals;
 mod report;
 mod review;
 mod rules;
@@ -44,7 +47,6 @@ use harness::host::cache::Cache;
 use harness::host::console::{Console, Verbosity};
 use harness::host::env;
 use harness::host::interrupt;
-use harness::host::visible;
 use harness::{Env, Result};
 
 /// QEMU TCG's AMD SVM against an executable specification.
@@ -52,7 +54,7 @@ use harness::{Env, Result};
 /// Exit codes: 0 as recorded or better, 1 regression, 2 usage, 3 set-up,
 /// 4 build, 5 nothing ran, 6 the harness itself failed, 130 interrupted.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 80)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -106,7 +108,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return ExitCode::from(show::usage(&e)),
+    };
     let done = match cli.command {
         // It is what was started: nothing is set up for it.
         Command::Confine(args) => confine::run(&args),
@@ -115,7 +120,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("error: {}", visible::lines(&e.to_string()));
+            show::complain(&e);
             ExitCode::from(e.kind().exit_code())
         }
     }

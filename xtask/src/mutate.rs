@@ -1,6 +1,7 @@
 //! `cargo xtask mutate`.
 
 use std::process::ExitCode;
+use std::slice;
 
 use harness::exec::name::Name;
 use harness::rule_check::mutate;
@@ -12,6 +13,7 @@ use svm_model::{Case, Feature};
 
 use crate::executor::{ExecutorArgs, Former};
 use crate::rules::of_feature;
+use crate::show::line;
 
 /// Break each rule in the model in turn: some case must notice
 ///
@@ -43,6 +45,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     args.former.refuse()?;
+    args.how.check(env, slice::from_ref(&args.on))?;
     let cases = cases::all(args.seed);
     if args.on == Name::Model {
         let coverage = Coverage::of(&cases);
@@ -62,12 +65,12 @@ fn report<'a>(args: &Args, witness: &dyn Fn(RuleId) -> Option<&'a Case>, among: 
             Some(case) => {
                 noticed += 1;
                 if args.witnesses {
-                    println!("{:<38} {}", rule.id, case.id);
+                    line(format_args!("{:<38} {}", rule.id, case.id));
                 }
             }
-            None => println!("{:<38} goes unnoticed", rule.id),
+            None => line(format_args!("{:<38} goes unnoticed", rule.id)),
         }
     }
-    println!("{broken} rules broken in turn, {noticed} noticed by {among}");
+    line(format_args!("{broken} rules broken in turn, {noticed} noticed by {among}"));
     ExitCode::from(u8::from(noticed < broken))
 }

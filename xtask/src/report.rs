@@ -10,6 +10,7 @@ use harness::record::results::{self, Excerpts, KnownFailures};
 use harness::report::html;
 use harness::{Env, Error, Kind, Result, report};
 
+use crate::given;
 use crate::show::show;
 
 /// Print everything that is recorded: the matrix feature by build, what fails
@@ -17,7 +18,7 @@ use crate::show::show;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only this suite
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     suite: Option<String>,
     /// Only this build, such as stock-10.2.2 (may be given several times)
     #[arg(long = "build", value_name = "BUILD")]
@@ -26,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BUILD")]
     since: Option<String>,
     /// Write pages for a browser into this folder; they need no network
-    #[arg(long, value_name = "DIR", conflicts_with = "since")]
+    #[arg(long, value_name = "DIR", value_parser = given::folder(), conflicts_with = "since")]
     html: Option<PathBuf>,
 }
 

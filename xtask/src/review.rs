@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use harness::host::console::Verbosity;
 use harness::host::{cache, visible};
@@ -13,6 +14,7 @@ use harness::suites::select::Selection;
 use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
+use crate::given;
 use crate::show::show;
 use crate::suites::SuiteArgs;
 
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     suites: SuiteArgs,
     /// Only this suite (may be given several times)
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     suite: Vec<String>,
     /// Only this test, TEST or UNIT/TEST, or pattern (may be given several times)
     #[arg(long, value_name = "PATTERN")]
@@ -62,18 +64,22 @@ pub(crate) struct Args {
     /// Build and run what was sent without a sandbox, with all that you may do
     #[arg(long)]
     no_sandbox: bool,
+    /// Seconds that a build in the sandbox may do nothing
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    patience: u32,
     /// Attempts at each test
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
     /// Write a reply to the list to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::file())]
     markdown: Option<PathBuf>,
     /// Write everything to this file as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::file())]
     json: Option<PathBuf>,
     /// Write a page to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = given::folder())]
     html: Option<PathBuf>,
 }
 
@@ -85,6 +91,7 @@ enum On {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let input = Input::parse(&args.input, args.checkout.as_deref())?;
+    args.suites.check(env, &args.suite)?;
     let assembled = assemble(input.read()?, args.reroll);
     let source = review::base(env, &input, &args.base.request())?;
     let before = match args.on_top_of {
@@ -111,7 +118,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     };
     let mut lab = args.suites.lab(env);
     if !args.no_sandbox {
-        lab = lab.with_strangers_behind(request.before.len());
+        let patience = Duration::from_secs(args.patience.into());
+        lab = lab.with_strangers_behind(request.before.len(), patience);
     }
     let mut review = review::review(env, &mut lab, &request)?;
     review.absent = lab.absent().to_vec();

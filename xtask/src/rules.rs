@@ -15,6 +15,9 @@ use svm_model::cases::{self, SEED};
 use svm_model::coverage::Coverage;
 use svm_model::rules::{self, Rule, RuleId, Sides, Source};
 
+use crate::given;
+use crate::show::show;
+
 /// List the rules, and how many cases reach each; or write them as a book
 ///
 /// Exit code 1 where a rule is not reached on every side that it has.
@@ -35,7 +38,7 @@ pub(crate) struct Args {
     /// Write all of them as pages for a browser into this folder, which must hold nothing else:
     /// section by section, each with the line of the model that decides, its cases, and what is
     /// recorded of it on each QEMU; they need no network
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["feature", "uncovered", "long"])]
+    #[arg(long, value_name = "DIR", value_parser = given::folder(), conflicts_with_all = ["feature", "uncovered", "long"])]
     book: Option<PathBuf>,
 }
 
@@ -44,7 +47,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         return write_book(env, dir, args.seed);
     }
     let coverage = Coverage::of(&cases::all(args.seed));
-    let (mut listed, mut incomplete) = (0, 0);
+    let (mut listed, mut incomplete, mut text) = (0, 0, String::new());
     for (id, rule) in of_feature(args.feature) {
         let complete = coverage.complete(id, rule);
         incomplete += usize::from(!complete);
@@ -52,12 +55,12 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             continue;
         }
         listed += 1;
-        println!("{}", line(id, rule, &coverage));
+        text += &row(id, rule, &coverage);
         if args.long {
-            println!("{}", detail(rule));
+            text += &detail(rule);
         }
     }
-    println!("{listed} rules listed, {incomplete} not reached on every side");
+    show(&format!("{text}{listed} rules listed, {incomplete} not reached on every side\n"));
     Ok(ExitCode::from(u8::from(incomplete > 0)))
 }
 
@@ -81,20 +84,21 @@ pub(crate) fn of_feature(
     rules::all().filter(move |(_, rule)| feature.is_none_or(|f| rule.feature == f))
 }
 
-fn line(id: RuleId, rule: &Rule, coverage: &Coverage) -> String {
+fn row(id: RuleId, rule: &Rule, coverage: &Coverage) -> String {
     let (held, failed) = (coverage.held(id), coverage.failed(id));
     let cases = match rule.sides {
         Sides::One => format!("{held}"),
         Sides::Two => format!("{held}/{failed}"),
     };
-    format!("{:<16} {:<38} {:<18} {cases:>12}", rule.feature.name(), rule.id, rule.section)
+    let name = format!("{:<15} {:<31} {}", rule.feature.name(), rule.id, rule.section);
+    format!("{name:<64} {cases:>11}\n")
 }
 
 fn detail(rule: &Rule) -> String {
     match rule.source {
-        Source::Manual => format!("    {}", rule.statement),
+        Source::Manual => format!("    {}\n", rule.statement),
         Source::Silent { decided_by, reasoning } => {
-            format!("    {}\n    Decided by {decided_by}: {reasoning}.", rule.statement)
+            format!("    {}\n    Decided by {decided_by}: {reasoning}.\n", rule.statement)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask soak`.
 
 use std::process::ExitCode;
+use std::slice;
 use std::time::{Duration, SystemTime};
 
 use harness::exec::name::Name;
@@ -10,7 +11,7 @@ use harness::{Env, Kind, Result};
 use svm_model::rules::RuleId;
 
 use crate::executor::ExecutorArgs;
-use crate::show::show;
+use crate::show::{line, show};
 
 /// Hold an executor to the model on new cases until time is up
 ///
@@ -29,8 +30,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 10.0)]
     minutes: f64,
     /// Executors side by side [default: the number of cores]
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Seed of the first round [default: the time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -54,9 +55,9 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     };
     let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_secs());
     let seed = args.seed.unwrap_or_else(now);
-    let jobs =
-        args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+    let jobs = args.jobs.map_or_else(harness::run::cores, usize::from);
     let request = soak::Request { time, jobs, seed, cases: args.cases.max(5) };
+    args.how.check(env, slice::from_ref(&args.on))?;
     // Built once, before anything runs side by side.
     let place = args.how.open(env, &args.on)?;
     let (kind, build, title) = (place.kind, place.build.clone(), place.title());
@@ -66,8 +67,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let reason = |rule: RuleId| known.of_rule(kind, &build, rule).map(ToOwned::to_owned);
     show(&soaked.text(&title, &args.on, &reason));
     if args.drawn {
-        println!();
-        soaked.drawn.iter().for_each(|(what, count)| println!("{count:>10} {what}"));
+        line("");
+        soaked.drawn.iter().for_each(|(what, n)| line(format_args!("{n:>10} {what}")));
     }
     if args.keep {
         for path in kept::keep(&env.repo, soaked.groups.values().map(|g| &g.example))? {

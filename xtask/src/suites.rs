@@ -4,11 +4,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::Env;
 use harness::row::Lab;
 use harness::suites::select::Selection;
 use harness::suites::{Absent, Options};
 use harness::test_svm::Request;
+use harness::{Env, Result};
+
+use crate::given;
+use crate::show::line;
 
 /// How suites are found and run.
 #[derive(clap::Args)]
@@ -17,7 +20,7 @@ pub(crate) struct SuiteArgs {
     #[arg(long, env = "KVM_UNIT_TESTS", value_name = "DIR", hide_env_values = true)]
     kvm_unit_tests: Option<PathBuf>,
     /// Fail when this suite is not there (may be given several times)
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     require: Vec<String>,
     /// QEMUs at a time [default: the number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -28,6 +31,16 @@ pub(crate) struct SuiteArgs {
 }
 
 impl SuiteArgs {
+    /// Refuses what cannot be run, before anything is fetched or built: `suites` are those that
+    /// were named.
+    ///
+    /// # Errors
+    /// As [`harness::suites::check`].
+    pub(crate) fn check(&self, env: &Env, suites: &[String]) -> Result<()> {
+        let selection = Selection { suites: suites.to_vec(), ..Selection::default() };
+        harness::suites::check(&self.options(env), &selection)
+    }
+
     /// A bench with these suites.
     pub(crate) fn lab<'a>(&self, env: &'a Env) -> Lab<'a> {
         Lab::new(env, self.options(env), self.jobs())
@@ -69,6 +82,6 @@ impl SuiteArgs {
 /// A row for each suite that is not there, so that nobody takes it for run.
 pub(crate) fn print_absent(absent: &[Absent]) {
     for Absent { suite, why } in absent {
-        println!("{suite} did not run: {why}");
+        line(format_args!("{suite} did not run: {why}"));
     }
 }

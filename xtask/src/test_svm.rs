@@ -19,6 +19,7 @@ use harness::{Env, Kind, Result, report};
 use svm_model::Feature;
 
 use crate::binaries::BinaryArgs;
+use crate::given;
 use crate::show::show;
 
 /// Build QEMU stock and with the series, run the SVM suites on both, and say
@@ -29,11 +30,11 @@ pub(crate) struct Args {
     #[arg(long, env = "KVM_UNIT_TESTS", value_name = "DIR", hide_env_values = true)]
     kvm_unit_tests: Option<PathBuf>,
     /// Fail when this suite is not there (may be given several times)
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     require: Vec<String>,
 
     /// Only this suite (may be given several times, as each filter)
-    #[arg(long, value_name = "SUITE", help_heading = "What to run")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite(), help_heading = "What to run")]
     suite: Vec<String>,
     /// Only this unit or configuration, or pattern; units other than svm's run only if named
     #[arg(long, value_name = "PATTERN", help_heading = "What to run")]
@@ -69,7 +70,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K/N", requires = "results")]
     shard: Option<Shard>,
     /// Write the shard's results to this file, for `cargo xtask merge`
-    #[arg(long, value_name = "FILE", requires = "shard")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), requires = "shard")]
     results: Option<PathBuf>,
 
     #[command(flatten)]
@@ -83,10 +84,10 @@ pub(crate) struct OutputArgs {
     #[arg(long, alias = "bless", help_heading = "Output")]
     pub(crate) record: bool,
     /// Write everything to this file as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), help_heading = "Output")]
     json: Option<PathBuf>,
     /// Write a JUnit file
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), help_heading = "Output")]
     junit: Option<PathBuf>,
 }
 
@@ -112,8 +113,7 @@ enum OnlySide {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
-    let qemus = args.binaries.qemus(env, sides(args.only))?;
-    let request = Request {
+    let mut request = Request {
         options: Options {
             kvm_unit_tests: args.kvm_unit_tests.clone(),
             checkout: env.repo.clone(),
@@ -122,9 +122,9 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             require: args.require.iter().cloned().collect(),
             timeout: args.timeout.map(|s| Duration::from_secs(s.into())),
             units: args.unit.clone(),
-            stock: qemus.iter().find(|q| q.build.side == Side::Stock).cloned(),
+            stock: None,
         },
-        qemus,
+        qemus: Vec::new(),
         selection: Selection {
             tests: args.test.clone(),
             units: args.unit.clone(),
@@ -138,6 +138,10 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         record: args.output.record,
         command: command(args),
     };
+    test_svm::check(&request)?;
+    request.qemus = args.binaries.qemus(env, sides(args.only))?;
+    let stock = request.qemus.iter().find(|q| q.build.side == Side::Stock).cloned();
+    request.options.stock = stock;
     let report = test_svm::run(env, &request)?;
     args.output.write(env, &report)?;
     Ok(ExitCode::from(report.failure().map_or(0, Kind::exit_code)))

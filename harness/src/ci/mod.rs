@@ -144,7 +144,7 @@ const NO_STD: [&str; 7] = [
 const NEXTEST: [&str; 4] = ["nextest", "run", "--workspace", "--no-fail-fast"];
 const TEST: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
 
-const EXECUTORS: [&str; 8] = [
+const EXECUTORS: [&str; 9] = [
     "test",
     "--quiet",
     "-p",
@@ -152,6 +152,7 @@ const EXECUTORS: [&str; 8] = [
     "--features=qemu-tests",
     "--test=conformance",
     "--test=executor_c",
+    "--test=streams",
     "--no-fail-fast",
 ];
 

@@ -46,6 +46,20 @@ impl Boots for InProcess {
     }
 }
 
+/// Refuses a folder in which no QEMU is built.
+///
+/// # Errors
+/// Usage, naming what is missing there.
+pub fn check(build: &Path) -> Result<()> {
+    for name in [COMMANDS, CONFIGURED] {
+        if !build.join(name).is_file() {
+            let message = format!("{} has no {name}: QEMU is not built there", build.display());
+            return Err(Error::new(Kind::Usage, message).hint("`cargo xtask build` builds it"));
+        }
+    }
+    Ok(())
+}
+
 /// Builds the executor against the tree `source`, configured and built in
 /// `build`; quick if it is built.
 ///
@@ -53,13 +67,8 @@ impl Boots for InProcess {
 /// Usage, when `build` holds no build; Setup, without a libclang; Build, when it
 /// does not compile.
 pub fn build(env: &Env, source: &Path, build: &Path) -> Result<PathBuf> {
+    check(build)?;
     setup::require(env, &[Need::Bindgen, Need::Build])?;
-    for name in [COMMANDS, CONFIGURED] {
-        if !build.join(name).is_file() {
-            let message = format!("{} has no {name}: QEMU is not built there", build.display());
-            return Err(Error::new(Kind::Usage, message).hint("`cargo xtask build` builds it"));
-        }
-    }
     // One target folder for each pair, so that going back and forth rebuilds nothing.
     let pair = [source, build].map(|p| p.as_os_str().as_encoded_bytes());
     let target = env.repo.join("target/cexec").join(&hash::of_parts(pair)[..12]);

@@ -53,6 +53,20 @@ pub struct How {
     pub accel: String,
 }
 
+/// Refuses a name of what is not there, before anything is fetched or built.
+///
+/// # Errors
+/// As [`Spec::check`]; Usage, for a binary that is no QEMU, and for folders without a
+/// build.
+pub fn check(env: &Env, name: &Name, how: &How) -> Result<()> {
+    match name {
+        Name::Model => Ok(()),
+        Name::Qemu(side) | Name::C(side) => Spec::check(env, *side, &how.source, None),
+        Name::Binary(path) => Qemu::named(path).map(drop),
+        Name::Tree { build, .. } => c::check(build),
+    }
+}
+
 /// Opens an executor; what it runs is built, or found built.
 ///
 /// # Errors

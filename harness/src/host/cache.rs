@@ -164,6 +164,24 @@ pub fn write_atomic_with(
     attempt().map_err(|e| io_error("writing", path, e))
 }
 
+/// Whether a file could be written there, folders on the way to it included, as far
+/// as can be told without writing anything.
+///
+/// # Errors
+/// Why not, in words.
+pub fn writable(path: &Path) -> Result<(), String> {
+    let above = path.ancestors().skip(1);
+    let named = above.map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let Some(dir) = named.into_iter().find(|dir| dir.symlink_metadata().is_ok()) else {
+        return Ok(());
+    };
+    if !dir.is_dir() {
+        return Err(format!("{} is no folder", dir.display()));
+    }
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK)
+        .map_err(|e| format!("{} cannot be written to: {e}", dir.display()))
+}
+
 /// Temporary files are private; what they become need not be.
 fn set_default_mode(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -184,6 +202,19 @@ pub const NO_SPACE: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_file_could_be_written_is_told_without_writing_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(writable(&file), Ok(()));
+        assert_eq!(writable(&dir.path().join("a/b/c")), Ok(()));
+        assert_eq!(writable(Path::new("here")), Ok(()));
+        let below = file.join("a/b");
+        assert_eq!(writable(&below), Err(format!("{} is no folder", file.display())));
+        assert!(!dir.path().join("a").exists());
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

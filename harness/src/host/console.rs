@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::host::visible;
+use crate::host::{visible, wrap};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +114,7 @@ impl Console {
         if self.verbosity < from {
             return;
         }
-        let text = visible::lines(&text.to_string());
+        let text = wrap::fitted(&visible::lines(&text.to_string()));
         let write = || _ = writeln!(std::io::stderr(), "{text}");
         let work = self.work.lock().unwrap_or_else(|e| e.into_inner());
         match work.as_ref().and_then(|w| w.bar.as_ref()) {

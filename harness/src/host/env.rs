@@ -20,6 +20,12 @@ pub struct Env {
 }
 
 impl Env {
+    /// The folder that holds the series for QEMU `version` (`"10.2.2"`).
+    pub fn series_of(&self, version: &str) -> PathBuf {
+        let branch: Vec<&str> = version.split('.').take(2).collect();
+        self.series_dir(&branch.join("."))
+    }
+
     /// The folder that holds the series for QEMU `major_minor` (`"10.2"`).
     pub fn series_dir(&self, major_minor: &str) -> PathBuf {
         self.repo.join("patches").join(format!("qemu-{major_minor}"))

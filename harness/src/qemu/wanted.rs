@@ -33,12 +33,21 @@ impl Wanted {
             Side::Stock => &self.stock,
             Side::Patched => &self.patched,
         };
+        // What is given is looked at before anything else is fetched or built.
+        let mut looked_at = Vec::new();
+        for &side in sides {
+            let given = given(side).as_ref().map(|path| Qemu::given(side, path)).transpose()?;
+            if given.is_none() {
+                Spec::check(env, side, &self.source, self.series.as_deref())?;
+            }
+            looked_at.push((side, given));
+        }
         // One source for both, and none where both binaries are given.
         let mut source = None;
         let mut qemus = Vec::new();
-        for &side in sides {
-            if let Some(path) = given(side) {
-                qemus.push(Qemu::given(side, path)?);
+        for (side, given) in looked_at {
+            if let Some(qemu) = given {
+                qemus.push(qemu);
                 continue;
             }
             let source = match &source {

@@ -97,7 +97,10 @@ impl Input {
             }
             Input::Range { checkout, range } => {
                 let git = Git::new(checkout.join(".git"));
-                let merges = git.run(["rev-list", "--merges", range])?;
+                let merges = git.run(["rev-list", "--merges", range]).map_err(|e| {
+                    let what = format!("{range} is no range of commits in {}", checkout.display());
+                    Error::new(Kind::Usage, what).because(e)
+                })?;
                 let merges = merges.lines().count();
                 if merges > 0 {
                     found.notes.push(format!("{range} has {merges} merges, which are left out"));

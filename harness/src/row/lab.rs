@@ -1,6 +1,7 @@
 //! The real bench: the build cache and the suites of this machine.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Bench, Breach, Point, Step, ask, companion};
 use crate::exec::place;
@@ -32,6 +33,7 @@ pub struct Lab<'a> {
 /// Points behind the first so many patches are a stranger's.
 struct Strangers {
     ours: usize,
+    patience: Duration,
     sandbox: Option<Sandbox>,
 }
 
@@ -55,9 +57,10 @@ impl<'a> Lab<'a> {
     }
 
     /// The same, and points with more than `ours` patches are a stranger's: they
-    /// are built and run in a sandbox. The first of them needs one to be had.
-    pub fn with_strangers_behind(self, ours: usize) -> Self {
-        Lab { strangers: Some(Strangers { ours, sandbox: None }), ..self }
+    /// are built and run in a sandbox, and a build that does nothing for as long as
+    /// `patience` is ended. The first of them needs a sandbox to be had.
+    pub fn with_strangers_behind(self, ours: usize, patience: Duration) -> Self {
+        Lab { strangers: Some(Strangers { ours, patience, sandbox: None }), ..self }
     }
 
     /// The suites that were measured, with their versions.
@@ -79,7 +82,7 @@ impl Lab<'_> {
             return Ok(None);
         }
         if strangers.sandbox.is_none() {
-            strangers.sandbox = Some(Sandbox::find(self.env)?);
+            strangers.sandbox = Some(Sandbox::find(self.env)?.with_patience(strangers.patience));
         }
         Ok(strangers.sandbox.clone())
     }

@@ -135,6 +135,7 @@ pub fn along(whole: &Spec, base: &str) -> Vec<Point> {
 /// # Errors
 /// As [`source::obtain`] and [`Spec::of_side`].
 pub fn of_series(env: &Env, wanted: &Request, series: Option<&Path>) -> Result<Vec<Point>> {
+    Spec::check(env, Side::Patched, wanted, series)?;
     let source = source::obtain(env, wanted)?;
     let base = format!("stock {}", source.version);
     let whole = Spec::of_side(env, Side::Patched, source, series, Flavour::Release)?;

@@ -44,6 +44,21 @@ pub struct Recipients {
     pub cc: Vec<String>,
 }
 
+/// Refuses what can be seen to be wrong before the source is there.
+///
+/// # Errors
+/// Usage, when `since` is no revision or the directory has other patches in it.
+pub fn ready(repo: &Path, series: &Series, request: &Request) -> Result<()> {
+    history(repo, series, request).map(drop)
+}
+
+/// What was sent before, if that is asked for.
+fn history(repo: &Path, series: &Series, request: &Request) -> Result<Option<History>> {
+    refuse_leftovers(&request.directory)?;
+    let revision = request.since.as_ref();
+    revision.map(|revision| History::compare(repo, series, revision)).transpose()
+}
+
 /// Writes the files and returns their paths, the cover letter first.
 ///
 /// # Errors
@@ -56,11 +71,7 @@ pub fn export(
     results: &[ResultSet],
     request: &Request,
 ) -> Result<Vec<PathBuf>> {
-    refuse_leftovers(&request.directory)?;
-    let history = match &request.since {
-        Some(revision) => Some(History::compare(repo, series, revision)?),
-        None => None,
-    };
+    let history = history(repo, series, request)?;
     let total = series.patches.len();
     let mut files = Vec::new();
     let mut everyone = Recipients::default();

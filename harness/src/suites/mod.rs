@@ -28,7 +28,8 @@ use serde::{Deserialize, Serialize};
 use svm_model::Feature;
 
 use crate::qemu::Qemu;
-use crate::{Result, Verdict};
+use crate::{Error, Kind, Result, Verdict};
+use select::Selection;
 
 /// Every suite, in the order in which reports list them.
 pub const SUITES: &[(&str, Open)] = &[
@@ -62,6 +63,31 @@ pub const ON_REQUEST: &[&str] = &[
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.
 pub const WHOLE: &str = "whole";
+
+/// Whether `suite` runs where that is selected.
+pub fn runs(selection: &Selection, suite: &str) -> bool {
+    let asked_for = selection.suites.iter().any(|name| name == suite);
+    selection.suite(suite) && (asked_for || !ON_REQUEST.contains(&suite))
+}
+
+/// Refuses what can be seen to be wrong before a QEMU is there: suites that do not
+/// exist, and a tree that is none.
+///
+/// # Errors
+/// Usage; set-up, for a required suite that is not there.
+pub fn check(options: &Options, selection: &Selection) -> Result<()> {
+    let known = |name: &String| SUITES.iter().any(|(suite, _)| suite == name);
+    let mut asked = selection.suites.iter().chain(&options.require);
+    if let Some(stranger) = asked.find(|name| !known(name)) {
+        let names: Vec<&str> = SUITES.iter().map(|(name, _)| *name).collect();
+        return Err(Error::new(Kind::Usage, format!("there is no suite {stranger}"))
+            .hint(format!("the suites are: {}", names.join(", "))));
+    }
+    [kvm_unit_tests::NAME, kvm_unit_tests::OTHERS]
+        .into_iter()
+        .filter(|name| runs(selection, name))
+        .try_for_each(|name| kvm_unit_tests::locate(name, options).map(drop))
+}
 
 /// Finds a suite, or says why it is not there.
 pub type Open = fn(&Options) -> Result<Opened>;

@@ -7,6 +7,8 @@ use harness::bench::executors::in_model;
 use harness::{Env, Result};
 use svm_model::cases::{self, SEED};
 
+use crate::show::line;
+
 /// How many cases an executor runs in a second.
 #[derive(clap::Subcommand)]
 pub(crate) enum Executor {
@@ -28,5 +30,7 @@ pub(crate) fn run(_env: &Env, executor: &Executor) -> Result<ExitCode> {
 fn model(limit: Duration) {
     let (nanoseconds, cases) = in_model(&cases::all(SEED), limit);
     let rate = 1e9 / nanoseconds;
-    println!("model: {rate:.0} cases a second of processor time ({cases} different cases)");
+    line(format_args!(
+        "model: {rate:.0} cases a second of processor time ({cases} different cases)"
+    ));
 }

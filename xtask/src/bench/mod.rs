@@ -12,6 +12,7 @@ use harness::record::results;
 use harness::{Env, Kind, Result};
 
 use crate::binaries::BinaryArgs;
+use crate::given;
 use crate::show::show;
 
 /// Measure what the series costs and saves, stock against patched; or, with a subcommand, how many
@@ -31,7 +32,7 @@ pub(crate) struct Args {
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
     /// Write everything to this file as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), help_heading = "Output")]
     json: Option<PathBuf>,
     /// Write the figures to results/bench.json
     #[arg(long, help_heading = "Output")]

@@ -8,6 +8,7 @@ use harness::series::export::{self, Request};
 use harness::{Env, Result};
 
 use super::Which;
+use crate::given;
 
 /// Write the series as mails, with a cover letter that shows the results
 ///
@@ -19,7 +20,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
     /// Where the files go
-    #[arg(long, short, value_name = "DIR", default_value = "out/series")]
+    #[arg(long, short, value_name = "DIR", default_value = "out/series",
+          value_parser = given::folder())]
     output_directory: PathBuf,
     /// The version of the series, as in [PATCH v2]
     #[arg(long, short = 'V', value_name = "N", default_value_t = 1,
@@ -37,7 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
-    let (series, source) = args.which.load(env)?;
+    let series = args.which.series(env)?;
     let user = export::git_user(&env.repo);
     let signoff = if args.signoff { Some(user.as_ref().map_err(again)?.clone()) } else { None };
     let request = Request {
@@ -48,6 +50,8 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         recipients: !args.no_recipients,
         directory: args.output_directory.clone(),
     };
+    export::ready(&env.repo, &series, &request)?;
+    let source = args.which.source(env)?;
     let measured = results::load_all(&results::folder(&env.repo))?;
     let files = export::export(&env.repo, &series, &source, &measured, &request)?;
     for file in &files {

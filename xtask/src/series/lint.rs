@@ -6,6 +6,7 @@ use harness::series::lint::{self, Finding};
 use harness::{Env, Kind, Result};
 
 use super::Which;
+use crate::show::line;
 
 /// Check form, messages and series.toml; builds nothing
 #[derive(clap::Args)]
@@ -33,13 +34,14 @@ fn print(findings: &[Finding], patches: usize) {
     let mut last = "";
     for finding in findings {
         if finding.patch != last {
-            println!("{}", finding.patch);
+            line(&finding.patch);
             last = &finding.patch;
         }
-        println!("  {}: {}", finding.check.name(), finding.what.replace('\n', "\n  "));
+        let what = finding.what.replace('\n', "\n  ");
+        line(format_args!("  {}: {what}", finding.check.name()));
     }
     match findings.len() {
-        0 => println!("{patches} patches, nothing to say"),
-        n => println!("{patches} patches, {n} findings"),
+        0 => line(format_args!("{patches} patches, nothing to say")),
+        n => line(format_args!("{patches} patches, {n} findings")),
     }
 }

@@ -43,14 +43,20 @@ pub(crate) struct Which {
 impl Which {
     /// The series, and the source that it is for.
     pub(crate) fn load(&self, env: &Env) -> Result<(Series, Source)> {
-        // The series is read first: a slip in it should not cost a download.
-        let given = self.series.as_deref().map(Series::load).transpose()?;
-        let source = source::obtain(env, &self.base.request())?;
-        let series = match given {
-            Some(series) => series,
-            None => Series::load(&env.series_dir(&source.major_minor()))?,
-        };
-        Ok((series, source))
+        Ok((self.series(env)?, self.source(env)?))
+    }
+
+    /// The series, which is read first: a slip in it should not cost a download.
+    pub(crate) fn series(&self, env: &Env) -> Result<Series> {
+        match &self.series {
+            Some(dir) => Series::load(dir),
+            None => Series::load(&env.series_of(&source::version(&self.base.request())?)),
+        }
+    }
+
+    /// The source.
+    pub(crate) fn source(&self, env: &Env) -> Result<Source> {
+        source::obtain(env, &self.base.request())
     }
 }
 

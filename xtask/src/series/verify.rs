@@ -11,6 +11,8 @@ use harness::series::{Series, write};
 use harness::{Env, Error, Kind, Result};
 
 use super::Which;
+use crate::given;
+use crate::show::line;
 use crate::suites::{SuiteArgs, print_absent};
 
 /// Build along the series and check that each patch flips what it says
@@ -38,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     to: Option<usize>,
     /// Only this suite (may be given several times)
-    #[arg(long, value_name = "SUITE")]
+    #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     suite: Vec<String>,
     /// Run every suite at every patch; takes hours
     #[arg(long)]
@@ -55,13 +57,15 @@ pub(crate) struct Args {
     #[arg(long)]
     record: bool,
     /// Write everything to this file as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = given::file())]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
-    let (series, source) = args.which.load(env)?;
+    let series = args.which.series(env)?;
     let request = request(args, &series)?;
+    args.suites.check(env, &args.suite)?;
+    let source = args.which.source(env)?;
     let base = source.version.clone();
     let record_path = record::path(&results::folder(&env.repo), &source.major_minor());
     let mut lab = args.suites.lab(env);
@@ -70,7 +74,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     print_absent(lab.absent());
     walk.coverage.iter().for_each(print_coverage);
     let faults: Vec<&Fault> = walk.patches.iter().flat_map(|v| &v.faults).collect();
-    println!(
+    line(format_args!(
         "{} of {} patches verified, {}",
         walk.patches.len(),
         series.patches.len(),
@@ -79,7 +83,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             1 => "1 fault".into(),
             n => format!("{n} faults"),
         }
-    );
+    ));
     if let Some(path) = &args.json {
         let text = serde_json::to_vec_pretty(&walk).map_err(|e| {
             Error::new(Kind::Harness, format!("writing {}", path.display())).because(e)
@@ -126,27 +130,27 @@ fn request(args: &Args, series: &Series) -> Result<Request> {
 fn print_patch(verified: &Verified) {
     let measured: Vec<String> =
         verified.measured.iter().map(|(suite, n)| format!("{suite} {n}")).collect();
-    println!("{} [{}]", verified.file, measured.join(", "));
+    line(format_args!("{} [{}]", verified.file, measured.join(", ")));
     for test in &verified.flipped {
-        println!("  passes from here on: {test}");
+        line(format_args!("  passes from here on: {test}"));
     }
     for note in &verified.notes {
-        println!("  {note}");
+        line(format_args!("  {note}"));
     }
     for fault in &verified.faults {
-        println!("  WRONG: {fault}");
+        line(format_args!("  WRONG: {fault}"));
     }
 }
 
 fn print_coverage(c: &Coverage) {
     let Coverage { suite, tests, points, elsewhere, .. } = c;
     if c.whole.len() == *points {
-        println!("{suite}: all {tests} tests at each of {points} points");
+        line(format_args!("{suite}: all {tests} tests at each of {points} points"));
         return;
     }
-    println!("{suite}: all {tests} tests at {}", c.whole.join(", "));
-    println!(
+    line(format_args!("{suite}: all {tests} tests at {}", c.whole.join(", ")));
+    line(format_args!(
         "  at the other {} points: {elsewhere} tests, each where a patch names it or it changes",
         points - c.whole.len()
-    );
+    ));
 }

@@ -100,7 +100,7 @@ fn where_no_sandbox_can_be_had_nothing_of_the_series_runs() {
 
 /// Reviews two honest changes with a third between them that compiles by `script`:
 /// the exit code, and what was said.
-fn between_two_honest_ones(script: &str) -> (i32, String) {
+fn between_two_honest_ones(script: &str, args: &[&str]) -> (i32, String) {
     let world = World::new(&["a = fail", "c = pass", "b = fail"]);
     let compile = fs::read_to_string(world.path("qemu/compile")).unwrap();
     world.change("target/i386: svm: change 1", "a = fail", "a = pass");
@@ -111,7 +111,7 @@ fn between_two_honest_ones(script: &str) -> (i32, String) {
     world.change("target/i386: svm: change 4", "b = fail", "b = pass");
     let mbox = world.mbox();
     world.to_base();
-    world.review(&mbox, &["--lines"])
+    world.review(&mbox, args)
 }
 
 #[test]
@@ -122,9 +122,26 @@ fn a_build_that_leaves_what_no_build_leaves_does_not_build_and_the_rest_is_judge
         ("a folder", "rm -f \"$1\"; mkdir \"$1\"\n"),
         ("a full disk", "echo 'x: No space left on device'; exit 1\n"),
     ] {
-        let (code, said) = between_two_honest_ones(script);
+        let (code, said) = between_two_honest_ones(script, &["--lines"]);
         assert_eq!(code, 4, "{what}: {said}");
         assert!(said.contains("patch 2 (`compile: be nice`) does not build"), "{what}: {said}");
+        for test in ["a", "b"] {
+            assert!(said.contains(&format!("kut/svm/{test} fail -> pass")), "{what}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_build_that_waits_for_ever_is_ended_and_the_rest_is_judged() {
+    for (what, script) in [
+        ("a pipe that nobody writes to", "mkfifo jobs; exec 3<> jobs; read -r token <&3\n"),
+        ("ninja's pipe, left open", "sleep 100000 &\n"),
+        ("nobody, stopped", "kill -STOP $$\n"),
+    ] {
+        let (code, said) = between_two_honest_ones(script, &["--patience", "5"]);
+        assert_eq!(code, 4, "{what}: {said}");
+        assert!(said.contains("patch 2 (`compile: be nice`) does not build"), "{what}: {said}");
+        assert!(said.contains("killed: it did nothing for 5 s"), "{what}: {said}");
         for test in ["a", "b"] {
             assert!(said.contains(&format!("kut/svm/{test} fail -> pass")), "{what}: {said}");
         }

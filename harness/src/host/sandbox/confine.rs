@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 
 use rustix::process::{Pid, Signal};
 
@@ -25,7 +24,7 @@ use crate::{Kind, Result};
 /// Usage, when `folder` describes nothing; Harness, when it cannot be started.
 pub fn confine(folder: &Path, args: &[OsString]) -> Result<ExitCode> {
     let wrapper::Settings { program, way, mut room } = wrapper::read(folder)?;
-    let sandbox = Sandbox { way, seen: Arc::default() };
+    let sandbox = Sandbox::of(way);
     room.shown.push(program.clone());
     let mut given = Vec::new();
     for arg in args {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Limits;
-use crate::host::family;
+use crate::host::family::{self, Look};
 
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(250);
@@ -33,6 +33,8 @@ const DISK_LEFT: u64 = 1 << 30;
 pub enum Exceeded {
     /// It took longer.
     Time(Duration),
+    /// It did nothing for longer.
+    Idle(Duration),
     /// Its processes used more memory than these bytes.
     Memory(u64),
     /// The machine had less memory left than these bytes, for whatever reason.
@@ -49,6 +51,9 @@ impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Exceeded::Time(limit) => write!(f, "killed: no end after {} s", limit.as_secs()),
+            Exceeded::Idle(limit) => {
+                write!(f, "killed: it did nothing for {} s", limit.as_secs())
+            }
             Exceeded::Memory(limit) => {
                 write!(f, "killed: it used more than {} MiB of memory", limit >> 20)
             }
@@ -85,12 +90,15 @@ impl Guard {
         let over = Arc::clone(&gone);
         let thread = std::thread::spawn(move || {
             let start = Instant::now();
-            let mut looks = 0;
+            let (mut looks, mut idle) = (0, Idle::from(start));
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 looks += 1;
                 let whole = looks % FOLDERS == 0;
                 let timed = (start.elapsed() > limits.time).then_some(Exceeded::Time(limits.time));
+                let rested = family::look(pid).map(|look| idle.after(&look, Instant::now()));
+                let waits = rested.is_some_and(|time| time > limits.idle);
                 let exceeded = timed
+                    .or(waits.then_some(Exceeded::Idle(limits.idle)))
                     .or_else(|| memory(pid, limits.memory))
                     .or_else(|| left(&open))
                     .or_else(|| if whole { disk(&open, &limits) } else { None });
@@ -120,6 +128,35 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// How long a program has done nothing.
+#[derive(Debug)]
+struct Idle {
+    rested: Duration,
+    used: Duration,
+    at: Instant,
+}
+
+impl Idle {
+    /// Work makes up for so many times the rest: whoever uses less than a hundredth of one
+    /// processor does nothing.
+    const WORTH: u32 = 100;
+
+    fn from(at: Instant) -> Idle {
+        Idle { rested: Duration::ZERO, used: Duration::ZERO, at }
+    }
+
+    /// The same after another look. A thread that waits for a processor works: others may
+    /// have it. Time in which nobody looked, because we were stopped, does not count.
+    fn after(&mut self, look: &Look, now: Instant) -> Duration {
+        let passed = (now - self.at).min(4 * TICK);
+        let ready = look.threads.iter().any(|thread| thread.state == 'R');
+        let worked = if ready { passed } else { look.used.saturating_sub(self.used) };
+        self.rested = (self.rested + passed).saturating_sub(worked * Self::WORTH);
+        (self.used, self.at) = (look.used, now);
+        self.rested
     }
 }
 
@@ -178,4 +215,40 @@ fn disk(open: &[PathBuf], limits: &Limits) -> Option<Exceeded> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::family::Thread;
+
+    /// How long it has rested after a minute in which `state` is seen, and `used` of each second.
+    fn rested(state: char, used: Duration) -> Duration {
+        let start = Instant::now();
+        let mut idle = Idle::from(start);
+        let at = |second: u32| {
+            let look = Look { threads: vec![Thread { state }], used: used * second };
+            idle.after(&look, start + Duration::from_secs(second.into()))
+        };
+        (1..=60).map(at).last().unwrap()
+    }
+
+    #[test]
+    fn who_works_or_waits_for_a_processor_does_not_rest() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(rested('S', Duration::ZERO), minute);
+        assert_eq!(rested('T', Duration::ZERO), minute);
+        // vfork's parent looks as if it waited for a disk.
+        assert_eq!(rested('D', Duration::ZERO), minute);
+        assert_eq!(rested('S', Duration::from_millis(1)), minute * 9 / 10);
+        assert_eq!(rested('S', Duration::from_millis(10)), Duration::ZERO);
+        assert_eq!(rested('R', Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
+    fn time_in_which_nobody_looked_does_not_count() {
+        let start = Instant::now();
+        let mut idle = Idle::from(start);
+        assert_eq!(idle.after(&Look::default(), start + Duration::from_secs(9999)), 4 * TICK);
+    }
 }

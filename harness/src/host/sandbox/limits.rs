@@ -11,6 +11,8 @@ const GIB: u64 = 1 << 30;
 pub struct Limits {
     /// From start to end.
     pub time: Duration,
+    /// Without doing anything: next to no processor time passes, and no thread is ready to run.
+    pub idle: Duration,
     /// Resident memory of all its processes, in bytes.
     pub memory: u64,
     /// Processes and threads, and sixteen more for each core.
@@ -27,6 +29,7 @@ impl Limits {
     /// For a program that answers at once.
     pub const QUESTION: Limits = Limits {
         time: Duration::from_secs(60),
+        idle: Duration::from_secs(60),
         memory: 2 * GIB,
         processes: 64,
         file: GIB,
@@ -36,6 +39,7 @@ impl Limits {
     /// For a build of QEMU.
     pub const BUILD: Limits = Limits {
         time: Duration::from_secs(60 * 60),
+        idle: Duration::from_secs(120),
         memory: 8 * GIB,
         processes: 512,
         file: 2 * GIB,
@@ -45,6 +49,8 @@ impl Limits {
     /// For a QEMU with a guest; suites have shorter limits of their own.
     pub const RUN: Limits = Limits {
         time: Duration::from_secs(2 * 60 * 60),
+        // A guest that halts does nothing.
+        idle: Duration::from_secs(2 * 60 * 60),
         memory: 8 * GIB,
         processes: 256,
         file: 8 * GIB,

@@ -49,6 +49,7 @@ pub enum Way {
 pub struct Sandbox {
     way: Way,
     seen: Arc<Mutex<Seen>>,
+    patience: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +126,20 @@ const ETC: [&str; 8] = [
 const SCRATCH: u64 = 1 << 30;
 
 impl Sandbox {
+    fn of(way: Way) -> Sandbox {
+        Sandbox { way, seen: Arc::default(), patience: Limits::BUILD.idle }
+    }
+
+    /// The same, and a build in it may do nothing for so long.
+    pub fn with_patience(self, patience: Duration) -> Sandbox {
+        Sandbox { patience, ..self }
+    }
+
+    /// What a build in it gets.
+    pub fn of_a_build(&self) -> Limits {
+        Limits { idle: self.patience, ..Limits::BUILD }
+    }
+
     /// Walls that hold on this machine; bubblewrap is installed if it must be.
     ///
     /// # Errors
@@ -144,7 +159,7 @@ impl Sandbox {
         let ways = [root.then_some(other), Some(Way::Namespace)];
         let mut why = Vec::new();
         for way in ways.into_iter().flatten() {
-            let sandbox = Sandbox { way, seen: Arc::default() };
+            let sandbox = Sandbox::of(way);
             let room = Room { limits: Limits::QUESTION, ..Room::default() };
             let mut c = sandbox.command(&room, Path::new("/bin/true"));
             match process::output_within(&mut c, Duration::from_secs(20)) {

@@ -78,7 +78,7 @@ fn processes_without_end_and_files_without_end_are_refused() {
 fn nothing_can_be_put_into_memory_beside_tmp() {
     let room = Room::default();
     for way in [Sandbox::probe().unwrap().way, Way::Namespace] {
-        let sandbox = Sandbox { way, seen: Arc::default() };
+        let sandbox = Sandbox::of(way);
         let mut c = sandbox.command(&room, Path::new("/bin/sh"));
         c.args(["-c", "echo walls; echo x > /dev/null && echo null; for f in /dev/x /dev/shm/x; do echo x > $f && echo wrote; done"]);
         let out = process::output_within(&mut c, Duration::from_secs(120)).unwrap();
@@ -110,6 +110,13 @@ fn time_memory_and_disk_without_end_are_ended_and_said() {
     );
     assert_eq!(why, Some(Exceeded::Time(time)));
     assert!(took < Duration::from_secs(100), "{took:?}");
+    let idle = Duration::from_secs(1);
+    let (why, _) = end(
+        Limits { idle, ..Limits::QUESTION },
+        Vec::new(),
+        "mkfifo /tmp/x; exec 3<> /tmp/x; read -r token <&3",
+    );
+    assert_eq!(why, Some(Exceeded::Idle(idle)));
     let memory = 64 << 20;
     let (why, _) = end(Limits { memory, ..Limits::QUESTION }, Vec::new(), "tail /dev/zero");
     assert_eq!(why, Some(Exceeded::Memory(memory)));
@@ -132,7 +139,7 @@ fn time_memory_and_disk_without_end_are_ended_and_said() {
 
 #[test]
 fn what_is_refused_is_heard_once() {
-    let sandbox = Sandbox { way: Way::Namespace, seen: Arc::default() };
+    let sandbox = Sandbox::of(Way::Namespace);
     for line in ["gcc -c x.c", "sh: cannot create /x: Read-only file system\u{1b}[2J"] {
         sandbox.hear(line);
         sandbox.hear(line);
@@ -145,7 +152,7 @@ fn what_is_refused_is_heard_once() {
 #[test]
 fn in_a_user_namespace_the_walls_are_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox { way: Way::Namespace, seen: Arc::default() };
+    let sandbox = Sandbox::of(Way::Namespace);
     let room = Room { shown: vec![dir.path().to_owned()], ..Room::default() };
     let script = format!(
         "echo walls; echo x > {}/x; tail -n +3 /proc/net/dev | grep -vc ' *lo:'; env",

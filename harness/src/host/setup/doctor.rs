@@ -3,24 +3,36 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{PACKAGES, Package, python};
+use super::{Need, PACKAGES, Package, python};
 use crate::Env;
 use crate::host::process;
+
+/// Whether something is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is.
+    There,
+    /// It is not, and is needed.
+    Missing,
+    /// It is not, and no QEMU that was asked for needs it.
+    Unneeded,
+}
 
 /// One line of `cargo xtask doctor`.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Is it there?
-    pub ok: bool,
+    pub state: State,
     /// What.
     pub name: String,
     /// What it is for, or what was found.
     pub detail: String,
 }
 
-/// Looks at everything; changes nothing.
-pub fn examine(env: &Env) -> Vec<Finding> {
-    let mut all: Vec<_> = PACKAGES.iter().map(package).collect();
+/// Looks at everything; changes nothing. `older` says whether a QEMU is wanted that
+/// needs more than the default one.
+pub fn examine(env: &Env, older: bool) -> Vec<Finding> {
+    let mut all: Vec<_> = PACKAGES.iter().map(|p| package(p, older)).collect();
     all.push(tool("cargo", "builds this project"));
     all.push(compiler());
     all.push(python_found());
@@ -29,25 +41,39 @@ pub fn examine(env: &Env) -> Vec<Finding> {
 }
 
 /// What is missing of the system packages.
-pub fn missing() -> Vec<&'static Package> {
-    PACKAGES.iter().filter(|p| !p.present()).collect()
+pub fn missing(older: bool) -> Vec<&'static Package> {
+    PACKAGES.iter().filter(|p| wanted(p, older) && !p.present()).collect()
 }
 
-fn package(p: &Package) -> Finding {
-    Finding { ok: p.present(), name: p.debian.into(), detail: p.why.into() }
+/// Whether a QEMU that was asked for, or what is done with it, needs the package.
+fn wanted(p: &Package, older: bool) -> bool {
+    older || p.needs.iter().any(|need| *need != Need::Older)
+}
+
+fn package(p: &Package, older: bool) -> Finding {
+    let state = match p.present() {
+        true => State::There,
+        false if wanted(p, older) => State::Missing,
+        false => State::Unneeded,
+    };
+    Finding { state, name: p.debian.into(), detail: p.why.into() }
+}
+
+fn needed(there: bool) -> State {
+    if there { State::There } else { State::Missing }
 }
 
 fn tool(name: &str, why: &str) -> Finding {
     let version = first_line(Command::new(name).arg("--version"));
     let detail = version.clone().unwrap_or_else(|| why.into());
-    Finding { ok: version.is_some(), name: name.into(), detail }
+    Finding { state: needed(version.is_some()), name: name.into(), detail }
 }
 
 fn compiler() -> Finding {
     let found = super::compiler::compiler().map(|c| c.version);
     let ok = found.is_ok();
     let detail = found.unwrap_or_else(|e| e.to_string());
-    Finding { ok, name: "C compiler".into(), detail }
+    Finding { state: needed(ok), name: "C compiler".into(), detail }
 }
 
 fn python_found() -> Finding {
@@ -56,7 +82,7 @@ fn python_found() -> Finding {
         Some(path) => path.display().to_string(),
         None => "no Python 3.9 with venv and ensurepip".into(),
     };
-    Finding { ok: found.is_some(), name: "Python".into(), detail }
+    Finding { state: needed(found.is_some()), name: "Python".into(), detail }
 }
 
 /// What one base and flavour takes: source, tree, objects, binaries.
@@ -70,7 +96,8 @@ fn cache(env: &Env) -> Finding {
         Some(b) => format!("{}, {:.1} GiB free", root.display(), gib(b)),
         None => format!("{}, free space unknown", root.display()),
     };
-    Finding { ok: free.is_none_or(|b| b >= WANTED_BYTES), name: "cache".into(), detail }
+    let state = needed(free.is_none_or(|b| b >= WANTED_BYTES));
+    Finding { state, name: "cache".into(), detail }
 }
 
 fn free_bytes(path: &Path) -> Option<u64> {
@@ -81,4 +108,22 @@ fn free_bytes(path: &Path) -> Option<u64> {
 fn first_line(command: &mut Command) -> Option<String> {
     let out = process::output(command).ok().filter(|o| o.status.success())?;
     String::from_utf8_lossy(&out.stdout).lines().next().map(str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::setup::Check;
+
+    #[test]
+    fn what_only_another_qemu_needs_is_missing_for_that_one_only() {
+        let check = Check::Tool(&["no-such-tool-anywhere"]);
+        let of = |needs| Package { debian: "x", check, needs, why: "y" };
+        let (other, both) = (of(&[Need::Older]), of(&[Need::Older, Need::Run]));
+        assert_eq!(package(&other, false).state, State::Unneeded);
+        assert_eq!(package(&other, true).state, State::Missing);
+        assert_eq!(package(&both, false).state, State::Missing);
+        let there = Package { check: Check::Tool(&["sh"]), ..other };
+        assert_eq!(package(&there, false).state, State::There);
+    }
 }

@@ -21,8 +21,8 @@ use std::time::Instant;
 use crate::host::sandbox::Sandbox;
 use crate::host::setup::{self, Compiler, Need, compiler, python::Venv};
 use crate::qemu::Side;
-use crate::qemu::source::Source;
 use crate::qemu::source::pins::{Base, Pins};
+use crate::qemu::source::{self, Source};
 use crate::{Env, Error, Kind, Result};
 use patch::Patch;
 use tree::Tree;
@@ -44,6 +44,23 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Refuses a series that is none, before its source is fetched.
+    ///
+    /// # Errors
+    /// As [`source::version`] and [`patch::series`].
+    pub fn check(
+        env: &Env,
+        side: Side,
+        wanted: &source::Request,
+        series: Option<&Path>,
+    ) -> Result<()> {
+        let own = env.series_of(&source::version(wanted)?);
+        match side {
+            Side::Stock => Ok(()),
+            Side::Patched => patch::series(series.unwrap_or(&own)).map(drop),
+        }
+    }
+
     /// Stock, or with a series: that of this repository, or the folder that is named.
     ///
     /// # Errors

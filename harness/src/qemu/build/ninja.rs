@@ -11,7 +11,7 @@ use super::tree::Tree;
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::error::Context;
 use crate::host::interrupt;
-use crate::host::sandbox::{Exceeded, Guard, Limits};
+use crate::host::sandbox::{Exceeded, Guard};
 use crate::host::{process, regular};
 use crate::{Env, Error, Kind, Result};
 
@@ -91,7 +91,7 @@ fn logged(
     };
     let mut running = running.map_err(|e| process::not_started(command, e))?;
     let pid = Pid::from_child(running.child());
-    let guard = tree.sandbox().map(|_| Guard::over(pid, Limits::BUILD, vec![tree.build()]));
+    let guard = tree.sandbox().map(|s| Guard::over(pid, s.of_a_build(), vec![tree.build()]));
     // The command keeps its ends of the pipe; without these the end is seen.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut reader = BufReader::new(read);

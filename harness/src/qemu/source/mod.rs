@@ -79,6 +79,17 @@ pub fn obtain(env: &Env, request: &Request) -> Result<Source> {
     pinned(env, &pins, request.base.as_deref())
 }
 
+/// The version of what `request` names; fetches nothing.
+///
+/// # Errors
+/// Usage, for a folder that is no QEMU tree or an unknown version.
+pub fn version(request: &Request) -> Result<String> {
+    match &request.dir {
+        Some(dir) => directory::version(dir),
+        None => Ok(Pins::builtin()?.base(request.base.as_deref())?.version.clone()),
+    }
+}
+
 /// [`obtain`] for a version of `pins`.
 ///
 /// # Errors

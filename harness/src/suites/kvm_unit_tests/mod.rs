@@ -64,20 +64,32 @@ pub fn open_others(options: &Options) -> Result<Opened> {
     open_as(OTHERS, options, |catalog, unit| !plan::is_svm(catalog, unit))
 }
 
+/// The tree for the suite `name`, or that there is none.
+///
+/// # Errors
+/// As [`Tree::locate`]; set-up, when the suite is required and there is no tree.
+pub fn locate(name: &str, options: &Options) -> Result<Result<Tree, Absent>> {
+    if let Some(tree) = Tree::locate(options)? {
+        return Ok(Ok(tree));
+    }
+    let why = format!(
+        "no tree: give --kvm-unit-tests DIR, set {}, or build one in ../kvm-unit-tests",
+        tree::VARIABLE
+    );
+    if options.require.contains(name) {
+        return Err(Error::new(Kind::Setup, format!("{name} is required, but there is {why}")));
+    }
+    Ok(Err(Absent { suite: name.into(), why }))
+}
+
 fn open_as(
     name: &str,
     options: &Options,
     is_wanted: impl Fn(&Catalog, &Unit) -> bool,
 ) -> Result<Opened> {
-    let Some(tree) = Tree::locate(options)? else {
-        let why = format!(
-            "no tree: give --kvm-unit-tests DIR, set {}, or build one in ../kvm-unit-tests",
-            tree::VARIABLE
-        );
-        if options.require.contains(name) {
-            return Err(Error::new(Kind::Setup, format!("{name} is required, but there is {why}")));
-        }
-        return Ok(Opened::Absent(Absent { suite: name.into(), why }));
+    let tree = match locate(name, options)? {
+        Ok(tree) => tree,
+        Err(absent) => return Ok(Opened::Absent(absent)),
     };
     let catalog = Catalog::built_in()?;
     let units = cfg::parse(&tree.read("x86/unittests.cfg")?)?;
