@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::Feature::{Msr, Npt, VmrunChecks};
 use crate::arch::{cr4, pte, vm_cr};
 use crate::case::code::{CS32, Code, STACK32, cleared};
+use crate::case::listing::{VMRUN_EAX, raw};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::FULL;
@@ -405,8 +406,8 @@ fn a20() -> Vec<Draft> {
 }
 
 fn others() -> Vec<Draft> {
-    // The operand is as wide as addresses are: 67 0F 01 D8 in 64-bit mode.
-    let narrow = Insn::Raw(vec![0x67, 0x0f, 0x01, 0xd8]);
+    // The operand is as wide as addresses are.
+    let narrow = raw(VMRUN_EAX);
     let narrow = draft("vmrun-eax-in-64-bit-mode")
         .about(r::vmrun_state::VMCB_OWN_PAGE)
         .step(Step::L1(narrow, 1 << 32 | world::VMCB));
