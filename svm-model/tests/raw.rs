@@ -50,7 +50,7 @@ fn what_is_no_code_is_seen() {
     assert!(is_code(&[0x0f, 0x01, 0xd8]));
     // In 64-bit mode no instruction, in 32-bit mode one.
     assert!(is_code(&[0x06]));
-    for code in [&[][..], &[0xd9, 0xd1], &[0x0f, 0x01], &[0x90, 0x0f, 0x01, 0xc6]] {
+    for code in [&[][..], &[0xd9, 0xd1], &[0x0f, 0x01], &[0x90, 0x0f, 0x04]] {
         assert!(!is_code(code), "{code:02x?}");
     }
 }

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr;
 use crate::Feature::{Msr, Npt, VmrunChecks};
 use crate::arch::{cr4, pte, vm_cr};
 use crate::case::code::{CS32, Code, STACK32, cleared};
@@ -390,7 +391,7 @@ fn a20() -> Vec<Draft> {
     const ODD: u64 = EVEN | 1 << 20;
     // MOV ECX, VM_CR; MOV EAX, imm32; XOR EDX, EDX; WRMSR.
     let vm_cr = |code: Code, value: u8| {
-        code.op(&[0xb9], 0xc001_0114).mov_eax(value.into()).put(&[0x31, 0xd2, 0x0f, 0x30])
+        code.op(&[0xb9], u64::from(msr::VM_CR)).mov_eax(value.into()).put(&[0x31, 0xd2, 0x0f, 0x30])
     };
     // MOV AL, imm8; OUT 92h, AL.
     let pin = |code: Code, on: u8| code.put(&[0xb0, on << 1, 0xe6, 0x92]);
