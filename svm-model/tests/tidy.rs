@@ -161,6 +161,41 @@ fn constants_of_the_architecture_are_defined_once() {
     assert!(found.is_empty(), "{} defined twice:\n{}", found.len(), found.join("\n"));
 }
 
+/// The numbers of MSRs that a file writes as such: those above the first, which are nothing else.
+fn numbers_of_msrs(file: &syn::File, arch: &BTreeMap<String, Vec<(u128, String)>>) -> Vec<String> {
+    struct Numbers(Vec<u128>);
+    impl<'a> Visit<'a> for Numbers {
+        fn visit_lit_int(&mut self, int: &'a syn::LitInt) {
+            self.0.extend(int.base10_parse::<u128>());
+        }
+    }
+    let mut numbers = Numbers(Vec::new());
+    numbers.visit_file(file);
+    let msr = |n: &u128| {
+        let is = |(value, name): &&(u128, String)| value == n && name.starts_with("msr::");
+        Some(arch.values().flatten().find(is)?.1.clone())
+    };
+    let high = numbers.0.iter().filter(|n| **n >= 0xc000_0000 && **n <= u32::MAX.into());
+    high.filter_map(msr).collect()
+}
+
+#[test]
+fn msrs_are_named() {
+    let arch = architecture();
+    let src = repository().join("svm-model/src");
+    let files = sources(&src).into_iter().filter(|path| !path.starts_with(src.join("arch")));
+    let found: Vec<String> = files
+        .flat_map(|path| {
+            let numbers = numbers_of_msrs(&parse(&path), &arch);
+            numbers.into_iter().map(move |name| format!("{}: {name}", path.display()))
+        })
+        .collect();
+    assert!(found.is_empty(), "{} by number:\n{}", found.len(), found.join("\n"));
+    let seen = |text: &str| numbers_of_msrs(&syn::parse_str(text).expect("Rust"), &arch).len();
+    assert_eq!(seen("fn f() { Insn::Rdmsr(0xc000_0080) }"), 1);
+    assert_eq!(seen("fn f() { Insn::Rdmsr(0x277); Insn::Rdmsr(0xc000_1000) }"), 0);
+}
+
 #[test]
 fn a_copy_is_seen() {
     let arch = architecture();

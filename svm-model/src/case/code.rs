@@ -53,12 +53,14 @@ impl Code {
     }
 
     /// These bytes.
+    #[inline(never)]
     pub(crate) fn put(mut self, bytes: &[u8]) -> Code {
         self.bytes.extend_from_slice(bytes);
         self
     }
 
     /// An opcode and a 32-bit operand.
+    #[inline(never)]
     pub(crate) fn op(self, opcode: &[u8], operand: u64) -> Code {
         self.put(opcode).put(&(operand as u32).to_le_bytes())
     }

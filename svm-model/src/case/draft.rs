@@ -31,6 +31,7 @@ impl Draft {
     }
 
     /// Skips the case where the CPU lacks one of those features.
+    #[inline(never)]
     pub fn needs(mut self, features: &[CpuFeature]) -> Draft {
         self.case.cpu.needs = self.case.cpu.needs.union(CpuSet::of(features));
         self
@@ -49,34 +50,40 @@ impl Draft {
     }
 
     /// L2 executes that, behind what it executes already.
+    #[inline(never)]
     pub fn program(mut self, insns: &[Insn]) -> Draft {
         self.case.program.extend_from_slice(insns);
         self
     }
 
     /// L1 does that.
+    #[inline(never)]
     pub fn step(mut self, step: Step) -> Draft {
         self.case.steps.push(step);
         self
     }
 
     /// Writes a VMCB field.
+    #[inline(never)]
     pub fn set(self, field: Field, value: u64) -> Draft {
         self.step(Step::Vmcb(field, value))
     }
 
     /// Writes several VMCB fields.
+    #[inline(never)]
     pub fn set_all(self, fields: &[(Field, u64)]) -> Draft {
         fields.iter().fold(self, |draft, (field, value)| draft.set(*field, *value))
     }
 
     /// Sets bits of a VMCB field.
+    #[inline(never)]
     pub fn also(self, field: Field, bits: u64) -> Draft {
         let value = self.written(field) | bits;
         self.set(field, value)
     }
 
     /// Clears bits of a VMCB field.
+    #[inline(never)]
     pub fn clear(self, field: Field, bits: u64) -> Draft {
         let value = self.written(field) & !bits;
         self.set(field, value)
@@ -92,6 +99,7 @@ impl Draft {
     }
 
     /// Sets the intercept that leads to that exit code (see [`crate::vmcb::exit`]).
+    #[inline(never)]
     pub fn intercept(self, code: u64) -> Draft {
         let field = match code {
             0x00..0x10 => Field::INTERCEPT_CR_READ,
@@ -109,6 +117,7 @@ impl Draft {
     }
 
     /// L2 runs at CPL 3.
+    #[inline(never)]
     pub fn user(self) -> Draft {
         self.set_all(&[
             (Field::CPL, 3),
@@ -120,33 +129,39 @@ impl Draft {
     }
 
     /// Writes a quadword of memory.
+    #[inline(never)]
     pub fn poke(self, pa: u64, value: u64) -> Draft {
         self.step(Step::Mem { pa, width: 8, value })
     }
 
     /// Writes a field of a VMCB that lies elsewhere.
+    #[inline(never)]
     pub fn poke_field(self, vmcb: u64, field: Field, value: u64) -> Draft {
         let pa = vmcb + u64::from(field.offset());
         self.step(Step::Mem { pa, width: field.width(), value })
     }
 
     /// Reads a quadword, observed.
+    #[inline(never)]
     pub fn peek(self, pa: u64) -> Draft {
         self.step(Step::Peek { pa, width: 8 })
     }
 
     /// Reads a field of a VMCB that lies elsewhere, observed.
+    #[inline(never)]
     pub fn peek_field(self, vmcb: u64, field: Field) -> Draft {
         let pa = vmcb + u64::from(field.offset());
         self.step(Step::Peek { pa, width: field.width() })
     }
 
     /// Raises a physical event.
+    #[inline(never)]
     pub fn raise(self, event: Event) -> Draft {
         self.step(Step::Raise(event))
     }
 
     /// L1 executes an instruction with that RAX.
+    #[inline(never)]
     pub fn l1(self, insn: Insn, rax: u64) -> Draft {
         self.step(Step::L1(insn, rax))
     }
@@ -162,6 +177,7 @@ impl Draft {
     }
 
     /// VMRUN of the usual VMCB.
+    #[inline(never)]
     pub fn run(self) -> Draft {
         self.step(Step::Vmrun(world::VMCB))
     }
@@ -177,6 +193,7 @@ impl Draft {
     }
 
     /// VMRUN, and the case is done.
+    #[inline(never)]
     pub fn done(self) -> Case {
         self.run().case()
     }

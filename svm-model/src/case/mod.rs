@@ -9,6 +9,7 @@ pub mod draft;
 pub mod encode;
 pub mod insn;
 pub mod layout;
+pub(crate) mod listing;
 pub mod mode;
 pub(crate) mod other_cpu;
 pub mod wire;

@@ -79,12 +79,14 @@ impl Draft {
     }
 
     /// That must be observed next.
+    #[inline(never)]
     pub fn shows(mut self, obs: Obs) -> Draft {
         self.expected.push(obs);
         self
     }
 
     /// What is read next must be that.
+    #[inline(never)]
     pub fn value(self, value: u64) -> Draft {
         self.shows(Obs::Value(value))
     }
@@ -92,6 +94,7 @@ impl Draft {
     /// VMRUN must come back with that exit code; L1 must be as it was, save
     /// what [`Draft::host`] says, and nothing was being delivered, save what
     /// [`Draft::field`] says.
+    #[inline(never)]
     pub fn exits(self, code: u64) -> Draft {
         let mut exit = Exit::default();
         exit.vmcb.set(Field::EXITCODE, code);
@@ -114,12 +117,14 @@ impl Draft {
     }
 
     /// VMRUN must come back through the VMMCALL behind the program.
+    #[inline(never)]
     pub fn ends(self) -> Draft {
         let at = self.case.program.len();
         self.exits(exit::VMMCALL).at(at)
     }
 
     /// VMRUN must come back because L2 took this exception or interrupt itself.
+    #[inline(never)]
     pub fn takes(mut self, vector: u8, error: u32, rip: u64) -> Draft {
         self = self.exits(exit::VMMCALL).field(Field::RIP, world::L2_STUB_EXIT);
         self.last().l2_log.push(L2Event { vector, error, rip });
@@ -127,6 +132,7 @@ impl Draft {
     }
 
     /// At the last exit, that field must have that value.
+    #[inline(never)]
     pub fn field(mut self, field: Field, value: u64) -> Draft {
         self.last().vmcb.set(field, value);
         self
@@ -139,12 +145,14 @@ impl Draft {
     }
 
     /// At the last exit, that register of L1 must have that value.
+    #[inline(never)]
     pub fn host(mut self, register: HostReg, value: u64) -> Draft {
         self.last().host.set(register, value);
         self
     }
 
     /// At the last exit, RIP must be that of the program's `n`th instruction.
+    #[inline(never)]
     pub fn at(self, n: usize) -> Draft {
         let rip = self.rip(n);
         self.field(Field::RIP, rip)

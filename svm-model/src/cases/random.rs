@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::Cases;
 use crate::Feature;
+use crate::arch::msr;
 use crate::case::draft::{Draft, baseline};
 use crate::case::{Case, Event, Insn, Step, world};
 use crate::outcome::Obs;
@@ -107,7 +108,7 @@ fn insn(r: &mut Random) -> Insn {
         Insn::ReadCr(*r.one(&[0u8, 2, 3, 4, 8]), gpr),
         Insn::WriteCr(8, gpr),
         Insn::ReadDr(*r.one(&[0u8, 1, 6, 7]), gpr),
-        Insn::Rdmsr(*r.one(&[0xc000_0080u32, 0xc000_0102, 0x277])),
+        Insn::Rdmsr(*r.one(&[msr::EFER, msr::KERNEL_GS_BASE, 0x277])),
         Insn::Out { size: *r.one(&[1u8, 2, 4]), port: *r.one(&[0x7eu16, 0x2f7, 0xffff]) },
         Insn::Invlpg(page),
         Insn::Smsw(0),

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 
 use crate::Feature::{Debug, Intercepts, Npt};
 use crate::arch::{cr0, cr4, dr, efer, event, fault, flag, int_ctl, int_state, pte};
+use crate::case::code::Code;
+use crate::case::listing::{MOV_CR4_RSP, raw};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::{FULL, PAGE};
@@ -27,10 +29,6 @@ const FINAL_U: u64 = fault::FINAL | fault::U;
 /// The entry of the nested tables, and of L2's own, for [`PAGE`].
 const NESTED_ENTRY: u64 = world::npt::PT + 5 * 8;
 const L2_ENTRY: u64 = world::l2pt::PT + 5 * 8;
-
-fn raw(bytes: &[u8]) -> Insn {
-    Insn::Raw(bytes.to_vec())
-}
 
 pub(crate) fn cases() -> Vec<Draft> {
     [
@@ -312,13 +310,12 @@ fn tables_of_32_bits() -> Vec<Draft> {
         d.step(Step::Mem { pa: DIRECTORY + (address >> 22) * 4, width: 4, value })
     };
     let large = |d: Draft, address: u64| entry(d, address, address & !0x3f_ffff | FULL | pte::PS);
-    // MOV dword [TIMER], value; MOV EAX, [address].
-    let timer = |value: u32| [&[0xc7, 5][..], &TIMER.to_le_bytes(), &value.to_le_bytes()].concat();
-    let load = |address: u32| [&[0xa1][..], &address.to_le_bytes()].concat();
-    let new = |id: &str, program: &[Vec<u8>]| {
+    let timer = |value: u32| raw(Code::at(0).store(TIMER.into(), value).bytes());
+    let load = |address: u32| raw(Code::at(0).load_eax(address.into()).bytes());
+    let new = |id: &str, program: &[Insn]| {
         let new = Draft::new(Npt, format!("aborts/32-bit-{id}"))
             .about(About::Section("15.5.1"))
-            .program(&program.iter().map(|bytes| raw(bytes)).collect::<Vec<_>>())
+            .program(program)
             .set(Field::NESTED_CTL, 0)
             .set(Field::N_CR3, 0)
             .set(Field::EFER, efer::SVME)
@@ -367,10 +364,7 @@ fn watched_stack() -> Vec<Draft> {
     vec![
         hit(watched("exception", Insn::Ud2), stub(6)),
         hit(watched("interrupt", Insn::Int(0x80)), stub(0x80)),
-        hit(
-            watched("error-code", raw(&[0x0f, 0x22, 0xe4])).set(Field::RSP, world::L2_STACK),
-            stub(13),
-        ),
+        hit(watched("error-code", raw(MOV_CR4_RSP)).set(Field::RSP, world::L2_STACK), stub(13)),
         hit(
             watched("v-irq", Insn::Nop)
                 .set(Field::RFLAGS, IF)

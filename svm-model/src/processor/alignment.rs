@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use crate::Feature::Intercepts;
 use crate::arch::{cr0, cr4, flag};
 use crate::case::code::cleared;
-use crate::case::{About, Draft, Insn, world};
+use crate::case::listing::{FNINIT, raw};
+use crate::case::{About, Draft, world};
 use crate::cpu::CpuFeature;
 use crate::processor::xstate::{XCR0_ALL, set_xcr0};
 use crate::vmcb::{Field, exit};
@@ -112,7 +113,7 @@ fn draft((name, opcode, behind): Row, id: &str, at: u8, checked: bool) -> Draft 
         .about(About::Section("8.2.18"))
         .needs(&[CpuFeature::Xsave]);
     set_xcr0(cleared(new, OPERAND + 0x40, 0x40), XCR0_ALL)
-        .program(&[Insn::Raw(FNINIT.to_vec()), Insn::Raw(insn)])
+        .program(&[raw(FNINIT), raw(&insn)])
         .user()
         .set(Field::CR0, world::L1_CR0 | cr0::AM)
         .set(Field::CR4, cr4::PAE | cr4::OSFXSR | cr4::OSXSAVE)
@@ -123,10 +124,8 @@ fn draft((name, opcode, behind): Row, id: &str, at: u8, checked: bool) -> Draft 
 
 /// L1 puts XCR0 and the x87 control word back.
 fn put_back(draft: Draft) -> Draft {
-    set_xcr0(draft, 1).l1(Insn::Raw(FNINIT.to_vec()), 0)
+    set_xcr0(draft, 1).l1(raw(FNINIT), 0)
 }
-
-const FNINIT: [u8; 2] = [0xdb, 0xe3];
 
 fn faults(draft: Draft, code: u64) -> Draft {
     draft.run().exits(code).at(1).field(Field::EXITINFO1, 0)

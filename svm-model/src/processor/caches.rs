@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
 use crate::arch::{fault as code, pte};
+use crate::case::listing::{joined, raw};
 use crate::case::written::GP;
-use crate::case::{About, Draft, Insn, encode, world};
+use crate::case::{About, Draft, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::PAGE;
 use crate::outcome::Obs;
@@ -45,15 +46,10 @@ fn draft(id: &str) -> Draft {
 }
 
 fn of((name, bytes, faults): (&str, &[u8], bool)) -> Vec<Draft> {
-    let insn = Insn::Raw(bytes.to_vec());
+    let insn = raw(bytes);
     let program = |address| [Insn::Mov(3, address), insn.clone()];
     let new = |id: &str, address| draft(&format!("{name},{id}")).program(&program(address));
-    let l1 = |id: &str, address| {
-        let mut code = Vec::new();
-        encode::encode(&Insn::Mov(3, address), &mut code);
-        code.extend(bytes);
-        draft(&format!("{name},{id}")).l1(Insn::Raw(code), 0)
-    };
+    let l1 = |id: &str, address| draft(&format!("{name},{id}")).l1(joined(&program(address)), 0);
     let met = |d: Draft, code: u64, info: u64| match faults {
         true => d.run().exits(code).at(1).field(Field::EXITINFO1, info),
         false => d.run().ends(),
@@ -100,7 +96,7 @@ fn segments() -> Vec<Draft> {
     ];
     let all = rows.into_iter().map(|(name, bytes)| {
         draft(&format!("{name},stack"))
-            .program(&[Insn::Mov(5, BAD), Insn::Raw(bytes.to_vec())])
+            .program(&[Insn::Mov(5, BAD), raw(bytes)])
             .intercept(EXIT_SS)
             .intercept(EXIT_GP)
             .run()

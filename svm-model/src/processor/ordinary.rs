@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 use crate::Feature::{Intercepts, VmloadVmsave};
 use crate::arch::msr;
 use crate::case::code::cleared;
+use crate::case::listing::{CLEAR_RAX, LLDT, MOV_ES, MOV_RAX_RCX, RETF, VERR_TO_EAX, joined, raw};
 use crate::case::written::{GP, fault};
-use crate::case::{About, Draft, Insn, Step, encode, world};
+use crate::case::{About, Draft, Insn, Step, world};
 use crate::outcome::Obs;
 use crate::vmcb::{Field, exit};
 
@@ -22,11 +23,8 @@ pub(crate) fn cases() -> Vec<Draft> {
     [absent_opcodes(), overrides(), override_order(), absent_ldt()].concat()
 }
 
-fn raw(bytes: &[u8]) -> Insn {
-    Insn::Raw(bytes.to_vec())
-}
-
-/// What 64-bit mode has no meaning for (APM vol. 3, table B-3), each #UD.
+/// What 64-bit mode has no meaning for (APM vol. 3, table B-3), each #UD. Bytes, because no
+/// assembler for 64-bit mode has them.
 const ABSENT: &[(&str, &[u8])] = &[
     ("push-es", &[0x06]),
     ("pop-es", &[0x07]),
@@ -113,12 +111,9 @@ fn overrides() -> Vec<Draft> {
             .exits(if through_ss { EXIT_SS } else { EXIT_GP })
             .at(1)
             .field(Field::EXITINFO1, 0);
-        let mut code = Vec::new();
-        encode::encode(&Insn::Mov(*register, BAD), &mut code);
-        code.extend([*bytes, *load].concat());
         let in_l1 = Draft::new(Intercepts, id("in-l1"))
             .about(About::Section("15.12.13"))
-            .l1(Insn::Raw(code), 0);
+            .l1(joined(&[Insn::Mov(*register, BAD), insn]), 0);
         let ss = Obs::L1Exception { vector: 12, error: Some(0) };
         [in_l2, in_l1.shows(if through_ss { ss } else { GP })]
     })
@@ -137,14 +132,13 @@ fn override_order() -> Vec<Draft> {
         ("ss", &[0x36], 0),
     ];
     let all = orders.into_iter().map(|(name, bytes, base)| {
-        // MOV RAX, [RCX].
-        let load = [bytes, &[0x48, 0x8b, 0x01]].concat();
+        let load = raw(&[bytes, MOV_RAX_RCX].concat());
         Draft::new(Intercepts, format!("ordinary/override-order-{name}"))
             .about(About::Section("15.5.1"))
             .poke(WORD, 0)
             .poke(WORD + 0x100, 0x100)
             .poke(WORD + 0x200, 0x200)
-            .program(&[Insn::Mov(1, WORD), Insn::Raw(load)])
+            .program(&[Insn::Mov(1, WORD), load])
             .l1(Insn::Wrmsr(msr::FS_BASE, 0x100), 0)
             .l1(Insn::Wrmsr(msr::GS_BASE, 0x200), 0)
             .run()
@@ -180,42 +174,40 @@ fn absent_ldt() -> Vec<Draft> {
             .poke(LDT + 16, 0x00af_9b00_0000_ffff)
             .l1(Insn::Vmload, world::VMCB2)
     };
-    // MOV EAX, the selector; MOV ES, EAX.
-    let load: &[u8] = &[0xb8, SELECTOR as u8, 0, 0, 0, 0x8e, 0xc0];
-    // The same; VERR AX; SETZ AL; MOVZX EAX, AL.
-    let test: &[u8] =
-        &[0xb8, SELECTOR as u8, 0, 0, 0, 0x0f, 0x00, 0xe0, 0x0f, 0x94, 0xc0, 0x0f, 0xb6, 0xc0];
+    let selector = || joined(&[Insn::Mov32(0, SELECTOR.into())]);
+    let load = || joined(&[selector(), raw(MOV_ES)]);
+    let test = || joined(&[selector(), raw(VERR_TO_EAX)]);
     // PUSH the code selector; PUSH 0; far RET.
-    let leave: &[u8] = &[0x6a, CODE_SELECTOR as u8, 0x6a, 0, 0x48, 0xcb];
+    let leave = raw(&[&[0x6a, CODE_SELECTOR as u8, 0x6a, 0], RETF].concat());
     let gp = |selector: u16| Obs::L1Exception { vector: 13, error: Some(selector.into()) };
-    // MOV EAX, 10h; MOV ES, EAX.
-    let restore: &[u8] = &[0xb8, 0x10, 0, 0, 0, 0x8e, 0xc0];
+    let restore = joined(&[Insn::Mov32(0, world::L2_DS.into()), raw(MOV_ES)]);
     vec![
-        present("present-load-in-l1", true).l1(raw(load), 0).l1(raw(restore), 0),
-        present("absent-load-in-l1", false).l1(raw(load), 0).shows(gp(SELECTOR)),
-        present("absent-far-return-in-l1", false).l1(raw(leave), 0).shows(gp(CODE_SELECTOR)),
+        present("present-load-in-l1", true).l1(load(), 0).l1(restore, 0),
+        present("absent-load-in-l1", false).l1(load(), 0).shows(gp(SELECTOR)),
+        present("absent-far-return-in-l1", false).l1(leave, 0).shows(gp(CODE_SELECTOR)),
         present("present-load-in-l2", true)
-            .program(&[raw(load)])
+            .program(&[load()])
             .run()
             .ends()
             .field(Field::ES_SELECTOR, SELECTOR.into()),
         present("absent-load-in-l2", false)
-            .program(&[raw(&load[..5]), raw(&load[5..])])
+            .program(&[selector(), raw(MOV_ES)])
             .intercept(EXIT_GP)
             .run()
             .exits(EXIT_GP)
             .at(1)
             .field(Field::EXITINFO1, SELECTOR.into()),
-        present("absent-load-in-l2-taken", false)
-            .program(&[raw(&load[..5]), raw(&load[5..])])
-            .run()
-            .takes(13, SELECTOR.into(), world::L2_CODE + 5),
-        present("present-verr", true).program(&[raw(test)]).run().ends().field(Field::RAX, 1),
-        present("absent-verr", false).program(&[raw(test)]).run().ends().field(Field::RAX, 0),
+        present("absent-load-in-l2-taken", false).program(&[selector(), raw(MOV_ES)]).run().takes(
+            13,
+            SELECTOR.into(),
+            world::L2_CODE + 5,
+        ),
+        present("present-verr", true).program(&[test()]).run().ends().field(Field::RAX, 1),
+        present("absent-verr", false).program(&[test()]).run().ends().field(Field::RAX, 0),
         // LLDT of a null selector leaves none either.
         present("null-load-in-l1", true)
-            .l1(raw(&[0x31, 0xc0, 0x0f, 0x00, 0xd0]), 0)
-            .step(Step::L1(raw(load), 0))
+            .l1(raw(&[CLEAR_RAX, LLDT].concat()), 0)
+            .step(Step::L1(load(), 0))
             .shows(gp(SELECTOR)),
     ]
 }

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
 use crate::arch::{cr0, cr4, efer, pte};
-use crate::case::code::cleared;
+use crate::case::code::{Code, cleared};
+use crate::case::listing::raw;
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::FULL;
@@ -47,9 +48,8 @@ fn draft(id: &str) -> Draft {
 
 /// MOV EAX, imm32; MOV CRn, EAX.
 fn write(n: u8, value: u64) -> [Insn; 2] {
-    let mut load = vec![0xb8];
-    load.extend((value as u32).to_le_bytes());
-    [Insn::Raw(load), Insn::Raw(vec![0x0f, 0x22, 0xc0 | n << 3])]
+    let code = || Code::at(0);
+    [raw(code().mov_eax(value).bytes()), raw(code().write_cr(n).bytes())]
 }
 
 /// #GP(0) at the write, behind its intercept.

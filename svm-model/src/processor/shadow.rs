@@ -5,9 +5,12 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::traps::{self, DB, STEP, TF, meets, raw, trap, watch};
+use super::traps::{self, DB, TF, meets, trap, watch};
 use crate::Feature::Debug;
 use crate::arch::{dr, flag, int_ctl, int_state, msr};
+use crate::case::listing::{
+    CLEAR_RCX_RDX, JMP_OVER_ONE, LODSB, LSS_RBX, MOV_RDI_AL, MOV_SS_RBX, STEP, raw,
+};
 use crate::case::written::fault;
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::vmcb::{Field, exit};
@@ -21,10 +24,6 @@ const EXECUTION: u64 = 0;
 /// Where RBX points: the selector that MOV SS loads.
 const SELECTOR: u64 = world::gpr(3);
 const TARGET: u64 = world::gpr(7);
-/// MOV SS, `[RBX]`; LSS EAX, `[RBX]`; MOV `[RDI]`, AL.
-const MOV_SS: &[u8] = &[0x8e, 0x13];
-const LSS: &[u8] = &[0x0f, 0xb2, 0x03];
-const STORE: &[u8] = &[0x88, 0x07];
 
 pub(crate) fn cases() -> Vec<Draft> {
     [held(), others(), halts(), waits(), halts_in_l1()].concat()
@@ -43,47 +42,47 @@ fn held() -> Vec<Draft> {
         let hit = trap(&d, at).dr6(dr6);
         meets(d, &[hit])
     };
-    let store = [raw(STORE), Insn::Nop];
-    let stepped = behind("mov-ss,step", MOV_SS, &nops).set(Field::RFLAGS, TF);
+    let store = [raw(MOV_RDI_AL), Insn::Nop];
+    let stepped = behind("mov-ss,step", MOV_SS_RBX, &nops).set(Field::RFLAGS, TF);
     let steps = [trap(&stepped, 2).dr6(B0 | dr::DR6_BS), trap(&stepped, 3)];
     let code = |d: Draft| {
         let at = d.rip(1);
         watch(d, 1, at, EXECUTION, 1)
     };
     vec![
-        one(behind("mov-ss", MOV_SS, &nops), 2, B0),
-        behind("mov-ss,intercepted", MOV_SS, &nops)
+        one(behind("mov-ss", MOV_SS_RBX, &nops), 2, B0),
+        behind("mov-ss,intercepted", MOV_SS_RBX, &nops)
             .intercept(DB)
             .run()
             .exits(DB)
             .at(2)
             .field(Field::DR6, B0)
             .field(Field::INT_STATE, 0),
-        one(watch(behind("mov-ss,store", MOV_SS, &store), 1, TARGET, 1, 1), 2, B0 | 2),
+        one(watch(behind("mov-ss,store", MOV_SS_RBX, &store), 1, TARGET, 1, 1), 2, B0 | 2),
         // The second does not go on with the shadow of the first.
-        one(behind("mov-ss,twice", MOV_SS, &[raw(MOV_SS), Insn::Nop]), 2, B0),
+        one(behind("mov-ss,twice", MOV_SS_RBX, &[raw(MOV_SS_RBX), Insn::Nop]), 2, B0),
         meets(stepped, &steps),
-        one(behind("mov-ss,rep", MOV_SS, &[raw(&[0xf3, 0xac]), Insn::Nop]), 1, B0),
-        one(behind("mov-ss,int1", MOV_SS, &[Insn::Icebp, Insn::Nop]), 2, B0),
-        one(behind("mov-ss,hlt", MOV_SS, &[Insn::Hlt, Insn::Nop]), 2, B0),
-        one(behind("mov-ss,jump", MOV_SS, &[raw(&[0xeb, 1]), Insn::Nop, Insn::Nop]), 3, B0),
+        one(behind("mov-ss,rep", MOV_SS_RBX, &[raw(LODSB), Insn::Nop]), 1, B0),
+        one(behind("mov-ss,int1", MOV_SS_RBX, &[Insn::Icebp, Insn::Nop]), 2, B0),
+        one(behind("mov-ss,hlt", MOV_SS_RBX, &[Insn::Hlt, Insn::Nop]), 2, B0),
+        one(behind("mov-ss,jump", MOV_SS_RBX, &[raw(JMP_OVER_ONE), Insn::Nop, Insn::Nop]), 3, B0),
         // On the first instruction of the handler.
-        behind("mov-ss,int-n", MOV_SS, &[Insn::Int(0x61)])
+        behind("mov-ss,int-n", MOV_SS_RBX, &[Insn::Int(0x61)])
             .intercept(DB)
             .run()
             .exits(DB)
             .field(Field::RIP, world::L2_STUBS + 32 * 0x61)
             .field(Field::DR6, B0),
         // It is L2's, and goes with it.
-        behind("mov-ss,exit", MOV_SS, &[]).run().ends(),
+        behind("mov-ss,exit", MOV_SS_RBX, &[]).run().ends(),
         // Breakpoints on the next instruction are faults, which nothing says that it holds.
-        code(behind("mov-ss,breakpoint", MOV_SS, &nops))
+        code(behind("mov-ss,breakpoint", MOV_SS_RBX, &nops))
             .intercept(DB)
             .run()
             .exits(DB)
             .at(1)
             .field(Field::DR6, B0 | 2),
-        code(behind("mov-ss,breakpoint-alone", MOV_SS, &nops).step(Step::WriteDr(0, TARGET)))
+        code(behind("mov-ss,breakpoint-alone", MOV_SS_RBX, &nops).step(Step::WriteDr(0, TARGET)))
             .intercept(DB)
             .run()
             .exits(DB)
@@ -95,14 +94,15 @@ fn held() -> Vec<Draft> {
 /// What casts no shadow, or one that does not hold what comes in it.
 fn others() -> Vec<Draft> {
     let store = |id: &str, first: &[Insn]| {
-        let d = traps::draft(&format!("shadow,{id}"), &[first, &[raw(STORE), Insn::Nop]].concat());
+        let d =
+            traps::draft(&format!("shadow,{id}"), &[first, &[raw(MOV_RDI_AL), Insn::Nop]].concat());
         watch(d.about(About::Section("15.21.5")), 0, TARGET, ACCESS, 1)
     };
     let hit = |d: Draft, at| {
         let hit = trap(&d, at).dr6(B0);
         meets(d, &[hit])
     };
-    // POP SS; NOP, in 32-bit code.
+    // POP SS, which 64-bit mode lacks, in 32-bit code.
     let pop = [raw(&[0x17]), Insn::Nop, Insn::Nop];
     let pop =
         Draft::new(Debug, "traps/shadow,pop-ss").about(About::Section("15.21.5")).program(&pop);
@@ -114,7 +114,7 @@ fn others() -> Vec<Draft> {
     let pop = watch(pop, 0, TARGET, ACCESS, 4);
     vec![
         hit(
-            behind("lss", LSS, &[Insn::Nop, Insn::Nop])
+            behind("lss", LSS_RBX, &[Insn::Nop, Insn::Nop])
                 .poke(SELECTOR, u64::from(world::L2_DS) << 32),
             1,
         ),
@@ -180,8 +180,7 @@ fn halts() -> Vec<Draft> {
 
 /// MWAIT, which may wait, or not.
 fn waits() -> Vec<Draft> {
-    // XOR ECX, ECX; XOR EDX, EDX.
-    let zero = raw(&[0x31, 0xc9, 0x31, 0xd2]);
+    let zero = raw(CLEAR_RCX_RDX);
     let wait = |id: &str, program: &[Insn]| {
         let program = [program, &[zero.clone(), raw(STEP), Insn::Mwait, Insn::Nop]].concat();
         Draft::new(Debug, format!("traps/{id}")).about(About::Section("13.1.4")).program(&program)

@@ -4,12 +4,15 @@
 //! L2 has a handler of #DB of its own, which writes each trap down and goes on.
 
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Debug;
 use crate::arch::{cr4, dr, flag};
 use crate::case::code::cleared;
+use crate::case::listing::{
+    CLEAR_RAX, CMPSB, INSB, LODSB, MOV_RDI_AL, MOVSB, OUT_DX, OUTSB, OUTSB_ONCE, OUTSW, SCASB,
+    STEP, STOSB, STOSQ, joined, raw,
+};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::vmcb::{Field, exit};
 
@@ -41,8 +44,6 @@ const HANDLE: &[u8] = &[
     0x4d, 0x89, 0x77, 0x10, 0x41, 0x0f, 0x21, 0xf6, 0x4d, 0x89, 0x77, 0x18, 0x49, 0x83, 0xc7, 0x20,
     0x48, 0xcf,
 ];
-/// PUSHFQ; OR qword `[RSP]`, TF; POPFQ. The first trap is behind the next instruction.
-pub(crate) const STEP: &[u8] = &[0x9c, 0x48, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d];
 
 /// One trap: RIP and RFLAGS that were pushed, RCX, and DR6 where it is known.
 pub(crate) struct Trap {
@@ -73,10 +74,6 @@ impl Trap {
 
 pub(crate) fn cases() -> Vec<Draft> {
     [stepped(), repeated(), ports()].concat()
-}
-
-pub(crate) fn raw(bytes: &[u8]) -> Insn {
-    Insn::Raw(bytes.to_vec())
 }
 
 /// A case of that program, with the handler.
@@ -125,11 +122,10 @@ pub(crate) fn meets(d: Draft, traps: &[Trap]) -> Draft {
 /// RFLAGS.TF over REP: a trap behind each iteration, and none beside.
 fn stepped() -> Vec<Draft> {
     let program = |bytes: &[u8], count| [Insn::Mov(1, count), raw(STEP), raw(bytes), Insn::Nop];
-    let stosb: &[u8] = &[0xf3, 0xaa];
     let mut cases: Vec<Draft> = [(0, "none"), (1, "one"), (2, "two"), (3, "three")]
         .into_iter()
         .map(|(count, name)| {
-            let d = draft(&format!("tf,rep-stosb,{name}"), &program(stosb, count));
+            let d = draft(&format!("tf,rep-stosb,{name}"), &program(STOSB, count));
             let last = trap(&d, 3).rcx(0).flags(TF).dr6(BS);
             let mut traps: Vec<Trap> = (1..count)
                 .rev()
@@ -141,19 +137,19 @@ fn stepped() -> Vec<Draft> {
         })
         .collect();
     for (name, bytes) in [
-        ("movsb", [0xf3, 0xa4]),
-        ("lodsb", [0xf3, 0xac]),
-        ("repne-scasb", [0xf2, 0xae]),
-        ("insb", [0xf3, 0x6c]),
-        ("outsb", [0xf3, 0x6e]),
+        ("movsb", MOVSB),
+        ("lodsb", LODSB),
+        ("repne-scasb", SCASB),
+        ("insb", INSB),
+        ("outsb", OUTSB),
     ] {
-        let program = [&[Insn::Mov(2, PORT), Insn::Mov(0, 1)], &program(&bytes, 2)[..]].concat();
+        let program = [&[Insn::Mov(2, PORT), Insn::Mov(0, 1)], &program(bytes, 2)[..]].concat();
         let d = draft(&format!("tf,rep-{name}"), &program);
         let traps = [trap(&d, 4).rcx(1), trap(&d, 5).rcx(0), trap(&d, 6).rcx(0)];
         cases.push(meets(d, &traps));
     }
     // The second pair differs: SF, AF, PF and CF.
-    let d = draft("tf,repe-cmpsb,condition", &program(&[0xf3, 0xa6], 3)).poke(TARGET, 0x100);
+    let d = draft("tf,repe-cmpsb,condition", &program(CMPSB, 3)).poke(TARGET, 0x100);
     let traps = [
         trap(&d, 2).rcx(2).flags(TF | flag::RF | 0x44),
         trap(&d, 3).rcx(1).flags(TF | 0x95),
@@ -170,18 +166,18 @@ fn repeated() -> Vec<Draft> {
     // Code, count, what is watched, its size, and RCX at the trap.
     type Row = (&'static str, &'static [u8], u64, u64, u64, u64);
     const ROWS: &[Row] = &[
-        ("stosb,first", &[0xf3, 0xaa], 5, TARGET, 1, 4),
-        ("stosb,middle", &[0xf3, 0xaa], 5, TARGET + 2, 1, 2),
-        ("stosb,last", &[0xf3, 0xaa], 5, TARGET + 4, 1, 0),
-        ("stosb,only", &[0xf3, 0xaa], 1, TARGET, 1, 0),
-        ("stosq", &[0xf3, 0x48, 0xab], 4, TARGET + 0x10, 8, 1),
-        ("movsb,source", &[0xf3, 0xa4], 5, SOURCE + 2, 1, 2),
-        ("movsb,target", &[0xf3, 0xa4], 5, TARGET + 2, 1, 2),
-        ("lodsb", &[0xf3, 0xac], 3, SOURCE + 1, 1, 1),
-        ("lodsb,many", &[0xf3, 0xac], 0x1_2000, SOURCE + 0x1_1000, 1, 0xfff),
-        ("repne-scasb", &[0xf2, 0xae], 3, TARGET + 1, 1, 1),
-        ("insb", &[0xf3, 0x6c], 3, TARGET + 1, 1, 1),
-        ("outsb", &[0xf3, 0x6e], 3, SOURCE + 1, 1, 1),
+        ("stosb,first", STOSB, 5, TARGET, 1, 4),
+        ("stosb,middle", STOSB, 5, TARGET + 2, 1, 2),
+        ("stosb,last", STOSB, 5, TARGET + 4, 1, 0),
+        ("stosb,only", STOSB, 1, TARGET, 1, 0),
+        ("stosq", STOSQ, 4, TARGET + 0x10, 8, 1),
+        ("movsb,source", MOVSB, 5, SOURCE + 2, 1, 2),
+        ("movsb,target", MOVSB, 5, TARGET + 2, 1, 2),
+        ("lodsb", LODSB, 3, SOURCE + 1, 1, 1),
+        ("lodsb,many", LODSB, 0x1_2000, SOURCE + 0x1_1000, 1, 0xfff),
+        ("repne-scasb", SCASB, 3, TARGET + 1, 1, 1),
+        ("insb", INSB, 3, TARGET + 1, 1, 1),
+        ("outsb", OUTSB, 3, SOURCE + 1, 1, 1),
     ];
     let mut cases = Vec::new();
     for (name, bytes, count, at, size, left) in ROWS {
@@ -198,20 +194,20 @@ fn repeated() -> Vec<Draft> {
         let d = new(",intercepted").intercept(DB);
         cases.push(d.run().exits(DB).at(place).field(Field::DR6, B0).field(Field::RFLAGS, flags));
     }
-    let both = draft("watch,rep-movsb,both", &program(&[0xf3, 0xa4], 5));
+    let both = draft("watch,rep-movsb,both", &program(MOVSB, 5));
     let both = watch(watch(both, 0, SOURCE + 2, ACCESS, 1), 1, TARGET + 2, WRITE, 1);
     let hit = trap(&both, 2).rcx(2).flags(RF).dr6(B01);
     cases.push(meets(both, &[hit]));
-    let equal = draft("watch,repe-cmpsb", &program(&[0xf3, 0xa6], 3));
+    let equal = draft("watch,repe-cmpsb", &program(CMPSB, 3));
     let equal = watch(equal, 0, SOURCE + 1, ACCESS, 1);
     let hit = trap(&equal, 2).rcx(1).flags(RF | 0x44).dr6(B0);
     cases.push(meets(equal, &[hit]));
     // One trap for the breakpoint and for the step.
-    let step = [raw(STEP), Insn::Raw(vec![0x88, 0x07]), Insn::Nop];
+    let step = [raw(STEP), raw(MOV_RDI_AL), Insn::Nop];
     let step = watch(draft("watch,and-step", &step), 0, TARGET, WRITE, 1);
     let traps = [trap(&step, 2).dr6(B0 | dr::DR6_BS), trap(&step, 3)];
     cases.push(meets(step, &traps));
-    let step = program(&[0xf3, 0xaa], 2);
+    let step = program(STOSB, 2);
     let step = [&step[..2], &[raw(STEP)], &step[2..]].concat();
     let step = watch(draft("watch,rep-stosb,and-step", &step), 0, TARGET + 1, WRITE, 1);
     let traps =
@@ -227,9 +223,7 @@ fn ports() -> Vec<Draft> {
         watch(d.set(Field::CR4, cr4::PAE | cr4::DE), 0, PORT, IO, 1)
     };
     let mut cases = Vec::new();
-    for (name, bytes) in
-        [("outsb", &[0xf3, 0x6e][..]), ("insb", &[0xf3, 0x6c]), ("outsw", &[0x66, 0xf3, 0x6f])]
-    {
+    for (name, bytes) in [("outsb", OUTSB), ("insb", INSB), ("outsw", OUTSW)] {
         let d = new(&format!("rep-{name}"), &[Insn::Mov(1, 3), raw(bytes), Insn::Nop]);
         let traps = [
             trap(&d, 2).rcx(2).flags(RF).dr6(B0),
@@ -238,14 +232,14 @@ fn ports() -> Vec<Draft> {
         ];
         cases.push(meets(d, &traps));
     }
-    let none = new("rep-outsb,none", &[Insn::Mov(1, 0), raw(&[0xf3, 0x6e]), Insn::Nop]);
+    let none = new("rep-outsb,none", &[Insn::Mov(1, 0), raw(OUTSB), Insn::Nop]);
     cases.push(meets(none, &[]));
-    let d = new("outsb", &[raw(&[0x6e]), Insn::Nop]);
+    let d = new("outsb", &[raw(OUTSB_ONCE), Insn::Nop]);
     let hit = trap(&d, 2).flags(flag::FIXED).dr6(B0);
     cases.push(meets(d, &[hit]));
-    let d = new("rep-outsb,intercepted", &[Insn::Mov(1, 3), raw(&[0xf3, 0x6e])]).intercept(DB);
+    let d = new("rep-outsb,intercepted", &[Insn::Mov(1, 3), raw(OUTSB)]).intercept(DB);
     cases.push(d.run().exits(DB).at(2).field(Field::DR6, B0).field(Field::RFLAGS, RF));
-    let stepped = [Insn::Mov(1, 2), raw(STEP), raw(&[0xf3, 0x6e]), Insn::Nop];
+    let stepped = [Insn::Mov(1, 2), raw(STEP), raw(OUTSB), Insn::Nop];
     let d = new("rep-outsb,and-step", &stepped);
     let both = B0 | dr::DR6_BS;
     let traps = [
@@ -254,14 +248,14 @@ fn ports() -> Vec<Draft> {
         trap(&d, 5).flags(TF),
     ];
     cases.push(meets(d, &traps));
-    let d = new("out,and-step", &[raw(STEP), raw(&[0xee]), Insn::Nop]);
+    let d = new("out,and-step", &[raw(STEP), raw(OUT_DX), Insn::Nop]);
     let traps = [trap(&d, 3).flags(TF).dr6(both), trap(&d, 4).flags(TF)];
     cases.push(meets(d, &traps));
     // XOR EAX, EAX: the flags are those of the instruction before.
-    let d = new("out,flags", &[raw(&[0x31, 0xc0]), raw(&[0xee]), Insn::Nop]);
+    let d = new("out,flags", &[raw(CLEAR_RAX), raw(OUT_DX), Insn::Nop]);
     let hit = trap(&d, 3).flags(flag::FIXED | 0x44).dr6(B0);
     cases.push(meets(d, &[hit]));
-    let d = draft("io,out,rf", &[Insn::Raw(vec![0xe6, PORT as u8]), Insn::Nop]);
+    let d = draft("io,out,rf", &[joined(&[Insn::Out { size: 1, port: PORT as u16 }]), Insn::Nop]);
     let d = watch(d.set(Field::CR4, cr4::PAE | cr4::DE), 0, PORT, IO, 1).set(Field::RFLAGS, RF);
     let hit = trap(&d, 1).flags(flag::FIXED).dr6(B0);
     cases.push(meets(d, &[hit]));

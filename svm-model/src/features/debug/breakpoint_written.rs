@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::Feature::{Debug, Lbrv};
 use crate::arch::{cr4, debugctl::BTF, dr, event, flag, int_ctl, int_state, msr, virt_ext};
+use crate::case::listing::{JZ_TO_NEXT, raw};
 use crate::case::written::fault;
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -112,8 +113,7 @@ fn branches() -> Vec<Draft> {
             .step(Step::Wrmsr(msr::DEBUGCTL, 0))
     };
     let jump = [Insn::Nop, Insn::Jump(TARGET), Insn::Nop];
-    // JZ to what comes next.
-    let conditional = [Insn::Nop, Insn::Raw(vec![0x74, 0]), Insn::Nop];
+    let conditional = [Insn::Nop, raw(JZ_TO_NEXT), Insn::Nop];
     let stays = |id: &str, program: &[Insn]| left(stepped(id, program).run().ends(), BTF);
     vec![
         left(

@@ -3,6 +3,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::Debug;
 use crate::arch::flag;
 use crate::case::draft::{Draft, on, rip};
@@ -35,7 +36,7 @@ fn single_step(out: &mut Cases) {
         ("cpuid", &[Insn::Cpuid]),
         ("vmmcall", &[]),
         ("popf-tf", &[Insn::Popf, Insn::Nop]),
-        ("rdmsr", &[Insn::Rdmsr(0xc000_0080)]),
+        ("rdmsr", &[Insn::Rdmsr(msr::EFER)]),
         ("sti", &[Insn::Sti, Insn::Nop]),
         ("cr0", &[Insn::ReadCr(0, 0), Insn::Nop]),
     ];

@@ -6,6 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::DecodeAssists;
+use crate::case::listing::{CALL_FAR_RCX, ENTER_16, LEAVE, POP_RAX, PUSH_RAX, raw};
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::rules as r;
@@ -56,7 +57,7 @@ pub(crate) fn stacks() -> Vec<Draft> {
         Draft::new(DecodeAssists, format!("decode-assists/bytes-{id}"))
             .about([r::decode_assists::BYTES, r::npt::PRESENT])
             .needs(&[CpuFeature::Npt, CpuFeature::DecodeAssists])
-            .program(&[Insn::Raw(bytes.to_vec())])
+            .program(&[raw(bytes)])
             .program(&NOPS)
             .set(Field::RSP, PAGE + 0x800)
             .poke(NESTED_ENTRY, 0)
@@ -72,13 +73,12 @@ pub(crate) fn stacks() -> Vec<Draft> {
             .field(Field::INSN_LEN, 15)
             .field(Field::INSN_BYTES_0, u64::from_le_bytes(all))
     };
-    // ENTER 16, 0; LEAVE; CALL far [RCX]; PUSH; POP.
     let rows: [(&str, &[u8], u64); 5] = [
-        ("enter", &[0xc8, 16, 0, 0], PAGE + 0x7f8),
-        ("leave", &[0xc9], RBP_PAGE),
-        ("far-call", &[0xff, 0x19], PAGE + 0x7fc),
-        ("push", &[0x50], PAGE + 0x7f8),
-        ("pop", &[0x58], PAGE + 0x800),
+        ("enter", ENTER_16, PAGE + 0x7f8),
+        ("leave", LEAVE, RBP_PAGE),
+        ("far-call", CALL_FAR_RCX, PAGE + 0x7fc),
+        ("push", PUSH_RAX, PAGE + 0x7f8),
+        ("pop", POP_RAX, PAGE + 0x800),
     ];
     rows.into_iter()
         .map(|(id, bytes, at)| {

@@ -6,6 +6,10 @@ use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
 use crate::arch::cr0;
+use crate::case::listing::{
+    CALL_RAX, DIVIDE_BY_ZERO, FLDCW_RSP, FNINIT, FWAIT, MOV_RAX_RSP, OUT_F0, PUSH_37B, PUSH_AT_RAX,
+    PUSH_RAX, RET, STORE_AND_LOAD_ENV, raw,
+};
 use crate::case::{About, Draft, Insn, world};
 use crate::rules as r;
 use crate::vmcb::{Field, exit};
@@ -148,15 +152,14 @@ fn faults() -> Vec<Draft> {
 /// An address that is not canonical is #SS where it is a stack reference.
 fn stack() -> Vec<Draft> {
     const BAD: u64 = 1 << 50;
-    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
     let both = |id: &str, insns: &[Insn]| {
         draft(&format!("{id}-not-canonical")).program(insns).intercept(GP).intercept(SS)
     };
     let stack = |id: &str, insn| both(id, &[insn]).set(Field::RSP, BAD).run().exits(SS);
     // Loads are at the stack pointer, here also through a general operand.
-    let load_rsp = raw(&[0x48, 0x8b, 0x04, 0x24]);
+    let load_rsp = raw(MOV_RAX_RSP);
     // PUSH of [RAX] whose load, not its store, is the one at fault.
-    let push_mem = [Insn::Mov(0, BAD), raw(&[0xff, 0x30])];
+    let push_mem = [Insn::Mov(0, BAD), raw(PUSH_AT_RAX)];
     vec![
         stack("ss-push", Insn::Pushf)
             .about(r::intercepts::EXCP_SS)
@@ -184,9 +187,8 @@ fn branches() -> Vec<Draft> {
     let branch = |id: &str, insns: &[Insn]| {
         draft(&format!("gp-{id}-not-canonical")).program(insns).intercept(GP)
     };
-    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
-    let ret = [Insn::Mov(0, TARGET), raw(&[0x50]), raw(&[0xc3])];
-    let call = [Insn::Mov(0, TARGET), raw(&[0xff, 0xd0])];
+    let ret = [Insn::Mov(0, TARGET), raw(PUSH_RAX), raw(RET)];
+    let call = [Insn::Mov(0, TARGET), raw(CALL_RAX)];
     vec![
         branch("jmp", &[Insn::Jump(TARGET)])
             .about(r::intercepts::EXCP_GP)
@@ -306,23 +308,12 @@ fn beyond_the_idt() -> Vec<Draft> {
 /// An x87 exception that waits for the next x87 instruction.
 fn x87() -> Vec<Draft> {
     const MF: u64 = exit::EXCP + 16;
-    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
-    // FNINIT; PUSH 37Bh; FLDCW [RSP], for #ZE; FLD1; FLDZ; FDIVP; FWAIT.
-    let program = [
-        raw(&[0xdb, 0xe3]),
-        raw(&[0x68, 0x7b, 0x03, 0, 0]),
-        raw(&[0xd9, 0x2c, 0x24]),
-        raw(&[0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9]),
-        raw(&[0x9b]),
-    ];
+    // The control word unmasks #ZE.
+    let program = [FNINIT, PUSH_37B, FLDCW_RSP, DIVIDE_BY_ZERO, FWAIT].map(raw);
     let x87 = |id: &str| draft(id).program(&program);
-    let after = |d: Draft| d.l1(raw(&[0xdb, 0xe3]), 0);
-    // OUT F0h, AL, which is how FERR# is answered; FNINIT, behind which IGNNE# goes;
-    // SUB RSP, 32; FNSTENV [RSP]; FLDENV [RSP]; ADD RSP, 32, behind which QEMU lets it go.
-    let answered = [
-        0xe6, 0xf0, 0xdb, 0xe3, 0x48, 0x83, 0xec, 0x20, 0xd9, 0x34, 0x24, 0xd9, 0x24, 0x24, 0x48,
-        0x83, 0xc4, 0x20,
-    ];
+    let after = |d: Draft| d.l1(raw(FNINIT), 0);
+    // How FERR# is answered; behind FNINIT IGNNE# goes, and behind FLDENV QEMU lets it go.
+    let answered = [OUT_F0, FNINIT, STORE_AND_LOAD_ENV].concat();
     vec![
         after(
             x87("mf-intercepted")

@@ -3,6 +3,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature;
 use crate::case::draft::{Draft, on};
 use crate::case::{Insn, world};
@@ -51,7 +52,7 @@ fn write_traps(out: &mut Cases) {
     }
     for value in [0x1d00, 0x1501] {
         let case = draft(format!("write-trap,efer={value:#x}"));
-        let case = case.program(&[Insn::Wrmsr(0xc000_0080, value), Insn::Nop]);
+        let case = case.program(&[Insn::Wrmsr(msr::EFER, value), Insn::Nop]);
         out.push(case.also(Field::INTERCEPT_MISC2, 0xffff_8000).done());
     }
 }

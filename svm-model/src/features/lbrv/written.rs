@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::Feature::Lbrv;
 use crate::arch::msr::DEBUGCTL;
+use crate::case::listing::{JMP_TO_NEXT, raw};
 use crate::case::mode::Mode;
 use crate::case::{Draft, Insn, world};
 use crate::cpu::CpuFeature;
@@ -37,7 +38,7 @@ pub(crate) fn narrow() -> Vec<Draft> {
     let new = Draft::new(Lbrv, format!("lbr/jump-{}", mode.name()))
         .about(r::lbrv::RECORDS)
         .needs(&[CpuFeature::Lbrv])
-        .program(&[Insn::Raw(vec![0xeb, 0])])
+        .program(&[raw(JMP_TO_NEXT)])
         .set(Field::VIRT_EXT, 1)
         .set(Field::DBGCTL, 1);
     let new = mode.enter(new, world::L2_CODE, false).run().ends();

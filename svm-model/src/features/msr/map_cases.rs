@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::Msr;
 use crate::arch::intercept;
 use crate::case::draft::{Draft, on};
@@ -46,22 +47,22 @@ fn edges(out: &mut Cases) {
         1,
         3,
         4,
-        0x1d9,
-        0x277,
+        msr::DEBUGCTL,
+        msr::PAT,
         0xfff,
         0x1000,
         0x1ffe,
         0x1fff,
         0xc000_0000,
         0xc000_0001,
-        0xc000_0080,
-        0xc000_0102,
+        msr::EFER,
+        msr::KERNEL_GS_BASE,
         0xc000_1000,
         0xc000_1fff,
         0xc001_0000,
         0xc001_0015,
-        0xc001_0114,
-        0xc001_0117,
+        msr::VM_CR,
+        msr::VM_HSAVE_PA,
         0xc001_1fff,
     ];
     for msr in inside {
@@ -98,14 +99,14 @@ fn edges(out: &mut Cases) {
 
 /// All bits but the one asked for.
 fn neighbours(out: &mut Cases) {
-    for msr in [0xc000_0080u32, 0xc000_0081, 0xc000_0082, 0xc000_0083, 0xc000_0102, 0x277] {
+    for msr in [msr::EFER, msr::STAR, msr::LSTAR, msr::CSTAR, msr::KERNEL_GS_BASE, msr::PAT] {
         for write in [false, true] {
             let name = if write { "wrmsr" } else { "rdmsr" };
             let (pa, bit) = place(msr);
             let all = 0xff & !(1u64 << (bit + u32::from(write)));
             let value = match msr {
-                0xc000_0080 => 0x1d00,
-                0x277 => world::PAT,
+                msr::EFER => 0x1d00,
+                msr::PAT => world::PAT,
                 _ => 0x10_0000,
             };
             let insn = if write { Insn::Wrmsr(msr, value) } else { Insn::Rdmsr(msr) };
@@ -122,14 +123,14 @@ fn neighbours(out: &mut Cases) {
 /// The same MSR with the intercept off and on, its bit clear and set.
 fn known(out: &mut Cases) {
     for msr in
-        [0xc000_0080u32, 0xc000_0081, 0xc000_0082, 0xc000_0100, 0xc000_0101, 0xc000_0102, 0x277]
+        [msr::EFER, msr::STAR, msr::LSTAR, msr::FS_BASE, msr::GS_BASE, msr::KERNEL_GS_BASE, msr::PAT]
     {
         for prot in [false, true] {
             for bit in [false, true] {
                 for write in [false, true] {
                     let value = match msr {
-                        0xc000_0080 => 0x1d01,
-                        0x277 => 0x0606_0606_0606_0606,
+                        msr::EFER => 0x1d01,
+                        msr::PAT => 0x0606_0606_0606_0606,
                         _ => 0x12_3000,
                     };
                     let insn = if write { Insn::Wrmsr(msr, value) } else { Insn::Rdmsr(msr) };
@@ -146,24 +147,24 @@ fn known(out: &mut Cases) {
         }
     }
     for low in [1, 0xabc, 0xfff] {
-        let case = draft(format!("base-low={low:#x}")).program(&[Insn::Rdmsr(0xc000_0080)]);
+        let case = draft(format!("base-low={low:#x}")).program(&[Insn::Rdmsr(msr::EFER)]);
         let case = case
             .also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask())
             .set(Field::MSRPM_BASE_PA, world::MSRPM | low);
-        out.push(set(case, 0xc000_0080, false).done());
+        out.push(set(case, msr::EFER, false).done());
     }
 }
 
 /// CPL first, the map second, the MSR's own #GP last.
 fn order(out: &mut Cases) {
     let bad = [
-        ("efer-reserved", 0xc000_0080, 1 << 40),
-        ("efer-bit-9", 0xc000_0080, 0x1f00),
+        ("efer-reserved", msr::EFER, 1 << 40),
+        ("efer-bit-9", msr::EFER, 0x1f00),
         // Canonical in 57 bits, not in 48.
-        ("lstar", 0xc000_0082, 1 << 60),
-        ("cstar", 0xc000_0083, 1 << 58),
-        ("kernel-gs", 0xc000_0102, 1 << 63),
-        ("pat", 0x277, 2),
+        ("lstar", msr::LSTAR, 1 << 60),
+        ("cstar", msr::CSTAR, 1 << 58),
+        ("kernel-gs", msr::KERNEL_GS_BASE, 1 << 63),
+        ("pat", msr::PAT, 2),
     ];
     for (name, msr, value) in bad {
         for bit in [false, true] {
@@ -177,7 +178,7 @@ fn order(out: &mut Cases) {
         }
     }
     for write in [false, true] {
-        for msr in [0xc000_0080, 0x4000_0000] {
+        for msr in [msr::EFER, 0x4000_0000] {
             let id = format!("cpl=3,msr={msr:#x},write={}", on(write));
             let case = draft(id).user().program(&[access(msr, write)]);
             out.push(case.also(Field::INTERCEPT_MISC1, intercept::MSR_PROT.mask()).done());

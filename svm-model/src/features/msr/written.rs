@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::Feature::Msr;
 use crate::arch::msr::{EFER, FS_BASE, GS_BASE, IGNNE, SMM_CTL, SVM_KEY, SYSENTER_CS, VM_HSAVE_PA};
+use crate::case::listing::{RDMSR, WRMSR, raw};
 use crate::case::written::GP;
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
@@ -17,8 +18,6 @@ use crate::vmcb::{Field, exit};
 const EFER_BYTE: u64 = world::MSRPM + 0x800 + 0x80 / 4;
 
 const RCX: u8 = 1;
-const RDMSR: [u8; 2] = [0x0f, 0x32];
-const WRMSR: [u8; 2] = [0x0f, 0x30];
 
 fn draft(id: &str, insn: Insn) -> Draft {
     Draft::new(Msr, format!("msr/{id}")).program(&[insn])
@@ -57,11 +56,11 @@ pub(crate) fn map() -> Vec<Draft> {
 }
 
 /// An access to SYSENTER_CS with a bit set in the upper half of RCX.
-fn wide(id: &str, rule: RuleId, access: [u8; 2], info1: u64) -> Draft {
+fn wide(id: &str, rule: RuleId, access: &[u8], info1: u64) -> Draft {
     let rcx = Insn::Mov(RCX, 1 << 32 | u64::from(SYSENTER_CS));
     bits(draft(id, rcx), world::MSRPM + u64::from(SYSENTER_CS) / 4, 1 << info1)
         .about([rule, r::msr::MAP_RANGE0])
-        .program(&[Insn::Raw(access.to_vec())])
+        .program(&[raw(access)])
         .intercept(exit::MSR)
         .run()
         .exits(exit::MSR)

@@ -3,6 +3,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::Npt;
 use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
@@ -49,7 +50,7 @@ pub(crate) fn fetchable(name: &str, faults: bool) -> bool {
 }
 
 fn nxe(draft: Draft, on: bool) -> Draft {
-    if on { draft } else { draft.step(Step::Wrmsr(0xc000_0080, 0x1500)) }
+    if on { draft } else { draft.step(Step::Wrmsr(msr::EFER, 0x1500)) }
 }
 
 /// Each bit of the page's PT entry, set or cleared.

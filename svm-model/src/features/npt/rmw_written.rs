@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::written::{FULL, PAGE};
 use crate::Feature::{Intercepts, Npt};
 use crate::arch::{fault, pte};
+use crate::case::listing::raw;
 use crate::case::{About, Draft, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::vmcb::{Field, exit};
@@ -57,7 +58,7 @@ pub(crate) fn cases() -> Vec<Draft> {
 }
 
 fn program(draft: Draft, code: &[u8]) -> Draft {
-    draft.program(&[Insn::Mov(3, PAGE), Insn::Raw(code.into())])
+    draft.program(&[Insn::Mov(3, PAGE), raw(code)])
 }
 
 /// The nested table has no such page.

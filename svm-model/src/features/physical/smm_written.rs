@@ -10,6 +10,7 @@ use crate::arch::int_ctl::V_INTR_MASKING;
 use crate::arch::pte;
 use crate::arch::{dr, flag};
 use crate::case::code::{Code, cleared};
+use crate::case::listing::{MOV_RAX_CR8, raw};
 use crate::case::{About, Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::FULL;
@@ -120,9 +121,7 @@ fn memory() -> Vec<Draft> {
     // L2 is in protected mode without paging.
     let setup = set_up(Code::at(SETUP).leave_long_mode()).return_to_long_mode();
     let cleanup = clean_up(Code::at(CLEANUP).leave_long_mode()).return_to_long_mode();
-    let mut reads = vec![0xa1];
-    reads.extend((SMRAM as u32).to_le_bytes());
-    reads.extend(compared());
+    let reads = Code::at(0).load_eax(SMRAM).put(&compared());
     let l2 = [true, false].map(|nested| {
         let d = draft(if nested { "smram-and-l2" } else { "smram-and-l2,no-npt" });
         let d = if nested {
@@ -131,7 +130,7 @@ fn memory() -> Vec<Draft> {
             d.set(Field::NESTED_CTL, 0).set(Field::N_CR3, 0)
         };
         let d = d
-            .program(&[Insn::Raw(reads.clone())])
+            .program(&[raw(reads.bytes())])
             .set(Field::EFER, 0x1000)
             .set(Field::CR0, 0x33)
             .set(Field::CR4, 0)
@@ -209,8 +208,7 @@ fn controls() -> Vec<Draft> {
             Draft::new(Intercepts, format!("smm/{id}")).about(r::physical::SMI).program(program);
         setup.called(cleanup.placed(setup.placed(d))).clgi().raise(Event::Smi)
     };
-    // MOV RAX, CR8.
-    let tpr_of_l2 = tpr("tpr-of-l2", &[Insn::Raw(vec![0x44, 0x0f, 0x20, 0xc0])])
+    let tpr_of_l2 = tpr("tpr-of-l2", &[raw(MOV_RAX_CR8)])
         .about([r::virq::CR8_READ, r::physical::SMI])
         .set(Field::INT_CTL, V_INTR_MASKING | 3)
         .run()

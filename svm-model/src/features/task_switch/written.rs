@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
 use crate::arch::{cr0, efer, flag};
+use crate::case::listing::{IRETD, raw};
 use crate::case::{About, Draft, Insn, world};
 use crate::vmcb::{Field, exit};
 
@@ -25,7 +26,7 @@ pub(crate) fn cases() -> Vec<Draft> {
     let draft = |id: &str| {
         let new = Draft::new(Intercepts, id)
             .about(About::Section("15.14.1"))
-            .program(&[Insn::Raw(vec![0xcf])])
+            .program(&[raw(IRETD)])
             .set(Field::EFER, efer::SVME)
             .set(Field::CR0, cr0::ET | cr0::PE)
             .set(Field::CR4, 0)

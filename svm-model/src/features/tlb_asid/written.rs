@@ -9,6 +9,7 @@ use crate::Feature::TlbAsid;
 use crate::arch::msr::EFER;
 use crate::arch::{cr0, cr4, efer};
 use crate::arch::{fault, pte};
+use crate::case::listing::{WRPKRU, joined, raw};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::{FULL, PAGE};
@@ -30,7 +31,6 @@ const NEW: u64 = 0x2222;
 const CR0: u64 = 0x8001_0033;
 const CR4: u64 = 0x20;
 const L2_EFER: u64 = 0x1d00;
-const WRPKRU: [u8; 3] = [0x0f, 0x01, 0xef];
 
 /// What flushes translations whether there is SVM or not: the model has no TLB, and no rule for it.
 const FLUSHED: About = About::Section("15.16.1");
@@ -161,7 +161,7 @@ fn vmrun() -> Vec<Draft> {
 
 /// MOV ECX, asid; INVLPGA.
 fn invlpga_of(asid: u8) -> Insn {
-    Insn::Raw(vec![0xb9, asid, 0, 0, 0, 0x0f, 0x01, 0xdf])
+    joined(&[Insn::Mov32(1, asid.into()), Insn::Invlpga])
 }
 
 /// What L1 drops for the guest, page by page; not for nested tables.
@@ -293,7 +293,7 @@ fn guest_permissions() -> Vec<Draft> {
         .field(Field::EXITINFO1, 0x11);
 
     // Key 1 forbids every access; the page has it, and is a user's.
-    let key = [Insn::Mov(0, 0xc), Insn::Mov(1, 0), Insn::Mov(2, 0), Insn::Raw(WRPKRU.into())];
+    let key = [Insn::Mov(0, 0xc), Insn::Mov(1, 0), Insn::Mov(2, 0), raw(WRPKRU)];
     let pke = [
         &key[..],
         &[Insn::Mov(0, CR4), Insn::WriteCr(4, 0), Insn::Load(0, PAGE)],

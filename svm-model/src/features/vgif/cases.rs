@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::arch::msr;
 use crate::Feature::Vgif;
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING};
 use crate::case::draft::{Draft, on};
@@ -204,6 +205,6 @@ fn refused(out: &mut Cases) {
     for event in [Event::Nmi, Event::Intr(0x51)] {
         let case = draft(format!("refused,{event:?}")).set(Field::GUEST_ASID, 0).run();
         let case = case.step(Step::Rflags(0x202)).raise(event).step(Step::Window);
-        out.push(case.step(Step::Rdmsr(0xc001_0117)).stgi().step(Step::Window).case());
+        out.push(case.step(Step::Rdmsr(msr::VM_HSAVE_PA)).stgi().step(Step::Window).case());
     }
 }

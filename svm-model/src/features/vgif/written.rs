@@ -3,6 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr;
 use crate::Feature::Vgif;
 use crate::arch::flag;
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_IRQ};
@@ -63,7 +64,7 @@ fn physical() -> Vec<Draft> {
             .shows(Obs::L1Interrupt(0x40)),
         draft("gif/clgi-svme-clear")
             .about(r::vgif::CLGI_UD)
-            .step(Step::Wrmsr(0xc000_0080, world::L1_EFER & !0x1000))
+            .step(Step::Wrmsr(msr::EFER, world::L1_EFER & !0x1000))
             .clgi()
             .shows(fault(6)),
         draft("gif/stgi-in-l2-does-nothing")

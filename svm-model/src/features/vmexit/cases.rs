@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::Intercepts;
 use crate::case::draft::Draft;
 use crate::case::{Insn, Step, world};
@@ -31,7 +32,7 @@ fn written_back(out: &mut Cases) {
         ("cr3", &[Insn::Mov(1, world::L2PT | 0x18), Insn::WriteCr(3, 1)]),
         ("cr4-pge", &[Insn::Mov(1, 0xa0), Insn::WriteCr(4, 1)]),
         ("cr4-tsd", &[Insn::Mov(1, 0x24), Insn::WriteCr(4, 1)]),
-        ("efer-sce", &[Insn::Wrmsr(0xc000_0080, 0x1d01)]),
+        ("efer-sce", &[Insn::Wrmsr(msr::EFER, 0x1d01)]),
         ("dr6", &[Insn::Mov(1, 0xffff_4ff3), Insn::WriteDr(6, 1)]),
         ("dr7", &[Insn::Mov(1, 0x400 | 1 << 9), Insn::WriteDr(7, 1)]),
         ("rsp", &[Insn::Mov(4, world::L2_STACK - 0x100)]),
@@ -84,13 +85,13 @@ fn host(out: &mut Cases) {
         Insn::WriteDr(7, 1),
         Insn::Mov(1, 0x9999),
         Insn::WriteCr(2, 1),
-        Insn::Wrmsr(0xc000_0080, 0x1d01),
+        Insn::Wrmsr(msr::EFER, 0x1d01),
     ];
     for (name, flags) in [("plain", 2), ("status", 0x8d7), ("df", 0x402), ("iopl", 0x3002)] {
         let case = draft(format!("host,{name}")).program(&program);
         let case = case.step(Step::Rflags(flags)).run();
         let case = [0, 2, 3, 4].iter().fold(case, |c, n| c.step(Step::ReadCr(*n)));
-        let case = case.step(Step::ReadDr(6)).step(Step::ReadDr(7)).step(Step::Rdmsr(0xc000_0080));
+        let case = case.step(Step::ReadDr(6)).step(Step::ReadDr(7)).step(Step::Rdmsr(msr::EFER));
         out.push(case.case());
     }
     for (name, value) in [("ts", 0x8001_003b), ("no-wp", 0x8000_0033)] {
@@ -102,8 +103,8 @@ fn host(out: &mut Cases) {
         out.push(case.step(Step::ReadCr(4)).case());
     }
     for (name, value) in [("sce", 0x1d01), ("no-nx", 0x1500)] {
-        let case = draft(format!("host,efer-{name}")).step(Step::Wrmsr(0xc000_0080, value)).run();
-        out.push(case.step(Step::Rdmsr(0xc000_0080)).case());
+        let case = draft(format!("host,efer-{name}")).step(Step::Wrmsr(msr::EFER, value)).run();
+        out.push(case.step(Step::Rdmsr(msr::EFER)).case());
     }
     for value in [0x400, 0x401, 0x4aa, 0x1_0403] {
         let case = draft(format!("host,dr7={value:#x}"));

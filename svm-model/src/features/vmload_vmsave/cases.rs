@@ -3,6 +3,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::VmloadVmsave;
 use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
@@ -86,13 +87,13 @@ fn round_trips(out: &mut Cases) {
     let case = fill(draft("l1,over-vmrun"), world::VMCB2, FIELDS).l1(Insn::Vmload, world::VMCB2);
     out.push(look(case.run().l1(Insn::Vmsave, TARGET), TARGET).case());
     for (msr, field) in [
-        (0xc000_0081u32, Field::STAR),
-        (0xc000_0082, Field::LSTAR),
-        (0xc000_0083, Field::CSTAR),
-        (0xc000_0084, Field::SFMASK),
-        (0xc000_0102, Field::KERNEL_GS_BASE),
-        (0xc000_0100, Field::FS_BASE),
-        (0xc000_0101, Field::GS_BASE),
+        (msr::STAR, Field::STAR),
+        (msr::LSTAR, Field::LSTAR),
+        (msr::CSTAR, Field::CSTAR),
+        (msr::SFMASK, Field::SFMASK),
+        (msr::KERNEL_GS_BASE, Field::KERNEL_GS_BASE),
+        (msr::FS_BASE, Field::FS_BASE),
+        (msr::GS_BASE, Field::GS_BASE),
         (0x174, Field::SYSENTER_CS),
         (0x175, Field::SYSENTER_ESP),
         (0x176, Field::SYSENTER_EIP),
@@ -222,7 +223,7 @@ fn virtualised(out: &mut Cases) {
             let case = fill(draft(format!("vls,{name},{what}")), TARGET, FIELDS);
             let case = case.needs(&[CpuFeature::VirtVmload, CpuFeature::Npt]).poke(entry, value);
             let case = case.set(Field::VIRT_EXT, 2).program(&[Insn::Mov(0, gpa), insn]).run();
-            out.push(case.peek(TARGET + 0x620).peek(entry).step(Step::Rdmsr(0xc000_0102)).case());
+            out.push(case.peek(TARGET + 0x620).peek(entry).step(Step::Rdmsr(msr::KERNEL_GS_BASE)).case());
         }
     }
 }

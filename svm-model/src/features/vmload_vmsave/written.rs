@@ -103,7 +103,7 @@ fn in_l1() -> Vec<Draft> {
         .l1(Insn::Vmsave, ROM)
         .run()
         .ends();
-    let no_svme = Step::Wrmsr(0xc000_0080, world::L1_EFER & !0x1000);
+    let no_svme = Step::Wrmsr(msr::EFER, world::L1_EFER & !0x1000);
     vec![
         STATE
             .iter()
@@ -112,14 +112,14 @@ fn in_l1() -> Vec<Draft> {
         device,
         rom,
         msr(msr::FS_BASE, "fs-base", r::vmload_vmsave::LOADS_FS_GS, FS_BASE),
-        msr(0xc000_0101, "gs-base", r::vmload_vmsave::LOADS_FS_GS, 0xffff_8000_0000_1000),
+        msr(msr::GS_BASE, "gs-base", r::vmload_vmsave::LOADS_FS_GS, 0xffff_8000_0000_1000),
         msr(
-            0xc000_0102,
+            msr::KERNEL_GS_BASE,
             "kernel-gs-base",
             r::vmload_vmsave::LOADS_KERNEL_GS,
             0x0000_7000_0000_4000,
         ),
-        msr(0xc000_0081, "star", r::vmload_vmsave::LOADS_STAR, 0x0023_0010_0000_0000),
+        msr(msr::STAR, "star", r::vmload_vmsave::LOADS_STAR, 0x0023_0010_0000_0000),
         msr(0x176, "sysenter-eip", r::vmload_vmsave::LOADS_SYSENTER, 0xffff_8000_0000_6000),
         draft("l1-saves-fs-base")
             .about([r::vmload_vmsave::SAVES_FS_GS, r::vmload_vmsave::SAVES_NOTHING_ELSE])

@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::VmrunChecks;
 use crate::case::draft::{Draft, baseline};
 use crate::case::{Insn, Step, world};
@@ -35,7 +36,7 @@ fn operand(out: &mut Cases) {
     // With SVME clear all SVM instructions are gone, whatever their operand.
     for (name, rax) in [("good", world::VMCB), ("unaligned", world::VMCB + 8)] {
         let id = format!("svme=0,rax={name}");
-        out.push(draft(id).step(Step::Wrmsr(0xc000_0080, 0xd00)).step(Step::Vmrun(rax)).case());
+        out.push(draft(id).step(Step::Wrmsr(msr::EFER, 0xd00)).step(Step::Vmrun(rax)).case());
     }
     // The VMCB may be anywhere.
     let copy = world::BASELINE.iter().fold(draft("other-vmcb"), |draft, (field, value)| {

@@ -5,9 +5,11 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::arch::msr;
 use crate::Feature::{Msr, Npt, VmrunChecks};
 use crate::arch::{cr4, pte, vm_cr};
 use crate::case::code::{CS32, Code, STACK32, cleared};
+use crate::case::listing::{VMRUN_EAX, raw};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::cpu::CpuFeature;
 use crate::features::npt::written::FULL;
@@ -389,7 +391,7 @@ fn a20() -> Vec<Draft> {
     const ODD: u64 = EVEN | 1 << 20;
     // MOV ECX, VM_CR; MOV EAX, imm32; XOR EDX, EDX; WRMSR.
     let vm_cr = |code: Code, value: u8| {
-        code.op(&[0xb9], 0xc001_0114).mov_eax(value.into()).put(&[0x31, 0xd2, 0x0f, 0x30])
+        code.op(&[0xb9], u64::from(msr::VM_CR)).mov_eax(value.into()).put(&[0x31, 0xd2, 0x0f, 0x30])
     };
     // MOV AL, imm8; OUT 92h, AL.
     let pin = |code: Code, on: u8| code.put(&[0xb0, on << 1, 0xe6, 0x92]);
@@ -405,8 +407,8 @@ fn a20() -> Vec<Draft> {
 }
 
 fn others() -> Vec<Draft> {
-    // The operand is as wide as addresses are: 67 0F 01 D8 in 64-bit mode.
-    let narrow = Insn::Raw(vec![0x67, 0x0f, 0x01, 0xd8]);
+    // The operand is as wide as addresses are.
+    let narrow = raw(VMRUN_EAX);
     let narrow = draft("vmrun-eax-in-64-bit-mode")
         .about(r::vmrun_state::VMCB_OWN_PAGE)
         .step(Step::L1(narrow, 1 << 32 | world::VMCB));

@@ -2,6 +2,7 @@
 
 use alloc::format;
 
+use crate::arch::msr;
 use crate::Feature::VmrunChecks;
 use crate::case::draft::Draft;
 use crate::case::{Insn, Step, world};
@@ -59,7 +60,7 @@ fn from_inside(out: &mut Cases) {
         let case = draft(format!("read-dr{n}")).program(&[Insn::ReadDr(n, 0)]);
         out.push(case.set_all(&[(Field::DR6, 0xffff_4ff1), (Field::DR7, 0x700)]).done());
     }
-    for (name, msr) in [("efer", 0xc000_0080), ("pat", 0x277)] {
+    for (name, msr) in [("efer", msr::EFER), ("pat", 0x277)] {
         let case = draft(format!("rdmsr-{name}")).program(&[Insn::Rdmsr(msr)]);
         let case = case.set(Field::G_PAT, 0x0606_0606_0606_0606).set(Field::EFER, 0x1d01);
         out.push(case.done());
@@ -153,13 +154,13 @@ fn privilege(out: &mut Cases) {
 
 fn not_loaded(out: &mut Cases) {
     let hidden = [
-        (0xc000_0102u32, Field::KERNEL_GS_BASE),
-        (0xc000_0081, Field::STAR),
-        (0xc000_0082, Field::LSTAR),
-        (0xc000_0083, Field::CSTAR),
-        (0xc000_0084, Field::SFMASK),
-        (0xc000_0100, Field::FS_BASE),
-        (0xc000_0101, Field::GS_BASE),
+        (msr::KERNEL_GS_BASE, Field::KERNEL_GS_BASE),
+        (msr::STAR, Field::STAR),
+        (msr::LSTAR, Field::LSTAR),
+        (msr::CSTAR, Field::CSTAR),
+        (msr::SFMASK, Field::SFMASK),
+        (msr::FS_BASE, Field::FS_BASE),
+        (msr::GS_BASE, Field::GS_BASE),
     ];
     for (msr, field) in hidden {
         let case = draft(format!("not-loaded,{field}")).set(field, 0x1234_5678);

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 use super::{NM, Pku, UD, XCR0_ALL, Xsave, cleared, set_xcr0};
 use crate::Feature::VmrunChecks;
 use crate::arch::{cr0, cr4};
+use crate::case::code::Code;
+use crate::case::listing::{ADDPS, CLTS, FNOP, FWAIT, SET_TS_BY_ECX, STGI, VADDPS, VMRUN};
 use crate::case::written::fault;
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::outcome::Obs;
@@ -29,10 +31,7 @@ const YMM7_HIGH: u64 = 576 + 7 * 16;
 const L1: u64 = 0x1111_2222_3333_4444;
 const L2: u64 = 0x5555_6666_7777_8888;
 
-const CLTS: &[u8] = &[0x0f, 0x06];
-const STGI: &[u8] = &[0x0f, 0x01, 0xdc];
-/// MOV ECX, CR0; OR ECX, TS; MOV CR0, ECX.
-const SET_TS: &[u8] = &[0x0f, 0x20, 0xc1, 0x83, 0xc9, 0x08, 0x0f, 0x22, 0xc1];
+const SET_TS: &[u8] = SET_TS_BY_ECX;
 
 pub(crate) fn cases() -> Vec<Draft> {
     let all = [untouched(), switched(), guarded(), behind_rsm()].concat();
@@ -41,11 +40,7 @@ pub(crate) fn cases() -> Vec<Draft> {
 
 /// MOV EAX, the VMCB; VMRUN; STGI.
 pub(super) fn vmrun() -> Vec<u8> {
-    let mut code = vec![0xb8];
-    code.extend((world::VMCB as u32).to_le_bytes());
-    code.extend([0x0f, 0x01, 0xd8]);
-    code.extend(STGI);
-    code
+    Code::at(0).mov_eax(world::VMCB).put(VMRUN).put(STGI).bytes().to_vec()
 }
 
 fn draft(id: String) -> Draft {
@@ -293,8 +288,7 @@ fn lazy(switch: &Switch, l1_ts: bool) -> Draft {
         ALL,
         switch.save_l1,
         switch.load_l2,
-        &[0xb8],
-        &(world::VMCB as u32).to_le_bytes(),
+        Code::at(0).mov_eax(world::VMCB).bytes(),
         &VMCB_CLTS,
         ts,
         &vmrun(),
@@ -338,20 +332,13 @@ struct Guard {
     vector: u8,
 }
 
-const ADDPS: &[u8] = &[0x0f, 0x58, 0xc1];
 const GUARDS: &[Guard] = &[
     Guard { name: "ts", cr0: cr0::TS, cr4: 0, insn: ADDPS, vector: NM },
-    Guard { name: "ts-fwait", cr0: cr0::TS, cr4: 0, insn: &[0x9b], vector: NM },
+    Guard { name: "ts-fwait", cr0: cr0::TS, cr4: 0, insn: FWAIT, vector: NM },
     Guard { name: "em", cr0: cr0::EM, cr4: 0, insn: ADDPS, vector: UD },
-    Guard { name: "em-fnop", cr0: cr0::EM, cr4: 0, insn: &[0xd9, 0xd0], vector: NM },
+    Guard { name: "em-fnop", cr0: cr0::EM, cr4: 0, insn: FNOP, vector: NM },
     Guard { name: "osfxsr", cr0: 0, cr4: cr4::OSFXSR, insn: ADDPS, vector: UD },
-    Guard {
-        name: "osxsave",
-        cr0: 0,
-        cr4: cr4::OSXSAVE,
-        insn: &[0xc5, 0xf8, 0x58, 0xc1],
-        vector: UD,
-    },
+    Guard { name: "osxsave", cr0: 0, cr4: cr4::OSXSAVE, insn: VADDPS, vector: UD },
 ];
 
 /// A bit that one side alone has set is in force there, and there alone.

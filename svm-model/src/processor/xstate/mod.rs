@@ -14,8 +14,9 @@ pub(crate) mod undefined;
 use crate::Feature::Intercepts;
 use crate::arch::{cr0, cr4};
 use crate::case::code::cleared;
+use crate::case::listing::{CLEAR_RCX_RDX, FNINIT, XSETBV, raw};
 use crate::case::written;
-use crate::case::{About, Draft, Insn, Step, world};
+use crate::case::{About, Draft, Step, world};
 use crate::cpu::CpuFeature::{Pku, Xsave, Xsavec, Xsaves};
 use crate::outcome::Obs;
 use crate::vmcb::{Field, exit};
@@ -91,14 +92,11 @@ impl Control {
     }
 }
 
-/// What it takes to get there: RCX and RDX cleared.
-const CLEAR: [u8; 4] = [0x31, 0xc9, 0x31, 0xd2];
-
 /// XSETBV of XCR0 to EAX by L1, which has OSXSAVE for it.
 pub(super) fn set_xcr0(draft: Draft, xcr0: u64) -> Draft {
     draft
         .step(Step::WriteCr(4, world::L1_CR4 | cr4::OSXSAVE))
-        .l1(Insn::Raw([&CLEAR[..], &[0x0f, 0x01, 0xd1]].concat()), xcr0)
+        .l1(raw(&[CLEAR_RCX_RDX, XSETBV].concat()), xcr0)
         .step(Step::WriteCr(4, world::L1_CR4))
 }
 
@@ -114,7 +112,7 @@ fn of(row: &Row, place: &str) -> Draft {
     };
     let new = cleared(new.needs(&[Xsave]), OPERAND, OPERAND_LEN);
     let new = row.mem.iter().fold(new, |d, (at, value)| d.poke(OPERAND + at, *value));
-    new.l1(Insn::Raw(vec![0xdb, 0xe3]), 0)
+    new.l1(raw(FNINIT), 0)
 }
 
 /// CR4 bits that are no part of the question.
@@ -125,8 +123,8 @@ fn other_cr4(row: &Row) -> u64 {
 /// L1 executes it under each setting. CR0 is read behind each, so that what was
 /// raised is known to be of that setting.
 fn in_l1(row: &Row) -> Draft {
-    let before: &[u8] = if row.zeroed { &CLEAR } else { &[] };
-    let code = Insn::Raw([before, row.bytes].concat());
+    let before: &[u8] = if row.zeroed { CLEAR_RCX_RDX } else { &[] };
+    let code = raw(&[before, row.bytes].concat());
     let cr4 = world::L1_CR4 & !cr4::OSFXSR | other_cr4(row);
     let end = controls().fold(of(row, "in-l1"), |d, control| {
         let cr0 = world::L1_CR0 & !cr0::MP | control.cr0;
@@ -147,8 +145,8 @@ fn in_l1(row: &Row) -> Draft {
 /// L2 executes it under each setting, with the exceptions intercepted or not.
 fn in_l2(row: &Row, intercepted: bool) -> Draft {
     let place = if intercepted { "in-l2-intercepted" } else { "in-l2" };
-    let insn = Insn::Raw(row.bytes.to_vec());
-    let program = if row.zeroed { vec![Insn::Raw(CLEAR.to_vec()), insn] } else { vec![insn] };
+    let insn = raw(row.bytes);
+    let program = if row.zeroed { vec![raw(CLEAR_RCX_RDX), insn] } else { vec![insn] };
     let at = program.len() - 1;
     let new = of(row, place).program(&program);
     let new = match intercepted {

@@ -9,16 +9,20 @@ use super::rows::{Kind, ROWS, Row};
 use super::{OPERAND, OPERAND_LEN, cleared};
 use crate::Feature::Intercepts;
 use crate::arch::cr4;
+use crate::case::listing::{
+    DIVIDE_BY_ZERO, FLDCW_RSI, FLDZ, FNINIT, FNOP, FNSTCW_RDI, FNSTENV_RBX, raw,
+};
 use crate::case::written::fault;
-use crate::case::{About, Draft, Insn, world};
+use crate::case::{About, Draft, world};
 use crate::vmcb::{Field, exit};
 
 pub(crate) const MF: u8 = 16;
 /// Where RSI points: a control word that unmasks #ZE.
 pub(crate) const FCW: u64 = world::gpr(6);
-/// FNINIT; FLDCW `[RSI]`; FLD1; FLDZ; FDIVP.
-pub(crate) const DIVIDE: [u8; 10] = [0xdb, 0xe3, 0xd9, 0x2e, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9];
-pub(crate) const FNINIT: [u8; 2] = [0xdb, 0xe3];
+/// Leaves #ZE pending.
+pub(crate) fn divide() -> Vec<u8> {
+    [FNINIT, FLDCW_RSI, DIVIDE_BY_ZERO].concat()
+}
 
 /// x87 instructions that do not wait.
 const AT_ONCE: &[&str] = &[
@@ -70,12 +74,11 @@ fn of(row: &Row) -> Vec<Draft> {
     if matches!(row.kind, Kind::Avx | Kind::Xsave | Kind::Xcr | Kind::Absent) {
         return Vec::new();
     }
-    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
-    let in_l1 = draft(row, "in-l1").l1(raw(&[&DIVIDE[..], row.bytes].concat()), row.rax);
+    let in_l1 = draft(row, "in-l1").l1(raw(&[&divide(), row.bytes].concat()), row.rax);
     let in_l1 = if waits(row) { in_l1.shows(fault(MF)) } else { in_l1 };
     let in_l2 = |place| {
         draft(row, place)
-            .program(&[raw(&DIVIDE), raw(row.bytes)])
+            .program(&[raw(&divide()), raw(row.bytes)])
             .set(Field::CR4, cr4::PAE | cr4::OSFXSR | cr4::OSXSAVE)
             .set(Field::RAX, row.rax)
     };
@@ -88,25 +91,21 @@ fn of(row: &Row) -> Vec<Draft> {
     } else {
         vec![in_l1, intercept.ends()]
     };
-    all.into_iter().map(|d| d.l1(raw(&FNINIT), 0)).collect()
+    all.into_iter().map(|d| d.l1(raw(FNINIT), 0)).collect()
 }
 
 /// What is pending follows the control word: FNSTENV masks everything behind the
 /// store, and FLDCW makes pending what it unmasks.
 fn control_word() -> Vec<Draft> {
-    // FNSTENV [RBX]; FLDZ; FNSTCW [RDI].
-    const STORE: &[u8] = &[0xd9, 0x33, 0xd9, 0xee, 0xd9, 0x3f];
-    // FNINIT; FLD1; FLDZ; FDIVP; FLDCW [RSI].
-    const UNMASK: &[u8] = &[0xdb, 0xe3, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, 0xd9, 0x2e];
+    let unmask = [FNINIT, DIVIDE_BY_ZERO, FLDCW_RSI].concat();
     let found = world::gpr(7);
     let new = |id: &str| {
         let new = Draft::new(Intercepts, format!("xstate/pending-{id}"))
             .about(About::Section("15.12.16"));
         cleared(new.poke(FCW, 0x37b).poke(found, 0), OPERAND, 0x20)
     };
-    let raw = |bytes: &[u8]| Insn::Raw(bytes.to_vec());
     let code = exit::EXCP + u64::from(MF);
-    let stored = [&DIVIDE[..], STORE].concat();
+    let stored = [&divide(), FNSTENV_RBX, FLDZ, FNSTCW_RDI].concat();
     let all = [
         new("fnstenv-masks-in-l1").l1(raw(&stored), 0).peek(found).value(0x37f),
         new("fnstenv-masks-in-l2")
@@ -116,13 +115,13 @@ fn control_word() -> Vec<Draft> {
             .ends()
             .peek(found)
             .value(0x37f),
-        new("fldcw-unmasks-in-l1").l1(raw(&[UNMASK, &[0xd9, 0xd0]].concat()), 0).shows(fault(MF)),
+        new("fldcw-unmasks-in-l1").l1(raw(&[&unmask, FNOP].concat()), 0).shows(fault(MF)),
         new("fldcw-unmasks-in-l2")
-            .program(&[raw(UNMASK), raw(&[0xd9, 0xd0])])
+            .program(&[raw(&unmask), raw(FNOP)])
             .intercept(code)
             .run()
             .exits(code)
             .at(1),
     ];
-    all.into_iter().map(|d| d.l1(raw(&FNINIT), 0)).collect()
+    all.into_iter().map(|d| d.l1(raw(FNINIT), 0)).collect()
 }

@@ -5,9 +5,10 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::pending::{DIVIDE, FCW, FNINIT, MF};
+use super::pending::{FCW, MF, divide};
 use crate::Feature::Intercepts;
 use crate::arch::cr0;
+use crate::case::listing::{FLD_RBX, FNINIT, FNOP, SET_TS_BY_EAX, raw};
 use crate::case::written::fault;
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::vmcb::{Field, exit};
@@ -19,7 +20,8 @@ const EXIT_NM: u64 = exit::EXCP + NM as u64;
 const EXIT_MF: u64 = exit::EXCP + MF as u64;
 const EXIT_GP: u64 = exit::EXCP + 13;
 
-/// One of each row of APM vol. 3, table A-15, that has gaps; memory is `[RBX]`.
+/// One of each row of APM vol. 3, table A-15, that has gaps; memory is `[RBX]`. Bytes, because
+/// what is no instruction has no name.
 const UNDEFINED: &[[u8; 2]] = &[
     [0xd9, 0x0b],
     [0xdb, 0x23],
@@ -42,10 +44,6 @@ const UNDEFINED: &[[u8; 2]] = &[
     [0xdf, 0xf8],
 ];
 
-fn raw(bytes: &[u8]) -> Insn {
-    Insn::Raw(bytes.to_vec())
-}
-
 fn draft(id: &str) -> Draft {
     Draft::new(Intercepts, format!("xstate/undefined-{id}"))
         .about(About::Section("8.5"))
@@ -63,15 +61,15 @@ fn of(bytes: [u8; 2]) -> Vec<Draft> {
     let l2 = |id, program: &[Insn]| {
         new(id).program(program).intercept(EXIT_UD).intercept(EXIT_NM).intercept(EXIT_MF)
     };
-    let pending = l2("pending-in-l2", &[raw(&DIVIDE), raw(&bytes)]);
+    let pending = l2("pending-in-l2", &[raw(&divide()), raw(&bytes)]);
     vec![
-        pending.run().exits(EXIT_UD).at(1).l1(raw(&FNINIT), 0),
+        pending.run().exits(EXIT_UD).at(1).l1(raw(FNINIT), 0),
         l2("ts-in-l2", &[raw(&bytes)]).also(Field::CR0, cr0::TS).run().exits(EXIT_UD).at(0),
         l2("em-in-l2", &[raw(&bytes)]).also(Field::CR0, cr0::EM).run().exits(EXIT_UD).at(0),
         new("pending-in-l1")
-            .l1(raw(&[&DIVIDE[..], &bytes].concat()), 0)
+            .l1(raw(&[&divide()[..], &bytes].concat()), 0)
             .shows(fault(UD))
-            .l1(raw(&FNINIT), 0),
+            .l1(raw(FNINIT), 0),
         new("ts-in-l1")
             .step(Step::WriteCr(0, world::L1_CR0 | cr0::TS))
             .l1(raw(&bytes), 0)
@@ -82,18 +80,14 @@ fn of(bytes: [u8; 2]) -> Vec<Draft> {
 
 /// The rest of the order, with an #MF pending.
 fn order() -> Vec<Draft> {
-    // MOV EAX, CR0; OR EAX, TS; MOV CR0, EAX.
-    const SET_TS: &[u8] = &[0x0f, 0x20, 0xc0, 0x83, 0xc8, 0x08, 0x0f, 0x22, 0xc0];
-    const FNOP: &[u8] = &[0xd9, 0xd0];
-    const FLD: &[u8] = &[0xd9, 0x03];
     let new = |id, program: &[Insn]| {
-        let program = [&[raw(&DIVIDE)], program].concat();
+        let program = [&[raw(&divide())], program].concat();
         let d = draft(&format!("order-{id}")).program(&program);
         d.intercept(EXIT_NM).intercept(EXIT_MF).intercept(EXIT_GP)
     };
-    let met = |d: Draft, code, at| d.run().exits(code).at(at).l1(raw(&FNINIT), 0);
+    let met = |d: Draft, code, at| d.run().exits(code).at(at).l1(raw(FNINIT), 0);
     vec![
-        met(new("nm-before-mf", &[raw(SET_TS), raw(FNOP)]), EXIT_NM, 2),
-        met(new("mf-before-memory", &[Insn::Mov(3, 1 << 50), raw(FLD)]), EXIT_MF, 2),
+        met(new("nm-before-mf", &[raw(SET_TS_BY_EAX), raw(FNOP)]), EXIT_NM, 2),
+        met(new("mf-before-memory", &[Insn::Mov(3, 1 << 50), raw(FLD_RBX)]), EXIT_MF, 2),
     ]
 }
