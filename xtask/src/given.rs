@@ -16,6 +16,9 @@ pub(crate) fn suite() -> PossibleValuesParser {
 /// A pinned version of QEMU.
 pub(crate) fn base(text: &str) -> Result<String, String> {
     let name = text.trim();
+    if name.is_empty() {
+        return Err("an empty entry names no version".to_owned());
+    }
     let pins = Pins::builtin().map_err(|e| e.to_string())?;
     match pins.base(Some(name)) {
         Ok(base) => Ok(base.version.clone()),

@@ -171,8 +171,8 @@ pub fn write_atomic_with(
 /// Why not, in words.
 pub fn writable(path: &Path) -> Result<(), String> {
     let above = path.ancestors().skip(1);
-    let named = above.map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
-    let Some(dir) = named.into_iter().find(|dir| dir.symlink_metadata().is_ok()) else {
+    let mut named = above.map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let Some(dir) = named.find(|dir| dir.symlink_metadata().is_ok()) else {
         return Ok(());
     };
     if !dir.is_dir() {

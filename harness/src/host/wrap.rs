@@ -116,8 +116,8 @@ mod tests {
         let words = "word ".repeat(14);
         let words = words.trim_end();
         assert_eq!(
-            fitted(&format!("error: {words} and more")),
-            format!("error: {words}\n  and more")
+            fitted(&format!("error: {words} then more")),
+            format!("error: {words}\n  then more")
         );
         let row = fitted(&format!("ok       git     {words}"));
         let (first, second) = row.split_once('\n').unwrap();

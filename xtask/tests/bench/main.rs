@@ -7,7 +7,9 @@ fn bench(args: &[&str]) -> (Output, String) {
     let mut c = Command::new(env!("CARGO_BIN_EXE_xtask"));
     c.args(["--no-install", "--cache"]).arg(cache.path()).arg("bench").args(args);
     let out = c.output().unwrap();
+    // Wherever its lines end.
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     (out, said)
 }
 

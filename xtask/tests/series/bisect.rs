@@ -81,5 +81,5 @@ fn a_test_that_nothing_changed_and_a_name_that_is_none_have_their_own_codes() {
     let out = world.run(&["bisect", "svm/a"]);
     assert_eq!(out.status.code(), Some(2), "{}", text(&out));
     let out = world.run(&["bisect", "kut/a", "--versions", "10.2.2,"]);
-    assert!(text(&out).contains("--versions has an empty entry"), "{}", text(&out));
+    assert!(text(&out).contains("an empty entry"), "{}", text(&out));
 }

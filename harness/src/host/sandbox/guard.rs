@@ -226,11 +226,11 @@ mod tests {
     fn rested(state: char, used: Duration) -> Duration {
         let start = Instant::now();
         let mut idle = Idle::from(start);
-        let at = |second: u32| {
+        for second in 1..=60 {
             let look = Look { threads: vec![Thread { state }], used: used * second };
-            idle.after(&look, start + Duration::from_secs(second.into()))
-        };
-        (1..=60).map(at).last().unwrap()
+            idle.after(&look, start + Duration::from_secs(second.into()));
+        }
+        idle.rested
     }
 
     #[test]
