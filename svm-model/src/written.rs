@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use crate::case::{Draft, Written};
 use crate::features::*;
 use crate::processor::{
-    aborts, alignment, caches, ferr, gates, locked, ordinary, pae, shadow, traps, xstate,
+    aborts, alignment, branches, caches, ferr, gates, locked, ordinary, own_code, pae, shadow,
+    traps, xstate,
 };
 
 /// What makes cases.
@@ -58,6 +59,8 @@ const FAMILIES: &[Family] = &[
     xstate::cases,
     vgif::race_written::cases,
     aborts::cases,
+    branches::cases,
+    own_code::cases,
     debug::breakpoint_written::cases,
     vmrun_state::latched_written::cases,
     vmexit::undone_written::cases,

@@ -50,6 +50,8 @@ listing! {
         [0x48, 0x83, 0xec, 0x20, 0xd9, 0x34, 0x24, 0xd9, 0x24, 0x24, 0x48, 0x83, 0xc4, 0x20];
     ADDPS = "addps xmm0,xmm1", [0x0f, 0x58, 0xc1];
     VADDPS = "vaddps xmm0,xmm0,xmm1", [0xc5, 0xf8, 0x58, 0xc1];
+    SYSENTER = "sysenter", [0x0f, 0x34];
+    SYSEXIT = "sysexit", [0x0f, 0x35];
     // Moves, the stack and branches.
     MOV_RAX_RSP = "mov rax,[rsp]", [0x48, 0x8b, 0x04, 0x24];
     MOV_RAX_RCX = "mov rax,[rcx]", [0x48, 0x8b, 0x01];
@@ -77,6 +79,11 @@ listing! {
     JMP_TO_NEXT = "jmp 2h", [0xeb, 0x00];
     /// Over a byte.
     ///
+    JNZ_TO_NEXT = "jne 2h", [0x75, 0x00];
+    JZ_TO_NEXT = "je 2h", [0x74, 0x00];
+    LOOP_TO_NEXT = "loop 2h", [0xe2, 0x00];
+    JECXZ_TO_NEXT = "jrcxz 2h", [0xe3, 0x00];
+    MOVSQ = "movsq [rdi],[rsi]", [0x48, 0xa5];
     JMP_OVER_ONE = "jmp 3h", [0xeb, 0x01];
     /// Sets TF. The first trap is behind the next instruction.
     ///

@@ -3,11 +3,13 @@
 
 pub(crate) mod aborts;
 pub(crate) mod alignment;
+pub(crate) mod branches;
 pub(crate) mod caches;
 pub(crate) mod ferr;
 pub(crate) mod gates;
 pub(crate) mod locked;
 pub(crate) mod ordinary;
+pub(crate) mod own_code;
 pub(crate) mod pae;
 pub(crate) mod shadow;
 pub(crate) mod traps;

@@ -8,7 +8,10 @@ use alloc::vec::Vec;
 use crate::Feature::{Intercepts, VmloadVmsave};
 use crate::arch::msr;
 use crate::case::code::cleared;
-use crate::case::listing::{CLEAR_RAX, LLDT, MOV_ES, MOV_RAX_RCX, RETF, VERR_TO_EAX, joined, raw};
+use crate::case::listing::{
+    CLEAR_RAX, LLDT, MOV_ES, MOV_RAX_RCX, RETF, SYSENTER, SYSEXIT, VERR_TO_EAX, joined, raw,
+};
+use crate::case::mode::Mode;
 use crate::case::written::{GP, fault};
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::outcome::Obs;
@@ -20,7 +23,7 @@ const EXIT_SS: u64 = exit::EXCP + 12;
 const EXIT_GP: u64 = exit::EXCP + 13;
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [absent_opcodes(), overrides(), override_order(), absent_ldt()].concat()
+    [absent_opcodes(), legacy_mode_only(), overrides(), override_order(), absent_ldt()].concat()
 }
 
 /// What 64-bit mode has no meaning for (APM vol. 3, table B-3), each #UD. Bytes, because no
@@ -61,6 +64,23 @@ fn absent_opcodes() -> Vec<Draft> {
             new("in-l2").run().takes(UD, 0, world::L2_CODE),
             new("in-l2-intercepted").intercept(EXIT_UD).run().exits(EXIT_UD).at(0),
         ]
+    });
+    all.collect()
+}
+
+/// SYSENTER and SYSEXIT are for legacy mode: #UD in 64-bit and in compatibility mode (6.1.2).
+/// Where they exist, SYSENTER_CS, which is clear, makes them #GP.
+fn legacy_mode_only() -> Vec<Draft> {
+    let modes = [(Mode::Long, EXIT_UD), (Mode::Compatibility, EXIT_UD), (Mode::Protected, EXIT_GP)];
+    let insns = [("sysenter", SYSENTER), ("sysexit", SYSEXIT)];
+    let all = insns.iter().flat_map(|(name, code)| {
+        modes.map(|(mode, exit)| {
+            let d = Draft::new(Intercepts, format!("ordinary/{name}-{}", mode.name()))
+                .about(About::Section("6.1.2"))
+                .program(&[raw(code)]);
+            let d = mode.enter(d, world::L2_CODE, false);
+            d.intercept(EXIT_UD).intercept(EXIT_GP).run().exits(exit).at(0)
+        })
     });
     all.collect()
 }

@@ -4,14 +4,15 @@
 //! L2 has a handler of #DB of its own, which writes each trap down and goes on.
 
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Debug;
 use crate::arch::{cr4, dr, flag};
 use crate::case::code::cleared;
 use crate::case::listing::{
-    CLEAR_RAX, CMPSB, INSB, LODSB, MOV_RDI_AL, MOVSB, OUT_DX, OUTSB, OUTSB_ONCE, OUTSW, SCASB,
-    STEP, STOSB, STOSQ, joined, raw,
+    CLEAR_RAX, CMPSB, INSB, LODSB, MOV_RDI_AL, MOVSB, MOVSQ, OUT_DX, OUTSB, OUTSB_ONCE, OUTSW,
+    SCASB, STEP, STOSB, STOSQ, joined, raw,
 };
 use crate::case::{About, Draft, Insn, Step, world};
 use crate::vmcb::{Field, exit};
@@ -73,7 +74,7 @@ impl Trap {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [stepped(), repeated(), ports()].concat()
+    [stepped(), repeated(), ports(), incomplete()].concat()
 }
 
 /// A case of that program, with the handler.
@@ -117,6 +118,24 @@ pub(crate) fn meets(d: Draft, traps: &[Trap]) -> Draft {
         })
     });
     d.peek(LOG + traps.len() as u64 * ENTRY).value(0)
+}
+
+/// A data breakpoint traps behind its instruction, which one that faults never is (13.1.4).
+fn incomplete() -> Vec<Draft> {
+    const GP: u64 = exit::EXCP + 13;
+    let new = |id: &str, target: u64| {
+        let d = draft(&format!("incomplete,{id}"), &[Insn::Mov(7, target), raw(MOVSQ), Insn::Nop]);
+        watch(d, 0, SOURCE, ACCESS, 8)
+    };
+    let whole = new("completes", TARGET);
+    let hit = trap(&whole, 2).dr6(B0);
+    let taken = new("taken", 1 << 50);
+    let at = taken.rip(1);
+    vec![
+        meets(whole, &[hit]),
+        taken.run().takes(13, 0, at).field(Field::DR6, DR6),
+        new("intercepted", 1 << 50).intercept(GP).run().exits(GP).at(1).field(Field::DR6, DR6),
+    ]
 }
 
 /// RFLAGS.TF over REP: a trap behind each iteration, and none beside.

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
 use crate::arch::{cr0, dr, efer, event, flag, int_ctl, int_state};
+use crate::case::mode::Mode;
 use crate::case::{About, Draft, Event, Insn, world};
 use crate::cpu::CpuFeature;
 use crate::vmcb::{Field, exit};
@@ -163,7 +164,7 @@ const WAYS: [Way; 10] = [
 
 pub(crate) fn cases() -> Vec<Draft> {
     let mut cases: Vec<Draft> = WAYS.iter().flat_map(|way| [intercepted(way), taken(way)]).collect();
-    cases.extend([shadow(), push_fails(), nested(), virtual_nmi(), no_trap(), flags(), bad_data()]);
+    cases.extend([shadow(), push_fails(), nested(), virtual_nmi(), no_trap(), flags(), bad_data(), narrow()]);
     // Neither VMRUN nor #VMEXIT loads TR: the new task is left in it.
     cases.into_iter().map(|d| d.l1(Insn::Vmload, world::VMCB2)).collect()
 }
@@ -280,6 +281,29 @@ fn flags() -> Draft {
         .field(Field::RFLAGS, flag::FIXED)
         .peek(world::L2_TSS + 0x20)
         .value(behind | (IF | flag::ZF | flag::PF) << 32)
+}
+
+/// A 16-bit segment holds no upper half of RFLAGS: the new task's is clear, and VM with it.
+fn narrow() -> Draft {
+    let segment = 0x8100_0000_002b | (TSS & 0xff_ffff) << 16;
+    let code = 0x00cf_9b00_0000_ffff | (CODE & 0xff_ffff) << 16 | (CODE >> 24) << 56;
+    let selectors = u64::from(world::L2_DS) * 0x1_0000_0001 << 16 | u64::from(CS) << 32;
+    let d = nmi(draft("virtual-8086-to-16-bit"))
+        .about(About::Section("12.3"))
+        .poke(world::L2_GDT + u64::from(TASK), segment)
+        .poke(world::L2_GDT + u64::from(CS), code)
+        .poke(TSS + 0x08, 0)
+        .poke(TSS + 0x10, flag::FIXED)
+        .poke(TSS + 0x18, 0)
+        .poke(TSS + 0x20, selectors)
+        .poke(TSS + 0x28, world::L2_DS.into());
+    Mode::Virtual8086
+        .enter(d, world::L2_CODE, false)
+        .run()
+        .exits(exit::VMMCALL)
+        .field(Field::RIP, 0)
+        .field(Field::CPL, 0)
+        .field(Field::RFLAGS, flag::FIXED | flag::NT)
 }
 
 /// A selector of the new task is bad: its exception is the new task's.

@@ -38,8 +38,8 @@ const FIELDS: &[(Field, u64)] = &[
     (Field::CSTAR, 0xffff_ffff_8200_0000),
     (Field::SFMASK, 0x4_7700),
     (Field::SYSENTER_CS, 0x10),
-    (Field::SYSENTER_ESP, 0x1234_5678),
-    (Field::SYSENTER_EIP, 0x8765_4321),
+    (Field::SYSENTER_ESP, 0xffff_8000_1234_5678),
+    (Field::SYSENTER_EIP, 0xffff_8000_8765_4321),
 ];
 
 pub(crate) fn cases(out: &mut Cases) {

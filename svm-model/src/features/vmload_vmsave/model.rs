@@ -107,8 +107,10 @@ impl Machine<'_> {
         }
         if t.does(vmload_vmsave::LOADS_SYSENTER) {
             h.sysenter_cs = v.get(Field::SYSENTER_CS);
-            h.sysenter_esp = v.get(Field::SYSENTER_ESP);
-            h.sysenter_eip = v.get(Field::SYSENTER_EIP);
+            let narrow = t.does(vmload_vmsave::SYSENTER_WIDTH);
+            let width = if narrow { u64::from(u32::MAX) } else { u64::MAX };
+            h.sysenter_esp = v.get(Field::SYSENTER_ESP) & width;
+            h.sysenter_eip = v.get(Field::SYSENTER_EIP) & width;
         }
     }
 

@@ -15,6 +15,8 @@ rules! { VmloadVmsave;
     LOADS_KERNEL_GS = "vmload.kernel-gs-base", "15.5.2", one, "VMLOAD loads KernelGSbase.";
     LOADS_STAR = "vmload.star", "15.5.2", one, "VMLOAD loads STAR, LSTAR, CSTAR and SFMASK.";
     LOADS_SYSENTER = "vmload.sysenter", "15.5.2", one, "VMLOAD loads SYSENTER_CS, SYSENTER_ESP and SYSENTER_EIP.";
+    SYSENTER_WIDTH = "vmload.sysenter-width", "15.5.2", one, "SYSENTER_ESP and SYSENTER_EIP have 32 bits: VMLOAD drops the others.",
+        silent("Linux KVM, svm_recalc_intercepts", "15.5.2 says that they are loaded; the comment says that the processor stores 32 bits of both, by WRMSR and by VMLOAD");
     SAVES_FS_GS = "vmsave.fs-gs", "15.5.2", one, "VMSAVE stores FS and GS with their hidden parts.";
     SAVES_TR = "vmsave.tr", "15.5.2", one, "VMSAVE stores TR with its hidden part.";
     SAVES_LDTR = "vmsave.ldtr", "15.5.2", one, "VMSAVE stores LDTR with its hidden part.";

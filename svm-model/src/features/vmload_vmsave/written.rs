@@ -41,8 +41,8 @@ const STATE: [(Field, u64); 18] = [
     (Field::SFMASK, 0x4700),
     (Field::KERNEL_GS_BASE, 0x0000_7000_0000_4000),
     (Field::SYSENTER_CS, 0x10),
-    (Field::SYSENTER_ESP, 0xffff_8000_0000_5000),
-    (Field::SYSENTER_EIP, 0xffff_8000_0000_6000),
+    (Field::SYSENTER_ESP, 0x8000_5000),
+    (Field::SYSENTER_EIP, 0x8000_6000),
 ];
 
 /// L1's TR, which its own exceptions need.
@@ -64,6 +64,19 @@ fn fill(draft: Draft, pa: u64) -> Draft {
 
 pub(crate) fn cases() -> Vec<Draft> {
     [in_l1(), in_l2(), virtualised()].concat()
+}
+
+/// A kernel address in a register that does not hold one.
+fn wide(name: &str, field: Field) -> Draft {
+    fill(
+        draft(&format!("l1-sysenter-{name}-width")).about(r::vmload_vmsave::SYSENTER_WIDTH),
+        world::VMCB2,
+    )
+    .poke_field(world::VMCB2, field, 0xffff_8000_0000_7000)
+    .l1(Insn::Vmload, world::VMCB2)
+    .l1(Insn::Vmsave, SAVED)
+    .peek_field(SAVED, field)
+    .value(0x7000)
 }
 
 fn in_l1() -> Vec<Draft> {
@@ -120,7 +133,9 @@ fn in_l1() -> Vec<Draft> {
             0x0000_7000_0000_4000,
         ),
         msr(msr::STAR, "star", r::vmload_vmsave::LOADS_STAR, 0x0023_0010_0000_0000),
-        msr(0x176, "sysenter-eip", r::vmload_vmsave::LOADS_SYSENTER, 0xffff_8000_0000_6000),
+        msr(msr::SYSENTER_EIP, "sysenter-eip", r::vmload_vmsave::LOADS_SYSENTER, 0x8000_6000),
+        wide("esp", Field::SYSENTER_ESP),
+        wide("eip", Field::SYSENTER_EIP),
         draft("l1-saves-fs-base")
             .about([r::vmload_vmsave::SAVES_FS_GS, r::vmload_vmsave::SAVES_NOTHING_ELSE])
             .step(Step::Wrmsr(msr::FS_BASE, FS_BASE))
