@@ -73,7 +73,6 @@ listing! {
     IRETD = "iretd", [0xcf];
     /// From address 0: to what comes next.
     ///
-    JZ_TO_NEXT = "je 2h", [0x74, 0x00];
     /// Likewise.
     ///
     JMP_TO_NEXT = "jmp 2h", [0xeb, 0x00];
