@@ -34,7 +34,12 @@ fn fitted_line(line: &str) -> String {
     let mut rest = line.trim_end();
     let mark = &rest[..hang(rest)];
     rest = &rest[mark.len()..];
-    let (column, end) = match mark.trim().is_empty() && is_command(rest) {
+    let command = mark.trim().is_empty() && is_command(rest);
+    if command && rest.contains(['\'', '"']) {
+        // Within quotes, the end of a line would be one of the words.
+        return line.to_owned();
+    }
+    let (column, end) = match command {
         true => (measure_text_width(mark) + 2, " \\"),
         false if mark.is_empty() => (2, ""),
         false => (measure_text_width(mark), ""),
@@ -136,6 +141,8 @@ mod tests {
         let text = fitted(&format!("install it with:\n  apt-get install {}", packages.trim_end()));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[2], "    package package package");
+        let quoted = format!("  cargo xtask x '{packages}'");
+        assert_eq!(fitted(&quoted), quoted);
         assert!(lines[1].ends_with(" package \\") && lines[1].chars().count() <= WIDTH, "{text}");
     }
 }
