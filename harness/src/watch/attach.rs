@@ -15,6 +15,8 @@ use crate::{Error, Kind, Result};
 
 /// A monitor that says nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A line that does not come in that time does not come.
+const ECHOED: Duration = Duration::from_secs(3);
 /// What is counted.
 const COUNTED: [&str; 5] =
     ["svm_vmrun", "svm_vmrun_refused", "svm_vmexit", "svm_inject", "svm_flush"];
@@ -85,7 +87,7 @@ impl Attached {
             }
         }
         self.monitor("info status")?;
-        if !pipe.heard(Duration::from_secs(5)) {
+        if !pipe.heard(ECHOED) {
             return Err(Error::new(Kind::Usage, "this QEMU writes no trace").hint(
                 "it must be configured with --enable-trace-backends=log, as `cargo xtask build \
                  patched --flavour trace` does",

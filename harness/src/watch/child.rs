@@ -14,6 +14,8 @@ use crate::{Error, Kind, Result};
 
 /// A QEMU that has no monitor by then has none.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Lines of what it prints that are shown.
+const LAST: usize = 10;
 /// How long it has to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -83,9 +85,12 @@ impl Child {
         self.dir.path().join("qmp")
     }
 
-    /// What it has printed.
+    /// The last lines of what it has printed.
     pub fn said(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("said")).unwrap_or_default()
+        let said = std::fs::read(self.dir.path().join("said")).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<&str> = said.lines().collect();
+        lines[lines.len().saturating_sub(LAST)..].join("\n")
     }
 
     /// Ends it, if it runs.

@@ -257,7 +257,9 @@ fn vmcb(text: &str) -> Told {
     let mut page = Box::new([0; SIZE]);
     for word in content.split_ascii_whitespace() {
         let (offset, value) = word.split_once(':')?;
-        let offset = usize::from_str_radix(offset, 16).ok().filter(|o| o % 8 == 0)?;
+        let offset = usize::from_str_radix(offset, 16)
+            .ok()
+            .filter(|offset| offset % 8 == 0 && *offset < SIZE)?;
         let value = u64::from_str_radix(value, 16).ok()?;
         page.get_mut(offset..offset + 8)?.copy_from_slice(&value.to_le_bytes());
     }

@@ -33,13 +33,18 @@ const RANGES: &[(u64, u64, Field)] = &[
     (exit::INVLPGB, exit::IDLE_HLT, Field::INTERCEPT_MISC3),
 ];
 
+/// The codes of exception intercepts are one for each vector, but 2 is that of NMIs.
+const NO_NMI: u64 = exit::EXCP + 2;
+/// Between INVLPGB and INVPCID.
+const RESERVED: u64 = exit::INVLPGB + 1;
+
 /// What an exit of that code needs.
 pub(super) fn needs(code: u64) -> Needs {
     if code == exit::NPF {
         return Needs::Bit(Field::NESTED_CTL, nested_ctl::NP_ENABLE);
     }
-    // Bit 2 of the exception intercepts intercepts nothing.
-    if code == exit::EXCP + 2 {
+    // Bit 2 of the exception intercepts intercepts nothing; bit 1 of the last vector is reserved.
+    if matches!(code, NO_NMI | RESERVED) {
         return Needs::Never;
     }
     let found = RANGES.iter().find(|(first, last, _)| (*first..=*last).contains(&code));
@@ -59,7 +64,7 @@ pub(super) fn rule(code: u64) -> &'static str {
         exit::IDLE_HLT => "idle-hlt.exit".into(),
         exit::EFER_WRITE_TRAP => "intercept.efer-write-trap-inert".into(),
         exit::CR_WRITE_TRAP..exit::INVLPGB => "intercept.cr-write-trap-inert".into(),
-        0x42 => "intercept.exception-2".into(),
+        NO_NMI => "intercept.exception-2".into(),
         exit::EXCP..exit::INTR => {
             let name = event::exception(code - exit::EXCP);
             format!("intercept.exception-{}", name.trim_start_matches('#').to_lowercase())

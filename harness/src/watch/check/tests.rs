@@ -14,7 +14,7 @@ use super::scene::{Scene, checked};
 /// Exit codes that there are: those of the model's table, and exceptions beside it.
 fn codes() -> Vec<u64> {
     let rows = information::TABLE.iter().flat_map(|row| row.first..=row.last);
-    let known = |code: &u64| !matches!(code, 0x8f | 0x90..0xa0 | 0xa1);
+    let known = |code: &u64| needs(*code) != Needs::Never;
     rows.chain([0x45, 0x4a, 0x50, 0x53]).filter(known).collect()
 }
 
