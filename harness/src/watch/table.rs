@@ -48,7 +48,7 @@ fn head(look: &Look<'_>) -> String {
     let counts = &look.counter.counts;
     let (all, before) = (counts.all_exits(), look.before.all_exits());
     format!(
-        "{:.WIDTH$}\n{:.1} s: {} VMRUNs, {all} exits, {} per second\n",
+        "{:.WIDTH$}\n{:.1} s: {} guests entered, {all} exits, {} per second\n",
         look.title,
         look.seconds,
         counts.vmruns,
@@ -96,7 +96,7 @@ fn behind(look: &Look<'_>) -> String {
 fn beside(counts: &Counts) -> String {
     let mut out = String::new();
     if counts.injected > 0 {
-        let _ = writeln!(out, "\ninjected events: {}", counts.injected);
+        let _ = writeln!(out, "injected events: {}", counts.injected);
     }
     if !counts.flushes.is_empty() {
         let all: Vec<String> =
@@ -106,7 +106,7 @@ fn beside(counts: &Counts) -> String {
     if counts.unreadable > 0 {
         let _ = writeln!(out, "{} lines of the trace cannot be read", counts.unreadable);
     }
-    out
+    if out.is_empty() { out } else { format!("\n{out}") }
 }
 
 fn refused(refusal: &Refusal) -> String {
@@ -164,5 +164,6 @@ pub fn brief(look: &Look<'_>) -> String {
     let found = look.checker.map_or(0, |checker| checker.found.len());
     let differs = if found > 0 { format!("; {found} rules broken") } else { String::new() };
     let rate = per_second(all, look.interval);
-    format!("{:.1} s: {rate} exits per second:{most}{differs}\n", look.seconds)
+    let most = if most.is_empty() { most } else { format!(":{most}") };
+    format!("{:.1} s: {rate} exits per second{most}{differs}\n", look.seconds)
 }
