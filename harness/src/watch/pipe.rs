@@ -162,11 +162,7 @@ fn read(mut end: File, send: &SyncSender<Vec<u8>>, state: &AtomicU8, word: &[u8]
                     let _ = state.compare_exchange(WAITS, HEARD, heard, heard);
                 }
             }
-            HANDS_ON => {
-                if send.send(read.to_vec()).is_err() {
-                    return;
-                }
-            }
+            HANDS_ON if send.send(read.to_vec()).is_err() => return,
             _ => {}
         }
     }
