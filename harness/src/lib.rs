@@ -25,6 +25,7 @@
 //! | [`report`] | what a run and the records say |
 //! | [`test_svm`] | one run from binaries to a report |
 //! | [`explain`] | what a VMCB says, and why VMRUN refuses it |
+//! | [`watch`] | what a running QEMU does with SVM, and the model beside it |
 //! | [`example`] | the example of a hypervisor, in a QEMU |
 //! | [`row`] | a row of QEMUs, each a base with some patches, built and measured |
 //! | [`series`] | the series of this repository, and what each patch must do |
@@ -55,6 +56,7 @@ pub mod run;
 pub mod series;
 pub mod suites;
 pub mod test_svm;
+pub mod watch;
 
 pub use host::env::Env;
 pub use host::error::{Error, Kind, Result};

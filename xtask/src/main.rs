@@ -38,6 +38,7 @@ mod soak;
 mod source;
 mod suites;
 mod test_svm;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -88,6 +89,7 @@ enum Command {
     Case(case::Args),
     Explain(explain::Args),
     Example(example::Args),
+    Watch(watch::Args),
     Conform(Box<conform::Args>),
     Soak(soak::Args),
     Coverage(coverage::Args),
@@ -135,6 +137,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Case(args) => case::run(env, &args),
         Command::Explain(args) => explain::run(&args),
         Command::Example(args) => example::run(env, &args),
+        Command::Watch(args) => watch::run(env, args),
         Command::Conform(args) => conform::run(env, &args),
         Command::Soak(args) => soak::run(env, &args),
         Command::Coverage(args) => coverage::run(env, &args),

@@ -3,7 +3,7 @@
 use svm_model::arch::event;
 
 /// The name of an exception (8.2).
-pub(super) fn exception(vector: u64) -> String {
+pub(crate) fn exception(vector: u64) -> String {
     let name = match vector {
         0 => "#DE",
         1 => "#DB",
@@ -33,12 +33,12 @@ pub(super) fn exception(vector: u64) -> String {
 }
 
 /// Whether an exception pushes an error code (table 8-1).
-pub(super) fn has_error_code(vector: u64) -> bool {
+pub(crate) fn has_error_code(vector: u64) -> bool {
     matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30)
 }
 
 /// An event.
-pub(super) fn words(value: u64) -> String {
+pub(crate) fn words(value: u64) -> String {
     if value & event::V == 0 {
         return "nothing: V is clear".to_owned();
     }

@@ -74,7 +74,7 @@ const PLAIN: &[(u64, &str, &str)] = &[
 ];
 
 /// The name of an exit code, as the manual has it behind `VMEXIT_`.
-pub(super) fn name(code: u64) -> String {
+pub(crate) fn name(code: u64) -> String {
     match code {
         exit::INVALID => "INVALID".into(),
         exit::NPF => "NPF".into(),
@@ -99,7 +99,7 @@ pub(super) fn name(code: u64) -> String {
 }
 
 /// Whether an exit of that code is the intercept of an instruction, for which a next RIP is saved.
-pub(super) fn instruction(code: u64) -> bool {
+pub(crate) fn instruction(code: u64) -> bool {
     matches!(
         code,
         0..exit::EXCP

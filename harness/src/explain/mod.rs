@@ -13,8 +13,8 @@
 //! What VMRUN refuses, the model decides ([`svm_model::check()`]).
 
 pub mod cpu;
-mod event;
-mod exits;
+pub(crate) mod event;
+pub(crate) mod exits;
 mod fields;
 pub mod page;
 mod registers;

@@ -73,6 +73,11 @@ const REASONS: &[(&str, &str)] = &[
     ("eventinj.impossible-for-mode", "EVENTINJ of #OF or #BR in 64-bit mode"),
 ];
 
+/// The rule behind a reason, the first where QEMU does not tell several apart.
+pub fn rule_of(reason: &str) -> Option<&'static str> {
+    REASONS.iter().find(|(_, name)| *name == reason).map(|(rule, _)| *rule)
+}
+
 /// Of these no VMCB here breaks one: CR4.CET needs shadow stacks, and PDPTEs are not in the page.
 const UNREACHED: [&str; 2] = ["vmrun.cet-wp", "vmrun.pae-pdpte"];
 

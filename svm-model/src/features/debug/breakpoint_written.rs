@@ -16,7 +16,6 @@ use crate::rules::RuleId;
 use crate::vmcb::{Field, exit};
 
 const IF: u64 = flag::FIXED | flag::IF;
-const ZF: u64 = 0x40;
 const DB: u64 = exit::EXCP + 1;
 
 /// What breakpoint 0 watches, and DR7 for it.
@@ -138,7 +137,7 @@ fn branches() -> Vec<Draft> {
         stays("not-taken", &conditional),
         left(
             stepped("taken", &conditional)
-                .set(Field::RFLAGS, flag::TF | ZF | flag::FIXED)
+                .set(Field::RFLAGS, flag::TF | flag::ZF | flag::FIXED)
                 .run()
                 .takes(1, 0, world::L2_CODE + 3),
             0,
