@@ -14,6 +14,8 @@ use crate::vmcb::{Field, exit};
 
 /// The new task: its segment, its code, and its stack, which has a page of its own.
 const TSS: u64 = world::DATA + 0x3000;
+/// The segment of the old one: a switch stores it there, and L1 needs its own.
+const OLD: u64 = world::DATA + 0x2000;
 const CODE: u64 = world::DATA + 0x4040;
 const STACK: u64 = world::DATA + 0x7000;
 /// The handler of #DB, and that of #NP.
@@ -50,18 +52,23 @@ const fn gate(vector: u64) -> u64 {
     IDT + 8 * vector
 }
 
-/// L2 in protected mode without paging, and a task whose segment has the T bit set.
-fn draft(id: &str) -> Draft {
-    let vmmcall = 0x00d9_010f;
-    let tr = [
+/// TR, from VMCB2.
+fn tr(d: Draft, base: u64) -> Draft {
+    let fields = [
         (Field::TR_SELECTOR, u64::from(world::L2_TR)),
         (Field::TR_ATTRIB, 0x8b),
         (Field::TR_LIMIT, 0x67),
-        (Field::TR_BASE, world::L2_TSS),
+        (Field::TR_BASE, base),
     ];
+    let d = fields.iter().fold(d, |d, (f, v)| d.poke_field(world::VMCB2, *f, *v));
+    d.l1(Insn::Vmload, world::VMCB2)
+}
+
+/// L2 in protected mode without paging, and a task whose segment has the T bit set.
+fn draft(id: &str) -> Draft {
+    let vmmcall = 0x00d9_010f;
     let new = Draft::new(Intercepts, format!("task-switch/trap,{id}"));
-    let new = tr.iter().fold(new, |d, (f, v)| d.poke_field(world::VMCB2, *f, *v));
-    new.l1(Insn::Vmload, world::VMCB2)
+    tr(new, OLD)
         .about(About::Section("13.1.3.4"))
         .set_all(&[
             (Field::EFER, efer::SVME),
@@ -71,6 +78,7 @@ fn draft(id: &str) -> Draft {
             (Field::RFLAGS, IF),
             (Field::IDTR_BASE, IDT),
         ])
+        .poke(OLD, world::L2_STACK << 32)
         .poke(world::L2_GDT + u64::from(CS), 0x00cf_9b00_0000_ffff)
         .poke(world::L2_GDT + u64::from(TASK), 0xe900_0000_0067 | (TSS & 0xff_ffff) << 16)
         .poke(TSS + 0x20, CODE | flag::FIXED << 32)
@@ -111,7 +119,7 @@ fn call(d: Draft) -> Draft {
 fn iret(d: Draft) -> Draft {
     d.program(&[Insn::Raw(vec![0xcf])])
         .set(Field::RFLAGS, IF | flag::NT)
-        .poke(world::L2_TSS, world::L2_STACK << 32 | u64::from(TASK))
+        .poke(OLD, world::L2_STACK << 32 | u64::from(TASK))
         .poke(world::L2_GDT + u64::from(TASK), 0xeb00_0000_0067 | (TSS & 0xff_ffff) << 16)
 }
 
@@ -166,7 +174,7 @@ pub(crate) fn cases() -> Vec<Draft> {
     let mut cases: Vec<Draft> = WAYS.iter().flat_map(|way| [intercepted(way), taken(way)]).collect();
     cases.extend([shadow(), push_fails(), nested(), virtual_nmi(), no_trap(), flags(), bad_data(), narrow()]);
     // Neither VMRUN nor #VMEXIT loads TR: the new task is left in it.
-    cases.into_iter().map(|d| d.l1(Insn::Vmload, world::VMCB2)).collect()
+    cases.into_iter().map(|d| tr(d, world::L2_TSS)).collect()
 }
 
 /// The #DB exits, and the switch is done: nothing is being delivered any more.
@@ -279,7 +287,7 @@ fn flags() -> Draft {
         .exits(DB)
         .field(Field::RIP, CODE)
         .field(Field::RFLAGS, flag::FIXED)
-        .peek(world::L2_TSS + 0x20)
+        .peek(OLD + 0x20)
         .value(behind | (IF | flag::ZF | flag::PF) << 32)
 }
 
