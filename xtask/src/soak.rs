@@ -34,8 +34,8 @@ pub(crate) struct Args {
     /// Seed of the first round [default: the time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Cases of a round
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    /// Cases of a round; each CPU that they want is booted once a round
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
     cases: usize,
 
     /// Keep the example of each rule in svm-model/kept, where none is kept yet
@@ -67,7 +67,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     show(&soaked.text(&title, &args.on, &reason));
     if args.drawn {
         println!();
-        soaked.drawn.iter().for_each(|(what, count)| println!("{count:>10} {what}"));
+        soaked.drawn.table().for_each(|(what, count)| println!("{count:>10} {what}"));
     }
     if args.keep {
         for path in kept::keep(&env.repo, soaked.groups.values().map(|g| &g.example))? {

@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use svm_model::case::Case;
 use svm_model::cases::lasting_id;
+use svm_model::cpu::CpuSet;
 
 use super::judge::{Finding, Judged, judge};
 use super::text;
 use crate::Result;
-use crate::exec::Executor;
 use crate::exec::name::Name;
+use crate::exec::{Executor, wanted};
 use crate::host::process::quote;
 
 /// More findings than that have a reason of their own.
@@ -105,7 +106,9 @@ fn differs(executor: &mut dyn Executor, cases: &[&Case]) -> Result<bool> {
 
 /// Few cases before that one which make it differ: what can be left out is, in ever smaller parts.
 fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<Vec<usize>> {
-    let same = |n: &usize| cases[*n].cpu == cases[place].cpu;
+    // Those that share its boot, whatever else they need of the CPU.
+    let all = executor.platform(CpuSet::NONE)?.features;
+    let same = |n: &usize| wanted(all, &cases[*n]) == wanted(all, &cases[place]);
     let mut enough = |before: &[usize]| {
         let run: Vec<&Case> = before.iter().chain([&place]).map(|n| &cases[*n]).collect();
         differs(executor, &run)
@@ -136,7 +139,7 @@ fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<V
 #[cfg(test)]
 mod tests {
     use svm_model::case::{Draft, Insn};
-    use svm_model::cpu::{CpuSet, Platform};
+    use svm_model::cpu::{CpuFeature, Platform};
     use svm_model::outcome::Outcome;
     use svm_model::{Feature, coverage, model};
 
@@ -183,7 +186,11 @@ mod tests {
             .into_iter()
             .enumerate()
             .map(|(n, insn)| {
-                Draft::new(Feature::Intercepts, format!("x/{n}")).program(&[insn]).done()
+                let draft = Draft::new(Feature::Intercepts, format!("x/{n}"));
+                // What a case needs of the CPU does not part it from others.
+                let needs = insn == Insn::Hlt;
+                let draft = if needs { draft.needs(&[CpuFeature::NripSave]) } else { draft };
+                draft.program(&[insn]).done()
             })
             .collect();
         let all: Vec<&Case> = cases.iter().collect();

@@ -18,6 +18,11 @@ impl Segment {
     pub(crate) fn long(self) -> bool {
         self.attrib & 0x200 != 0
     }
+
+    /// CS.D, outside 64-bit mode: the bits that an address has.
+    pub(crate) fn address_mask(self) -> u64 {
+        if self.attrib & 0x400 != 0 { 0xffff_ffff } else { 0xffff }
+    }
 }
 
 /// GDTR or IDTR.

@@ -284,14 +284,34 @@ fn virtualised() -> Vec<Draft> {
 }
 
 pub(crate) fn off() -> Vec<Draft> {
-    vec![
-        // With it, the intercept would come before the #GP for the address.
-        Draft::new(VmloadVmsave, "feature-off/svme-addr-chk")
+    let off = |id: &str| {
+        Draft::new(VmloadVmsave, format!("feature-off/{id}"))
             .about(r::vmload_vmsave::ADDR_BEFORE_INTERCEPT)
             .without(&[CpuFeature::AddrChk])
+    };
+    // An address has as many bits of RAX as the code's other addresses have.
+    let narrow = |bits: u64, attrib: u64, insn: Insn, code: u64| {
+        off(&format!("svme-addr-chk,{code:#x}-{bits}-bit"))
+            .program(&[insn])
+            .set(Field::CS_ATTRIB, attrib)
+            .set(Field::RAX, 1 << bits | 1 << 40)
+            .intercept(code)
+            .run()
+            .exits(code)
+            .at(0)
+    };
+    vec![
+        // With it, the intercept would come before the #GP for the address.
+        off("svme-addr-chk")
             .program(&[Insn::Mov(0, 8), Insn::Vmload])
             .intercept(exit::VMLOAD)
             .run()
             .takes(13, 0, world::L2_CODE + 10),
+        narrow(16, 0x89b, Insn::Vmrun, exit::VMRUN),
+        narrow(16, 0x89b, Insn::Vmload, exit::VMLOAD),
+        narrow(16, 0x89b, Insn::Vmsave, exit::VMSAVE),
+        narrow(32, 0xc9b, Insn::Vmrun, exit::VMRUN),
+        narrow(32, 0xc9b, Insn::Vmload, exit::VMLOAD),
+        narrow(32, 0xc9b, Insn::Vmsave, exit::VMSAVE),
     ]
 }

@@ -170,7 +170,7 @@ impl Machine<'_> {
         }
         self.protected_mode()?;
         self.privileged()?;
-        let rax = self.operand(0)?;
+        let rax = self.address_operand()?;
         let bad = rax & 0xfff != 0 || !self.physical(rax);
         if bad {
             let first = !self.supported(CpuFeature::AddrChk);
