@@ -33,10 +33,7 @@ pub fn footprint(case: &Case, platform: &Platform) -> Footprint {
     let mut trace = Trace::new(None);
     let mut machine = Machine::new(case, platform, &mut trace);
     let known = case.steps.iter().all(|step| machine.step(step).is_ok());
-    Footprint {
-        writes: machine.mem.changes().collect(),
-        contained: known && machine.mem.contained,
-    }
+    Footprint { writes: machine.mem.changes().collect(), contained: known && machine.mem.contained }
 }
 
 /// As [`run`], with one rule broken.

@@ -22,7 +22,12 @@ pub(crate) struct ExecutorArgs {
 impl ExecutorArgs {
     /// Opens an executor.
     pub(crate) fn open(&self, env: &Env, name: &Name) -> Result<Place> {
-        place::open(env, name, &How { source: self.base.request(), accel: self.accel.clone() })
+        place::open(env, name, &self.how())
+    }
+
+    /// The same, for what opens several.
+    pub(crate) fn how(&self) -> How {
+        How { source: self.base.request(), accel: self.accel.clone() }
     }
 }
 

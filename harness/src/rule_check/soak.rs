@@ -115,7 +115,7 @@ impl Request {
 }
 
 /// One part of a round's cases in five is random walks, the rest is crossed.
-fn cases(pool: &Pool, seed: u64, count: usize) -> Vec<Case> {
+pub(super) fn cases(pool: &Pool, seed: u64, count: usize) -> Vec<Case> {
     let walks = random::walks(seed, count / 5);
     walks.into_iter().chain(pool.cases(seed, count - count / 5)).collect()
 }

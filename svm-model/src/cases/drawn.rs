@@ -101,9 +101,9 @@ impl View<'_> {
         let (Some(first), Some(last)) = (self.runs().next(), self.runs().last()) else {
             return false;
         };
-        self.0.steps[first.0..=last.0].iter().any(
-            |s| matches!(s, Step::Mem { pa, .. } if world::table_entry(*pa).is_some()),
-        )
+        self.0.steps[first.0..=last.0]
+            .iter()
+            .any(|s| matches!(s, Step::Mem { pa, .. } if world::table_entry(*pa).is_some()))
     }
 
     /// Whether a data or stack segment has one of these attributes.
@@ -176,8 +176,7 @@ const LINES: [(&str, Is); 44] = [
     ("injected event", |v| v.sets(Field::EVENTINJ, VALID)),
     ("injected over a faulting IDT", |v| {
         let limit = v.values(Field::IDTR_LIMIT).any(|limit| limit < 0xfff);
-        v.sets(Field::EVENTINJ, VALID)
-            && (limit || v.writes(world::L2_IDT, world::L2_IDT + 0x1000))
+        v.sets(Field::EVENTINJ, VALID) && (limit || v.writes(world::L2_IDT, world::L2_IDT + 0x1000))
     }),
     ("last-branch records", |v| v.sets(Field::DBGCTL, 1)),
 ];
