@@ -57,6 +57,8 @@ pub(crate) struct Branches {
     pub(crate) to: u64,
     pub(crate) excp_from: u64,
     pub(crate) excp_to: u64,
+    /// They hold branches of L1 that are no part of the case: its own, or an earlier case's.
+    pub(crate) foreign: bool,
 }
 
 /// The live registers.
@@ -138,7 +140,14 @@ impl Regs {
             sysenter_esp: 0,
             sysenter_eip: 0,
         },
-        branches: Branches { debugctl: 0, from: 0, to: 0, excp_from: 0, excp_to: 0 },
+        branches: Branches {
+            debugctl: 0,
+            from: 0,
+            to: 0,
+            excp_from: 0,
+            excp_to: 0,
+            foreign: true,
+        },
         spec_ctrl: 0,
         shadow: false,
     };
