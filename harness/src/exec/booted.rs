@@ -29,13 +29,14 @@ pub trait Boots {
     fn boot(&self, without: CpuSet, board: Board, ram: &Ram) -> Result<(Ended, Duration)>;
 }
 
-/// What a case wants to be booted: a CPU without those features, on that board.
-pub type Wanted = (CpuSet, Board);
+/// What a case wants to be booted: a CPU without those features, on that board; and whether it
+/// leaves what nothing but a boot puts back.
+pub type Wanted = (CpuSet, Board, bool);
 
 /// What `case` wants to be booted of something that can offer `all`: what no CPU of it has need
 /// not be switched off, and has no name to do it by.
 pub fn wanted(all: CpuSet, case: &Case) -> Wanted {
-    (all.minus(all.minus(case.cpu.without)), case.cpu.board)
+    (all.minus(all.minus(case.cpu.without)), case.cpu.board, case.leaves_branches())
 }
 
 /// Runs cases on something that boots.
@@ -68,7 +69,7 @@ impl<B: Boots> Booted<B> {
         queue: &[usize],
         emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
     ) -> Result<usize> {
-        let (without, board) = wanted;
+        let (without, board, _) = wanted;
         let mut most = queue.len();
         loop {
             let mut batch = Batch::default();

@@ -19,6 +19,9 @@ const FEW: usize = 64;
 
 /// Runs of cases that are tried to find a short one.
 const TRIES: usize = 200;
+/// How many of those before it are tried first, and then: a boot begins anew, so that the nearest
+/// are the likeliest.
+const NEAR: [usize; 4] = [64, 1024, 16_384, usize::MAX];
 /// Cases before one that still make a command to be read.
 const LISTED: usize = 8;
 
@@ -113,9 +116,18 @@ fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<V
         let run: Vec<&Case> = before.iter().chain([&place]).map(|n| &cases[*n]).collect();
         differs(executor, &run)
     };
-    let mut rest: Vec<usize> = (0..place).filter(same).collect();
-    if !enough(&rest)? {
-        return Ok(Vec::new());
+    let all: Vec<usize> = (0..place).filter(same).collect();
+    let mut rest = Vec::new();
+    for near in NEAR.map(|n| &all[all.len().saturating_sub(n)..]) {
+        if enough(near)? {
+            rest = near.to_vec();
+        }
+        if !rest.is_empty() || near.len() == all.len() {
+            break;
+        }
+    }
+    if rest.is_empty() {
+        return Ok(rest);
     }
     let (mut size, mut tries) = (rest.len().div_ceil(2), 0);
     while size > 0 && rest.len() > 1 && tries < TRIES {

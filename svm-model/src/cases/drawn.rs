@@ -114,7 +114,6 @@ impl View<'_> {
     }
 }
 
-/// PAE paging outside long mode is told from 32-bit paging by CR4.
 const LME: u64 = 1 << 8;
 const PRESENT: u64 = 1 << 7;
 const VALID: u64 = 1 << 31;

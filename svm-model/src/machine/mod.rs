@@ -126,12 +126,15 @@ pub(crate) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub(crate) fn new(case: &'a Case, platform: &Platform, t: &'a mut Trace) -> Machine<'a> {
+        let mut r = Regs::L1;
+        // Those of a case before it that runs in the same boot.
+        r.branches.foreign = case.leaves_branches();
         Machine {
             case,
             platform: *platform,
             t,
             mem: memory::Memory::new(&case.program, baseline(platform)),
-            r: Regs::L1,
+            r,
             msr: Msrs::RESET,
             gif: true,
             pending: Pending::default(),

@@ -146,7 +146,7 @@ impl Regs {
             to: 0,
             excp_from: 0,
             excp_to: 0,
-            foreign: true,
+            foreign: false,
         },
         spec_ctrl: 0,
         shadow: false,
