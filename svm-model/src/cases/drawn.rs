@@ -4,7 +4,7 @@
 //! What a case cannot say is no line: modes of L1 other than 64-bit mode, and machine checks. The
 //! written cases have them, as code in bytes that the model does not look into.
 
-use crate::arch::{cr4, int_ctl};
+use crate::arch::{cr4, debugctl, efer, flag, int_ctl};
 use crate::case::draft::baseline;
 use crate::case::{Case, Event, Insn, Step, world};
 use crate::vmcb::Field;
@@ -114,11 +114,8 @@ impl View<'_> {
     }
 }
 
-const LME: u64 = 1 << 8;
 const PRESENT: u64 = 1 << 7;
 const VALID: u64 = 1 << 31;
-const TRAP: u64 = 1 << 8;
-const BTF: u64 = 2;
 
 /// Whether a case is to be counted in a line.
 type Is = fn(&View<'_>) -> bool;
@@ -132,7 +129,7 @@ const LINES: [(&str, Is); 44] = [
     ("mode: 16-bit, paged", |v| v.mode("16-bit, paged")),
     ("mode: 32-bit, paged", |v| v.mode("32-bit, paged")),
     ("mode: PAE without long mode", |v| {
-        v.mode("32-bit, paged") && v.clears(Field::EFER, LME) && v.sets(Field::CR4, cr4::PAE)
+        v.mode("32-bit, paged") && v.clears(Field::EFER, efer::LME) && v.sets(Field::CR4, cr4::PAE)
     }),
     ("mode: compatibility", |v| v.mode("compatibility")),
     ("mode: 64-bit", |v| v.mode("64-bit")),
@@ -146,8 +143,8 @@ const LINES: [(&str, Is); 44] = [
     ("another VMCB", |v| v.runs().any(|(_, pa)| pa == world::VMCB2)),
     ("another ASID", |v| v.values(Field::GUEST_ASID).any(|asid| asid > 1)),
     ("TLB control", |v| v.values(Field::TLB_CONTROL).any(|c| c != 1)),
-    ("single-step", |v| v.sets(Field::RFLAGS, TRAP)),
-    ("single-step on branches", |v| v.sets(Field::DBGCTL, BTF)),
+    ("single-step", |v| v.sets(Field::RFLAGS, flag::TF)),
+    ("single-step on branches", |v| v.sets(Field::DBGCTL, debugctl::BTF)),
     ("breakpoint 0", |v| v.sets(Field::DR7, 0x3)),
     ("breakpoint 1", |v| v.sets(Field::DR7, 0xc)),
     ("breakpoint 2", |v| v.sets(Field::DR7, 0x30)),
