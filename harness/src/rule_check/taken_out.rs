@@ -232,6 +232,10 @@ mod tests {
         }
     }
 
+    fn rule(id: &str) -> RuleId {
+        rules::named(id).expect("there is such a rule").0
+    }
+
     fn place(broken: &[RuleId]) -> Place {
         Place { executor: Box::new(Broken(broken.to_vec())), ..Place::model() }
     }
@@ -244,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_found_and_what_is_wrong_anyway_is_not() {
-        let [own, anyway] = [rules::vmexit::HOST_CR3, rules::intercepts::CPUID];
+        let [own, anyway] = ["vmexit.host-cr3", "intercept.cpuid"].map(rule);
         let search = searched(&[own, anyway], &[anyway]);
         assert_eq!(search.found.as_ref().and_then(|f| f.rule), Some(own), "{search:?}");
         assert!(search.cases > 0 && search.found.unwrap().case.contains('@'));
@@ -254,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_table_says_what_came_of_each() {
-        let found = Found { rule: Some(rules::vmexit::HOST_CR3), case: "crossed/0x1-2@3".into() };
+        let found = Found { rule: Some(rule("vmexit.host-cr3")), case: "crossed/0x1-2@3".into() };
         let search =
             |found| Came::Searched(Search { found, took: Duration::from_millis(2540), cases: 900 });
         let row = |number: &str, came| Row { number: number.into(), title: "a|b".into(), came };
