@@ -21,7 +21,7 @@ pub fn run(case: &Case, platform: &Platform) -> Outcome {
 /// What a case does to memory.
 #[derive(Clone, Debug)]
 pub struct Footprint {
-    /// The quadwords that it writes, the VMCBs apart.
+    /// The quadwords that it writes, the VMCBs apart, in order.
     pub writes: Vec<u64>,
     /// Whether all that it reads and writes is known, and its own: neither the guest's nor the
     /// harness's, nor a place where there is no RAM.
@@ -33,9 +33,7 @@ pub fn footprint(case: &Case, platform: &Platform) -> Footprint {
     let mut trace = Trace::new(None);
     let mut machine = Machine::new(case, platform, &mut trace);
     let known = case.steps.iter().all(|step| machine.step(step).is_ok());
-    let mut writes: Vec<u64> = machine.mem.changes().collect();
-    writes.sort_unstable();
-    Footprint { writes, contained: known && machine.mem.contained }
+    Footprint { writes: machine.mem.changes().collect(), contained: known && machine.mem.contained }
 }
 
 /// As [`run`], with one rule broken.

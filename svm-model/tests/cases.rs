@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use svm_model::cases::{self, FAMILIES, SEED};
+use svm_model::cases::drawn::Drawn;
+use svm_model::cases::{self, FAMILIES, SEED, crossed, random};
 
 #[test]
 fn ids_are_unique_and_name_their_family() {
@@ -60,4 +61,16 @@ fn a_case_that_follows_from_a_seed_is_found_by_its_id() {
     }
     assert_eq!(cases::of_seed("random/0x7-x"), None);
     assert_eq!(cases::of_seed("npt/0x7-1"), None);
+}
+
+#[test]
+fn a_soak_draws_every_instruction_and_every_mode() {
+    let pool = crossed::Pool::default();
+    let mut drawn = Drawn::default();
+    for seed in 0..5 {
+        random::walks(seed, 1_000).iter().for_each(|case| drawn.count(case));
+        pool.cases(seed, 4_000).for_each(|case| drawn.count(&case));
+    }
+    let never: Vec<_> = drawn.table().filter(|(_, count)| *count == 0).map(|(w, _)| w).collect();
+    assert!(never.is_empty(), "{never:?}");
 }

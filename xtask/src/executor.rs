@@ -33,7 +33,8 @@ impl ExecutorArgs {
         place::open(env, name, &self.how())
     }
 
-    fn how(&self) -> How {
+    /// The same, for what opens several.
+    pub(crate) fn how(&self) -> How {
         How { source: self.base.request(), accel: self.accel.clone() }
     }
 }

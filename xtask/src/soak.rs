@@ -1,12 +1,14 @@
 //! `cargo xtask soak`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::slice;
 use std::time::{Duration, SystemTime};
 
 use harness::exec::name::Name;
+use harness::host::cache;
 use harness::record::results::{self, KnownFailures};
-use harness::rule_check::{kept, soak};
+use harness::rule_check::{kept, soak, taken_out};
 use harness::{Env, Kind, Result};
 use svm_model::rules::RuleId;
 
@@ -17,7 +19,8 @@ use crate::show::{line, show};
 ///
 /// Each round takes the next seed: random walks, and the families' cases crossed with each other.
 /// Ctrl-C ends it early, with what was found. Exit code 1 where a case differs, alone or behind
-/// others, that is not among the known failures; 5 where there was no time for a round.
+/// others, that is not among the known failures; 5 where there was no time for a round. With
+/// --without, 0 whatever is found, and a table.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The executor: qemu:patched, qemu:stock, qemu:PATH, c:patched, c:stock, c:SOURCE:BUILD
@@ -35,9 +38,14 @@ pub(crate) struct Args {
     /// Seed of the first round [default: the time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Cases of a round
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    /// Cases of a round; each CPU that they want is booted once a round
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
     cases: usize,
+
+    /// Instead, take each of these patches out of the series by itself, and say how soon soak
+    /// notices: by their numbers, as 0042,0107; --minutes is for each
+    #[arg(long, value_name = "PATCHES", value_delimiter = ',')]
+    without: Vec<String>,
 
     /// Keep the example of each rule in svm-model/kept, where none is kept yet
     #[arg(long, help_heading = "Output")]
@@ -45,6 +53,9 @@ pub(crate) struct Args {
     /// Say how often each mode and instruction was drawn
     #[arg(long, help_heading = "Output")]
     drawn: bool,
+    /// With --without: write the table to this file, too, as Markdown
+    #[arg(long, value_name = "FILE", requires = "without", help_heading = "Output")]
+    table: Option<PathBuf>,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
@@ -58,6 +69,9 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let jobs = args.jobs.map_or_else(harness::run::cores, usize::from);
     let request = soak::Request { time, jobs, seed, cases: args.cases.max(5) };
     args.how.check(env, slice::from_ref(&args.on))?;
+    if !args.without.is_empty() {
+        return without(env, args, &request);
+    }
     // Built once, before anything runs side by side.
     let place = args.how.open(env, &args.on)?;
     let (kind, build, title) = (place.kind, place.build.clone(), place.title());
@@ -68,7 +82,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     show(&soaked.text(&title, &args.on, &reason));
     if args.drawn {
         line("");
-        soaked.drawn.iter().for_each(|(what, n)| line(format_args!("{n:>10} {what}")));
+        soaked.drawn.table().for_each(|(what, count)| line(format_args!("{count:>10} {what}")));
     }
     if args.keep {
         for path in kept::keep(&env.repo, soaked.groups.values().map(|g| &g.example))? {
@@ -77,4 +91,18 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     }
     let good = soaked.good(&reason);
     Ok(ExitCode::from(if good { 0 } else { Kind::Regression.exit_code() }))
+}
+
+/// Cases of a round that ends when a difference is found: few, so that its time is known well.
+const FEW: usize = 10_000;
+
+fn without(env: &Env, args: &Args, request: &soak::Request) -> Result<ExitCode> {
+    let request = soak::Request { cases: request.cases.min(FEW), ..*request };
+    let rows = taken_out::campaign(env, &args.on, &args.how.how(), &args.without, &request)?;
+    let text = taken_out::markdown(&rows);
+    show(&text);
+    if let Some(path) = &args.table {
+        cache::write_atomic(path, text.as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

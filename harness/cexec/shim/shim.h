@@ -59,8 +59,8 @@ void cx_restart(void);
 /* Writes WIDTH bytes of RAM; cx_restart() undoes it. False outside RAM. */
 bool cx_write(uint64_t pa, uint64_t value, unsigned width);
 
-/* As IRETQ to 64-bit code with these segments would. */
-void cx_enter(uint64_t rip, uint64_t rsp, uint64_t rflags, uint16_t cs, uint16_t ss);
+/* As IRETQ to 64-bit code with these segments would; without IRET, what blocks NMIs stays. */
+void cx_enter(uint64_t rip, uint64_t rsp, uint64_t rflags, uint16_t cs, uint16_t ss, bool iret);
 /* LGDT and LIDT with limits. */
 void cx_tables(uint64_t gdt, uint32_t gdt_limit, uint64_t idt, uint32_t idt_limit);
 /* L1's trap stubs: 256, STEP bytes apart. */

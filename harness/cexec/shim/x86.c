@@ -188,7 +188,7 @@ void cx_restart(void)
     cx_memory_restart();
 }
 
-void cx_enter(uint64_t rip, uint64_t rsp, uint64_t rflags, uint16_t cs, uint16_t ss)
+void cx_enter(uint64_t rip, uint64_t rsp, uint64_t rflags, uint16_t cs, uint16_t ss, bool iret)
 {
     CPUX86State *env = &cx_cpu.env;
 
@@ -200,7 +200,9 @@ void cx_enter(uint64_t rip, uint64_t rsp, uint64_t rflags, uint16_t cs, uint16_t
     env->regs[R_ESP] = rsp;
     env->eflags = 0;
     cpu_load_eflags(env, rflags, ~(CC_O | CC_S | CC_Z | CC_A | CC_P | CC_C | DF_MASK));
-    env->hflags2 &= ~HF2_NMI_MASK;
+    if (iret) {
+        env->hflags2 &= ~HF2_NMI_MASK;
+    }
     env->hflags &= ~HF_INHIBIT_IRQ_MASK;
 }
 

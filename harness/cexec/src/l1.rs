@@ -90,6 +90,16 @@ impl L1 {
         rax: u64,
         output: &mut Output,
     ) -> Result<(), Broken> {
+        self.execute(code, rax, true, output)
+    }
+
+    fn execute(
+        &mut self,
+        code: &[u8],
+        rax: u64,
+        iret: bool,
+        output: &mut Output,
+    ) -> Result<(), Broken> {
         let code_end = SLOT + code.len() as u64;
         let end = code_end + TAIL.len() as u64;
         _ = self.ram.write(SLOT, code);
@@ -99,7 +109,7 @@ impl L1 {
         }
         self.cpu.env().regs[0] = rax;
         self.fault = None;
-        self.cpu.enter(SLOT, L1_STACK, self.rflags);
+        self.cpu.enter(SLOT, L1_STACK, self.rflags, iret);
         let mut stop = self.cpu.run(code_end, false, BUDGET);
         if matches!(stop, Stop::CX_DONE) && !self.cpu.quiet() {
             stop = self.cpu.run(end, true, BUDGET);
@@ -140,7 +150,8 @@ impl L1 {
 
     fn with_plain_flags(&mut self, code: &[u8], output: &mut Output) -> Result<(), Broken> {
         let rflags = std::mem::replace(&mut self.rflags, 2);
-        let ran = self.slot(code, 0, output);
+        // The guest goes on with its own code there, without an IRETQ.
+        let ran = self.execute(code, 0, false, output);
         self.rflags = rflags;
         ran
     }

@@ -87,10 +87,10 @@ impl Cpu {
         unsafe { raw::cx_write(pa, value, width.into()) }.then_some(())
     }
 
-    /// IRETQ to flat 64-bit code.
-    pub(crate) fn enter(&mut self, rip: u64, rsp: u64, rflags: u64) {
+    /// On to flat 64-bit code: by an IRETQ, which ends what blocks NMIs, or by a jump.
+    pub(crate) fn enter(&mut self, rip: u64, rsp: u64, rflags: u64, iret: bool) {
         // SAFETY: values only.
-        unsafe { raw::cx_enter(rip, rsp, rflags, 0x08, 0x10) };
+        unsafe { raw::cx_enter(rip, rsp, rflags, 0x08, 0x10, iret) };
     }
 
     /// LGDT and LIDT.

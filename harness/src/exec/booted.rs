@@ -1,6 +1,7 @@
 //! The executors `qemu` and `c`: many cases a boot, and on behind one that broke it.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use svm_model::case::{Board, Case};
@@ -28,6 +29,16 @@ pub trait Boots {
     fn boot(&self, without: CpuSet, board: Board, ram: &Ram) -> Result<(Ended, Duration)>;
 }
 
+/// What a case wants to be booted: a CPU without those features, on that board; and whether it
+/// leaves what nothing but a boot puts back.
+pub type Wanted = (CpuSet, Board, bool);
+
+/// What `case` wants to be booted of something that can offer `all`: what no CPU of it has need
+/// not be switched off, and has no name to do it by.
+pub fn wanted(all: CpuSet, case: &Case) -> Wanted {
+    (all.minus(all.minus(case.cpu.without)), case.cpu.board, case.leaves_branches())
+}
+
 /// Runs cases on something that boots.
 #[derive(Debug)]
 pub struct Booted<B> {
@@ -50,15 +61,15 @@ impl<B: Boots> Booted<B> {
         self.spent.get()
     }
 
-    /// Boots once with as many of `queue` as fit; how many it got through.
+    /// Boots `wanted` once with as many of `queue` as fit; how many it got through.
     fn run_some(
-        &self,
-        without: CpuSet,
-        board: Board,
+        &mut self,
+        wanted: Wanted,
         cases: &[&Case],
         queue: &[usize],
         emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
     ) -> Result<usize> {
+        let (without, board, _) = wanted;
         let mut most = queue.len();
         loop {
             let mut batch = Batch::default();
@@ -79,10 +90,34 @@ impl<B: Boots> Booted<B> {
                 }
                 ran => ran?,
             };
+            let offered = self.met(without, &ran, &ram)?.features;
             let done = ran.len();
-            queue.iter().zip(ran).try_for_each(|(n, ran)| emit(*n, ran))?;
+            for (n, ran) in queue.iter().zip(ran) {
+                match cases[*n].cpu.needs.minus(offered) {
+                    CpuSet::NONE => emit(*n, ran)?,
+                    lacking => emit(*n, Ran::Skipped(lacking))?,
+                }
+            }
             return Ok(done);
         }
+    }
+
+    /// What the CPU without those features offers, which has been booted for `ran`: what it says
+    /// of itself, if it came as far as a case's end.
+    fn met(&mut self, without: CpuSet, ran: &[Ran], ram: &Ram) -> Result<Platform> {
+        match self.known(without) {
+            Some(platform) => Ok(platform),
+            None if matches!(ran.first(), None | Some(Ran::Broken(..))) => self.platform(without),
+            None => {
+                let platform = read_platform(ram)?;
+                self.platforms.push((without, platform));
+                Ok(platform)
+            }
+        }
+    }
+
+    fn known(&self, without: CpuSet) -> Option<Platform> {
+        self.platforms.iter().find(|(w, _)| *w == without).map(|(_, platform)| *platform)
     }
 
     fn boot(&self, without: CpuSet, board: Board, batch: &Batch) -> Result<(Ram, Ended)> {
@@ -95,8 +130,8 @@ impl<B: Boots> Booted<B> {
 
 impl<B: Boots> Executor for Booted<B> {
     fn platform(&mut self, without: CpuSet) -> Result<Platform> {
-        if let Some((_, found)) = self.platforms.iter().find(|(w, _)| *w == without) {
-            return Ok(*found);
+        if let Some(found) = self.known(without) {
+            return Ok(found);
         }
         let (ram, end) = self.boot(without, Board::Small, &Batch::default())?;
         if end != Ended::ByGuest {
@@ -114,26 +149,20 @@ impl<B: Boots> Executor for Booted<B> {
         cases: &[&Case],
         emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
     ) -> Result<()> {
-        // What no CPU of this QEMU has need not be switched off, and has no name to do it by.
         let all = self.platform(CpuSet::NONE)?.features;
-        let without_of = |case: &Case| all.minus(all.minus(case.cpu.without));
-        let machine_of = |case: &Case| (without_of(case), case.cpu.board);
-        let mut machines: Vec<_> = cases.iter().map(|c| machine_of(c)).collect();
-        machines.sort_unstable();
-        machines.dedup();
-        for wanted in machines {
-            let (without, board) = wanted;
-            let offered = self.platform(without)?.features;
-            let mut queue = Vec::new();
-            for (n, case) in cases.iter().enumerate().filter(|(_, c)| machine_of(c) == wanted) {
-                match case.cpu.needs.minus(offered) {
-                    CpuSet::NONE => queue.push(n),
-                    lacking => emit(n, Ran::Skipped(lacking))?,
-                }
+        let mut machines: BTreeMap<Wanted, Vec<usize>> = BTreeMap::new();
+        for (n, case) in cases.iter().enumerate() {
+            machines.entry(wanted(all, case)).or_default().push(n);
+        }
+        for (wanted, mut queue) in machines {
+            // One that has not been booted says what it offers behind its first cases.
+            let offered = self.known(wanted.0).map_or(all.minus(wanted.0), |p| p.features);
+            for n in queue.extract_if(.., |n| !offered.includes(cases[*n].cpu.needs)) {
+                emit(n, Ran::Skipped(cases[n].cpu.needs.minus(offered)))?;
             }
             let mut rest = &queue[..];
             while !rest.is_empty() {
-                rest = &rest[self.run_some(without, board, cases, rest, emit)?..];
+                rest = &rest[self.run_some(wanted, cases, rest, emit)?..];
             }
         }
         Ok(())

@@ -32,7 +32,7 @@ mod batch;
 use svm_model::case::Case;
 use svm_model::cpu::{CpuSet, Platform};
 
-pub use booted::{Booted, Boots, LIMIT, alone};
+pub use booted::{Booted, Boots, LIMIT, alone, wanted};
 pub use ran::{Crash, End, Ran, Stuck};
 
 use crate::Result;

@@ -96,7 +96,27 @@ pub fn open(env: &Env, name: &Name, how: &How) -> Result<Place> {
     }
 }
 
-fn spec(env: &Env, side: Side, how: &How) -> Result<Spec> {
+/// Opens `qemu`, or with `c` QEMU's C code, as `spec` says.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_spec(env: &Env, name: &Name, spec: &Spec, how: &How) -> Result<Place> {
+    let build = format!("{}-{}", Side::Patched, spec.source.version);
+    let (kind, executor): (_, Box<dyn Executor>) = match name {
+        Name::C(_) => ("c", Box::new(c(env, spec)?)),
+        _ => {
+            let built = Qemu::built(Side::Patched, &build::build(env, spec)?);
+            ("qemu", Box::new(qemu(env, &built?, &how.accel)?))
+        }
+    };
+    Ok(Place { kind, build, name: name.clone(), executor })
+}
+
+/// What the executors of a side are built from.
+///
+/// # Errors
+/// As [`source::obtain`].
+pub fn spec(env: &Env, side: Side, how: &How) -> Result<Spec> {
     Spec::of_side(env, side, source::obtain(env, &how.source)?, None, Flavour::Release)
 }
 

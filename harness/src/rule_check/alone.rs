@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use svm_model::case::Case;
 use svm_model::cases::lasting_id;
+use svm_model::cpu::CpuSet;
 
 use super::judge::{Finding, Judged, judge};
 use super::text;
 use crate::Result;
-use crate::exec::Executor;
 use crate::exec::name::Name;
+use crate::exec::{Executor, wanted};
 use crate::host::process::quote;
 
 /// More findings than that have a reason of their own.
@@ -18,6 +19,9 @@ const FEW: usize = 64;
 
 /// Runs of cases that are tried to find a short one.
 const TRIES: usize = 200;
+/// How many of those before it are tried first, and then: a boot begins anew, so that the nearest
+/// are the likeliest.
+const NEAR: [usize; 4] = [64, 1024, 16_384, usize::MAX];
 /// Cases before one that still make a command to be read.
 const LISTED: usize = 8;
 
@@ -105,14 +109,25 @@ fn differs(executor: &mut dyn Executor, cases: &[&Case]) -> Result<bool> {
 
 /// Few cases before that one which make it differ: what can be left out is, in ever smaller parts.
 fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<Vec<usize>> {
-    let same = |n: &usize| cases[*n].cpu == cases[place].cpu;
+    // Those that share its boot, whatever else they need of the CPU.
+    let all = executor.platform(CpuSet::NONE)?.features;
+    let same = |n: &usize| wanted(all, &cases[*n]) == wanted(all, &cases[place]);
     let mut enough = |before: &[usize]| {
         let run: Vec<&Case> = before.iter().chain([&place]).map(|n| &cases[*n]).collect();
         differs(executor, &run)
     };
-    let mut rest: Vec<usize> = (0..place).filter(same).collect();
-    if !enough(&rest)? {
-        return Ok(Vec::new());
+    let all: Vec<usize> = (0..place).filter(same).collect();
+    let mut rest = Vec::new();
+    for near in NEAR.map(|n| &all[all.len().saturating_sub(n)..]) {
+        if enough(near)? {
+            rest = near.to_vec();
+        }
+        if !rest.is_empty() || near.len() == all.len() {
+            break;
+        }
+    }
+    if rest.is_empty() {
+        return Ok(rest);
     }
     let (mut size, mut tries) = (rest.len().div_ceil(2), 0);
     while size > 0 && rest.len() > 1 && tries < TRIES {
@@ -136,7 +151,7 @@ fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<V
 #[cfg(test)]
 mod tests {
     use svm_model::case::{Draft, Insn};
-    use svm_model::cpu::{CpuSet, Platform};
+    use svm_model::cpu::{CpuFeature, Platform};
     use svm_model::outcome::Outcome;
     use svm_model::{Feature, coverage, model};
 
@@ -183,7 +198,11 @@ mod tests {
             .into_iter()
             .enumerate()
             .map(|(n, insn)| {
-                Draft::new(Feature::Intercepts, format!("x/{n}")).program(&[insn]).done()
+                let draft = Draft::new(Feature::Intercepts, format!("x/{n}"));
+                // What a case needs of the CPU does not part it from others.
+                let needs = insn == Insn::Hlt;
+                let draft = if needs { draft.needs(&[CpuFeature::NripSave]) } else { draft };
+                draft.program(&[insn]).done()
             })
             .collect();
         let all: Vec<&Case> = cases.iter().collect();

@@ -19,6 +19,7 @@ pub mod markdown;
 pub mod mutate;
 pub mod shrink;
 pub mod soak;
+pub mod taken_out;
 pub mod text;
 pub mod whole;
 

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use svm_model::case::Case;
-use svm_model::cases::crossed::{self, Pool};
+use svm_model::cases::crossed::Pool;
+use svm_model::cases::drawn::Drawn;
 use svm_model::cases::random;
 use svm_model::rules::RuleId;
 
@@ -48,8 +49,8 @@ pub struct Soaked {
     pub told: Vec<String>,
     /// A group for each rule, with an example made small; the first that was found.
     pub groups: BTreeMap<Option<RuleId>, Group>,
-    /// How often each mode and each instruction was drawn.
-    pub drawn: BTreeMap<String, u64>,
+    /// How often each mode, each instruction and all else was drawn.
+    pub drawn: Drawn,
 }
 
 /// Runs until time is up or the user wants no more.
@@ -114,7 +115,7 @@ impl Request {
 }
 
 /// One part of a round's cases in five is random walks, the rest is crossed.
-fn cases(pool: &Pool, seed: u64, count: usize) -> Vec<Case> {
+pub(super) fn cases(pool: &Pool, seed: u64, count: usize) -> Vec<Case> {
     let walks = random::walks(seed, count / 5);
     walks.into_iter().chain(pool.cases(seed, count - count / 5)).collect()
 }
@@ -132,14 +133,7 @@ impl Soaked {
                 .and_modify(|g| g.findings.extend(&group.findings))
                 .or_insert(group);
         }
-        for case in cases {
-            *self.drawn.entry(format!("mode: {}", crossed::mode(case))).or_default() += 1;
-            for insn in &case.program {
-                let text = format!("{insn:?}");
-                let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-                *self.drawn.entry(name.to_owned()).or_default() += 1;
-            }
-        }
+        cases.iter().for_each(|case| self.drawn.count(case));
     }
 
     /// Of its groups, those that `known` has no reason for.
@@ -167,13 +161,21 @@ impl Soaked {
             let _ = write!(text, "\n{one}");
         }
         if self.told.len() > SHOWN {
-            let _ = writeln!(text, "\nand behind {} others", self.told.len() - SHOWN);
+            let _ = writeln!(text, "\nand behind {} others:", self.told.len() - SHOWN);
+            // How each begins: its name, and behind how many.
+            for one in &self.told[SHOWN..] {
+                let _ = writeln!(text, "  {}", one.lines().next().unwrap_or_default());
+            }
         }
-        let verdict = match (self.news(known).count(), self.behind) {
+        let rules = self.news(known).count();
+        let news = format!("{rules} rules are broken that no known failure explains");
+        let alike = format!("{} cases are not alike alone and behind others", self.behind);
+        let verdict = match (rules, self.behind) {
             (0, 0) if self.groups.is_empty() => "AGREES with the model in every case".to_owned(),
             (0, 0) => format!("AGREES but for what is known: {} rules", self.groups.len()),
-            (0, n) => format!("DIFFERS: {n} cases are not alike alone and behind others"),
-            (n, _) => format!("DIFFERS: {n} rules are broken that no known failure explains"),
+            (0, _) => format!("DIFFERS: {alike}"),
+            (_, 0) => format!("DIFFERS: {news}"),
+            _ => format!("DIFFERS: {news}, and {alike}"),
         };
         text + &format!("\n{verdict}\n")
     }
@@ -216,11 +218,11 @@ mod tests {
     fn what_differs_behind_others_is_told_and_is_no_good_verdict() {
         let told = |n| format!("x/{n} differs only behind another case\n");
         let told: Vec<String> = (0..SHOWN + 2).map(told).collect();
-        let soaked = Soaked { behind: told.len(), told, ..Soaked::default() };
+        let soaked = Soaked { behind: told.len(), told: told.clone(), ..Soaked::default() };
         assert!(!soaked.good(&|_| None));
         let said = soaked.text("model", &Name::Model, &|_| None);
-        assert_eq!(said.matches("behind another").count(), SHOWN, "{said}");
-        assert!(said.contains("\nand behind 2 others\n"), "{said}");
+        assert_eq!(said.matches("behind another").count(), told.len(), "{said}");
+        assert!(said.contains("\nand behind 2 others:\n  x/8 differs"), "{said}");
         assert!(said.ends_with("DIFFERS: 10 cases are not alike alone and behind others\n"));
         assert!(request(Duration::ZERO).again(&Name::Model, 9).contains("--on model --seed 9 "));
     }

@@ -176,3 +176,32 @@ pub enum Insn {
     /// The bytes as they are; the model does not look inside, so only for cases that never reach them.
     Raw(Vec<u8>),
 }
+
+macro_rules! kinds {
+    ($($kind:ident)*) => {
+        /// The kinds of instruction, to be numbered.
+        enum Kind {
+            $($kind,)*
+        }
+
+        impl Insn {
+            /// The name of every kind of instruction.
+            pub const KINDS: &[&str] = &[$(stringify!($kind)),*];
+
+            /// Its kind, as the place in [`Insn::KINDS`].
+            pub fn kind(&self) -> usize {
+                (match self {
+                    $(Insn::$kind { .. } => Kind::$kind,)*
+                }) as usize
+            }
+        }
+    };
+}
+
+kinds! {
+    Mov Load Store LockNot Xchg Jump Nop Vmmcall Vmrun Vmload Vmsave Stgi Clgi Invlpga Skinit
+    Cpuid Hlt Pause Sti Cli Rdtsc Rdtscp Rdpmc Pushf Popf Iret Rsm Int Int3 Into Icebp Divide
+    TaskJump Shr Fnop Ud2 Invd Wbinvd Invlpg Monitor Mwait Xsetbv Rdpru In Out StringIo Invpcid
+    Wbnoinvd Invlpgb Tlbsync Mcommit Rdmsr Wrmsr ReadCr WriteCr ReadDr WriteDr Lmsw Smsw Clts
+    Sidt Sgdt Sldt Str Lidt Lgdt Lldt Ltr Mov32 Lock Raw
+}

@@ -26,6 +26,7 @@ pub use insn::Insn;
 pub use written::{About, Written};
 
 use crate::Feature;
+use crate::arch::msr;
 use crate::cpu::CpuSet;
 use crate::vmcb::Field;
 
@@ -47,6 +48,19 @@ pub struct Case {
     pub program: Vec<Insn>,
     /// What L1 does, in order.
     pub steps: Vec<Step>,
+}
+
+impl Case {
+    /// Whether it may leave last-branch records in L1's MSRs, which nothing writes back.
+    pub fn leaves_branches(&self) -> bool {
+        let insn = |i: &Insn| matches!(i, Insn::Wrmsr(msr::DEBUGCTL, _) | Insn::Raw(_));
+        let step = |s: &Step| match s {
+            Step::Wrmsr(msr, _) => *msr == msr::DEBUGCTL,
+            Step::L1(i, _) => insn(i),
+            _ => false,
+        };
+        self.steps.iter().any(step) || self.program.iter().any(insn)
+    }
 }
 
 /// CPU features (APM vol. 3, appendix E) wanted on top of, or away from, `max,+svm`.

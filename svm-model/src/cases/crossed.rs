@@ -4,12 +4,12 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::random::{Random, tells};
+use super::random::Random;
 use super::{Cases, FAMILIES, distinct};
 use crate::Feature;
 use crate::arch::int_ctl;
 use crate::case::draft::baseline;
-use crate::case::{Board, Case, Insn, Step, encode};
+use crate::case::{Board, Case, Insn, Step, encode, world};
 use crate::vmcb::Field;
 use crate::{coverage, model};
 
@@ -34,7 +34,8 @@ impl Default for Pool {
     }
 }
 
-/// Whether the case keeps to its own memory, so that the next one finds what it must.
+/// Whether the case keeps to its own memory, so that the next one finds what it must. The manual
+/// then says something of all that it does.
 fn contained(case: &Case) -> bool {
     // An interrupt in L1 needs the TSS, which L2 may have changed.
     let loads = case.program.iter().any(|i| matches!(i, Insn::Vmload | Insn::Ltr(_)));
@@ -52,7 +53,7 @@ fn runs(case: &Case) -> bool {
 impl Pool {
     /// The first `count` crossed cases of a seed of which the manual says anything.
     pub fn cases(&self, seed: u64, count: usize) -> impl Iterator<Item = Case> {
-        (0..).map(move |n| self.case(seed, n)).filter(tells).filter(contained).take(count)
+        (0..).map(move |n| self.case(seed, n)).filter(contained).take(count)
     }
 
     /// The `n`th crossed case of a seed.
@@ -69,15 +70,18 @@ impl Pool {
     }
 
     fn cross(&self, r: &mut Random, case: &mut Case, other: &Case) {
-        match r.below(10) {
-            0..3 => instruction(r, case, other),
-            3..7 => step(r, case, other),
-            7 => flip(r, case),
-            8 => again(r, case),
-            _ => {
+        match r.below(20) {
+            0..6 => instruction(r, case, other),
+            6..14 => step(r, case, other),
+            14..16 => flip(r, case),
+            16..18 => again(r, case),
+            18 => {
                 case.cpu.without = case.cpu.without.union(other.cpu.without);
                 case.cpu.needs = case.cpu.needs.union(other.cpu.needs);
             }
+            _ if mode(case) == "32-bit, paged" => narrow(case),
+            _ if r.rarely(4) => twin(r, case),
+            _ => {}
         }
     }
 }
@@ -233,6 +237,39 @@ fn again(r: &mut Random, case: &mut Case) {
         }
         _ => case.steps.extend([Step::Rflags(2), Step::L1(Insn::Stgi, 0), Step::Window]),
     }
+}
+
+/// Gives L2's code 16 bits, where its instructions have the same bytes then.
+fn narrow(case: &mut Case) {
+    let same = |i: &Insn| {
+        let operand = matches!(i, Insn::Mov(..) | Insn::Mov32(..) | Insn::TaskJump(_));
+        !operand && encode::length(i).setup == 0
+    };
+    if !case.program.iter().all(same) {
+        return;
+    }
+    let first = case.steps.iter().position(|s| matches!(s, Step::Vmrun(_))).unwrap_or(0);
+    let attrib = case.steps[..first].iter().rev().find_map(|s| match s {
+        Step::Vmcb(Field::CS_ATTRIB, value) => Some(*value),
+        _ => None,
+    });
+    let attrib = attrib.unwrap_or_else(|| baseline(Field::CS_ATTRIB));
+    case.steps.insert(first, Step::Vmcb(Field::CS_ATTRIB, attrib & !0x400));
+}
+
+/// Runs a second VMCB behind or in front of the first: the baseline's, at times under an ASID of
+/// its own.
+fn twin(r: &mut Random, case: &mut Case) {
+    let Some(run) = case.steps.iter().position(|s| matches!(s, Step::Vmrun(_))) else { return };
+    let at = if r.rarely(2) { run } else { run + 1 };
+    let asid = 1 + u64::from(r.rarely(2));
+    let fields = world::BASELINE.iter().map(|&(field, value)| Step::Mem {
+        pa: world::VMCB2 + u64::from(field.offset()),
+        width: field.width(),
+        value: if field == Field::GUEST_ASID { asid } else { value },
+    });
+    let steps: Vec<Step> = fields.chain([Step::Vmrun(world::VMCB2)]).collect();
+    case.steps.splice(at..at, steps);
 }
 
 /// The `n`th crossed case of a seed.

@@ -9,6 +9,7 @@
 //! its place in the family, so that it stays when cases are added around it.
 
 pub mod crossed;
+pub mod drawn;
 pub mod random;
 
 use alloc::collections::BTreeSet;

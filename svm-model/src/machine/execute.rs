@@ -176,6 +176,16 @@ impl Machine<'_> {
         if self.unknown[gpr] == 0 { Ok(self.r.gpr[gpr]) } else { Err(Stop::Open) }
     }
 
+    /// RAX, where SVM's instructions have their address: as much of it as addresses have bits
+    /// (APM vol. 3, VMRUN).
+    pub(crate) fn address_operand(&self) -> Flow<u64> {
+        let rax = self.operand(0)?;
+        Ok(match &self.guest {
+            Some(_) if !self.r.mode64() => rax & self.r.cs.address_mask(),
+            _ => rax,
+        })
+    }
+
     /// RBX, where instructions have their address: the loads in front of one may
     /// not have been executed.
     pub(crate) fn memory_operand(&self) -> Flow<u64> {

@@ -99,6 +99,8 @@ impl Machine<'_> {
             self.r.gpr[usize::from(n)] = world::gpr(n);
         }
         self.unknown = [0; 16];
+        // The world's L1 comes to it by an IRETQ, which brings RFLAGS and ends what blocks NMIs.
+        self.pending.nmi_blocked = false;
         self.r.gpr[0] = rax;
         self.r.gpr[4] = world::L1_STACK;
         self.r.rflags = self.l1_rflags & flag::ALL & !flag::VM | flag::FIXED;

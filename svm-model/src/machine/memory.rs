@@ -12,6 +12,7 @@ pub(crate) struct Memory<'a> {
     program: &'a [Insn],
     pub(crate) vmcb: Image,
     pub(crate) vmcb2: Image,
+    /// By address: a case that loops writes thousands.
     words: Vec<(u64, u64)>,
     /// A bit for each address in `words`, several addresses to a bit: most of what is
     /// read was never written.
@@ -118,9 +119,9 @@ impl<'a> Memory<'a> {
         if self.written & bit(pa) == 0 {
             return self.initial(pa);
         }
-        match self.words.iter().find(|(at, _)| *at == pa) {
-            Some((_, value)) => *value,
-            None => self.initial(pa),
+        match self.place(pa) {
+            Ok(at) => self.words[at].1,
+            Err(_) => self.initial(pa),
         }
     }
 
@@ -139,10 +140,15 @@ impl<'a> Memory<'a> {
         }
         self.contained &= world::is_free(pa);
         self.written |= bit(pa);
-        match self.words.iter_mut().find(|(at, _)| *at == pa) {
-            Some(word) => word.1 = value,
-            None => self.words.push((pa, value)),
+        match self.place(pa) {
+            Ok(at) => self.words[at].1 = value,
+            Err(at) => self.words.insert(at, (pa, value)),
         }
+    }
+
+    /// Where the quadword at `pa` is among those that were written, or would be.
+    fn place(&self, pa: u64) -> Result<usize, usize> {
+        self.words.binary_search_by_key(&pa, |(at, _)| *at)
     }
 
     /// What the world holds there before a case changes it.
@@ -163,7 +169,7 @@ impl<'a> Memory<'a> {
         (0..8).fold(0, |word, n| word | byte(n) << (8 * n))
     }
 
-    /// The quadwords that were written, VMCBs apart.
+    /// The quadwords that were written, VMCBs apart, in order.
     pub(crate) fn changes(&self) -> impl Iterator<Item = u64> {
         self.words.iter().map(|(pa, _)| *pa)
     }

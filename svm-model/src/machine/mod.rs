@@ -113,8 +113,6 @@ pub(crate) struct Machine<'a> {
     pub(crate) open_flags: bool,
     /// An event was delivered while last-branch recording was on.
     pub(crate) open_branches: bool,
-    /// The branch records hold branches of L1 that are no part of the case.
-    pub(crate) foreign_branches: bool,
     /// MONITOR has armed the monitor.
     pub(crate) armed: bool,
     /// Translations that the guest has used: ASID, linear page, system-physical page.
@@ -128,12 +126,15 @@ pub(crate) struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub(crate) fn new(case: &'a Case, platform: &Platform, t: &'a mut Trace) -> Machine<'a> {
+        let mut r = Regs::L1;
+        // Those of a case before it that runs in the same boot.
+        r.branches.foreign = case.leaves_branches();
         Machine {
             case,
             platform: *platform,
             t,
             mem: memory::Memory::new(&case.program, baseline(platform)),
-            r: Regs::L1,
+            r,
             msr: Msrs::RESET,
             gif: true,
             pending: Pending::default(),
@@ -155,7 +156,6 @@ impl<'a> Machine<'a> {
             unknown: [0; 16],
             open_flags: false,
             open_branches: false,
-            foreign_branches: true,
             armed: false,
             used: Vec::new(),
             walks: paging::Walks::NONE,

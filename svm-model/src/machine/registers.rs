@@ -18,6 +18,11 @@ impl Segment {
     pub(crate) fn long(self) -> bool {
         self.attrib & 0x200 != 0
     }
+
+    /// CS.D, outside 64-bit mode: the bits that an address has.
+    pub(crate) fn address_mask(self) -> u64 {
+        if self.attrib & 0x400 != 0 { 0xffff_ffff } else { 0xffff }
+    }
 }
 
 /// GDTR or IDTR.
@@ -52,6 +57,8 @@ pub(crate) struct Branches {
     pub(crate) to: u64,
     pub(crate) excp_from: u64,
     pub(crate) excp_to: u64,
+    /// They hold branches of L1 that are no part of the case: its own, or an earlier case's.
+    pub(crate) foreign: bool,
 }
 
 /// The live registers.
@@ -133,7 +140,14 @@ impl Regs {
             sysenter_esp: 0,
             sysenter_eip: 0,
         },
-        branches: Branches { debugctl: 0, from: 0, to: 0, excp_from: 0, excp_to: 0 },
+        branches: Branches {
+            debugctl: 0,
+            from: 0,
+            to: 0,
+            excp_from: 0,
+            excp_to: 0,
+            foreign: false,
+        },
         spec_ctrl: 0,
         shadow: false,
     };

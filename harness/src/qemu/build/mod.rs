@@ -10,6 +10,7 @@ pub mod diagnose;
 pub mod flags;
 pub mod patch;
 pub mod tree;
+pub mod without;
 
 mod aside;
 mod ninja;

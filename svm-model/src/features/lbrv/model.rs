@@ -10,14 +10,14 @@ impl Machine<'_> {
     pub(crate) fn record_branch(&mut self, target: u64) {
         let on = self.r.branches.debugctl & 1 != 0;
         if self.t.rule(lbrv::RECORDS, on) {
-            self.foreign_branches = false;
+            self.r.branches.foreign = false;
             self.r.branches.from = self.r.rip;
             self.r.branches.to = target;
         }
     }
 
     pub(crate) fn save_branches(&mut self, pa: u64) {
-        let Branches { debugctl, from, to, excp_from, excp_to } = self.r.branches;
+        let Branches { debugctl, from, to, excp_from, excp_to, .. } = self.r.branches;
         let fields = [
             (Field::DBGCTL, debugctl),
             (Field::BR_FROM, from),

@@ -104,7 +104,8 @@ impl Machine<'_> {
             number::SYSENTER_ESP => h.sysenter_esp,
             number::SYSENTER_EIP => h.sysenter_eip,
             number::DEBUGCTL => self.t.said(lbrv::DEBUGCTL_READ, b.debugctl),
-            number::BR_FROM | number::BR_TO if self.foreign_branches => return Err(Stop::Open),
+            // Of branches of L1, or of an earlier case.
+            number::BR_FROM | number::BR_TO if b.foreign => return Err(Stop::Open),
             number::BR_FROM => b.from,
             number::BR_TO => b.to,
             number::EXCP_FROM => b.excp_from,

@@ -1,4 +1,4 @@
-//! An IRET in real mode ends what blocks NMIs, and an SMI does not see virtual GIF.
+//! An IRET ends what blocks NMIs, in real mode and in L1, and an SMI does not see virtual GIF.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -45,6 +45,17 @@ pub(crate) fn cases() -> Vec<Draft> {
             .run()
             .exits(exit::VMMCALL)
             .field(Field::RIP, CODE)
+            .raise(Event::Nmi)
+            .stgi()
+            .shows(Obs::L1Nmi),
+        // L2 takes one and does not return; L1's IRET, with which it comes to its STGI, ends that.
+        Draft::new(Intercepts, "nmi/l1-iret")
+            .about(r::physical::NMI)
+            .program(&[Insn::Nop])
+            .clgi()
+            .raise(Event::Nmi)
+            .run()
+            .takes(2, 0, world::L2_CODE)
             .raise(Event::Nmi)
             .stgi()
             .shows(Obs::L1Nmi),

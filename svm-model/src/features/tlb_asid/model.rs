@@ -31,7 +31,7 @@ impl Machine<'_> {
         self.protected_mode()?;
         self.privileged()?;
         self.intercept(&table::INVLPGA)?;
-        let canonical = self.r.canonical(self.operand(0)?);
+        let canonical = self.r.canonical(self.address_operand()?);
         if !canonical {
             self.leaves(tlb_asid::INVLPGA_NONCANONICAL, Scene::Here)?;
         }

@@ -20,7 +20,7 @@ impl Machine<'_> {
         }
         self.protected_mode()?;
         self.privileged()?;
-        let rax = self.operand(0)?;
+        let rax = self.address_operand()?;
         let first = !self.supported(CpuFeature::AddrChk);
         let bad = self.address_bad(rax);
         if self.guest.is_some() {

@@ -299,14 +299,37 @@ fn virtualised() -> Vec<Draft> {
 }
 
 pub(crate) fn off() -> Vec<Draft> {
+    let off = |id: &str, rule: RuleId| {
+        Draft::new(VmloadVmsave, format!("feature-off/{id}"))
+            .about(rule)
+            .without(&[CpuFeature::AddrChk])
+    };
+    // An address has as many bits of RAX as the code's other addresses have, so that this one is
+    // good and the intercept comes.
+    let narrow = |bits: u64, attrib: u64, insn: Insn, rule: RuleId, code: u64| {
+        off(&format!("svme-addr-chk,{code:#x}-{bits}-bit"), rule)
+            .program(&[insn])
+            .set(Field::CS_ATTRIB, attrib)
+            .set(Field::RAX, 1 << bits | 1 << 40)
+            .intercept(code)
+            .run()
+            .exits(code)
+            .at(0)
+    };
+    let both = |insn: Insn, rule: RuleId, code: u64| {
+        [narrow(16, 0x89b, insn.clone(), rule, code), narrow(32, 0xc9b, insn, rule, code)]
+    };
     vec![
         // With it, the intercept would come before the #GP for the address.
-        Draft::new(VmloadVmsave, "feature-off/svme-addr-chk")
-            .about(r::vmload_vmsave::ADDR_BEFORE_INTERCEPT)
-            .without(&[CpuFeature::AddrChk])
+        off("svme-addr-chk", r::vmload_vmsave::ADDR_BEFORE_INTERCEPT)
             .program(&[Insn::Mov(0, 8), Insn::Vmload])
             .intercept(exit::VMLOAD)
             .run()
             .takes(13, 0, world::L2_CODE + 10),
     ]
+    .into_iter()
+    .chain(both(Insn::Vmrun, r::intercepts::VMRUN, exit::VMRUN))
+    .chain(both(Insn::Vmload, r::intercepts::VMLOAD, exit::VMLOAD))
+    .chain(both(Insn::Vmsave, r::intercepts::VMSAVE, exit::VMSAVE))
+    .collect()
 }

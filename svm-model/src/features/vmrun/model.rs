@@ -104,7 +104,7 @@ impl Machine<'_> {
     pub(crate) fn enter(&mut self, vmcb_pa: u64, v: Image) -> Flow {
         let host = self.r.clone();
         // L1's own branches, of which a case knows nothing.
-        self.foreign_branches |= self.r.branches.debugctl & 1 != 0;
+        self.r.branches.foreign |= self.r.branches.debugctl & 1 != 0;
         let host_branches = self.r.branches;
         self.load_guest(&v)?;
         self.guest = Some(self.activate(vmcb_pa, v, host, host_branches));
@@ -170,7 +170,7 @@ impl Machine<'_> {
         }
         self.protected_mode()?;
         self.privileged()?;
-        let rax = self.operand(0)?;
+        let rax = self.address_operand()?;
         let bad = rax & 0xfff != 0 || !self.physical(rax);
         if bad {
             let first = !self.supported(CpuFeature::AddrChk);

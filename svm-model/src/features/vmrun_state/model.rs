@@ -105,13 +105,13 @@ impl Machine<'_> {
             self.r.spec_ctrl = guest.ctl.get(Field::SPEC_CTRL);
         }
         if guest.lbrv && self.t.does(lbrv::LOAD) {
-            self.foreign_branches = false;
             self.r.branches = regs::Branches {
                 debugctl: guest.ctl.get(Field::DBGCTL),
                 from: guest.ctl.get(Field::BR_FROM),
                 to: guest.ctl.get(Field::BR_TO),
                 excp_from: guest.ctl.get(Field::LASTEXCPFROM),
                 excp_to: guest.ctl.get(Field::LASTEXCPTO),
+                foreign: false,
             };
         }
     }
