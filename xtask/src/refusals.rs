@@ -8,9 +8,23 @@ use harness::host::wrap::{WIDTH, fitted};
 use crate::Cli;
 
 /// What stands for something of the reader's own, which the parser cannot know.
-const OWN: [&str; 15] = [
-    "A..B", "ARGS", "BUILD", "DIR", "FILE", "FOLDER", "ID", "IMAGE", "INPUT", "MODEL|N", "PATH",
-    "PATTERN", "SOCKET", "TEST", "TEXT",
+const OWN: [&str; 16] = [
+    "A..B",
+    "ARGS",
+    "BUILD",
+    "DIR",
+    "FILE",
+    "FOLDER",
+    "ID",
+    "IMAGE",
+    "INPUT",
+    "MODEL|N",
+    "PATH",
+    "PATTERN",
+    "QEMU ARGS",
+    "SOCKET",
+    "TEST",
+    "TEXT",
 ];
 /// The same, and the subcommand looks itself before it does anything (`tests/early.rs`).
 const LOOKED_AT: [&str; 3] = ["HEX", "REVISION", "STEP"];

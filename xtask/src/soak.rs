@@ -13,7 +13,14 @@ use harness::{Env, Kind, Result};
 use svm_model::rules::RuleId;
 
 use crate::executor::ExecutorArgs;
+use crate::given;
 use crate::show::{line, show};
+
+/// The number of a patch, as in its file's name.
+fn number(text: &str) -> Result<String, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.to_owned()).ok_or_else(|| "a number, as 0042".to_owned())
+}
 
 /// Hold an executor to the model on new cases until time is up
 ///
@@ -44,7 +51,7 @@ pub(crate) struct Args {
 
     /// Instead, take each of these patches out of the series by itself, and say how soon soak
     /// notices: by their numbers, as 0042,0107; --minutes is for each
-    #[arg(long, value_name = "PATCHES", value_delimiter = ',')]
+    #[arg(long, value_name = "PATCHES", value_delimiter = ',', value_parser = number)]
     without: Vec<String>,
 
     /// Keep the example of each rule in svm-model/kept, where none is kept yet
@@ -54,7 +61,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Output")]
     drawn: bool,
     /// With --without: write the table to this file, too, as Markdown
-    #[arg(long, value_name = "FILE", requires = "without", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_parser = given::file(), requires = "without",
+          help_heading = "Output")]
     table: Option<PathBuf>,
 }
 

@@ -250,6 +250,11 @@ impl Sandbox {
         }
     }
 
+    /// What was refused since it was taken last.
+    pub fn refused(&self) -> Vec<String> {
+        self.seen().refused.clone()
+    }
+
     /// What was refused since this was asked last, and not before.
     pub fn take_refused(&self) -> Vec<String> {
         std::mem::take(&mut self.seen().refused)

@@ -101,7 +101,7 @@ pub fn build_in(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Bui
     let firmware = firmware(env, &spec.source)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let compiler = compiler()?;
-    let wanted = Built {
+    let mut wanted = Built {
         path: PathBuf::new(),
         id: String::new(),
         qemu_version: spec.source.version.clone(),
@@ -110,19 +110,26 @@ pub fn build_in(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Bui
         patches: patches.iter().map(Patch::name).collect(),
         flavour: spec.flavour,
         compiler: compiler.version.clone(),
+        refused: None,
         firmware,
     }
     .identified();
     // What was built without a sandbox is ours, and serves in one, too.
     let stores = [Some(store::OURS), sandbox.map(|_| store::APART)];
-    let found = || stores.into_iter().flatten().find_map(|store| wanted.found(env, store));
-    if let Some(built) = found() {
+    let found = |wanted: &Built| {
+        let built = stores.into_iter().flatten().find_map(|store| wanted.found(env, store))?;
+        if let Some(sandbox) = sandbox {
+            built.refused.iter().flatten().for_each(|line| sandbox.hear(line));
+        }
+        Some(built)
+    };
+    if let Some(built) = found(&wanted) {
         return Ok(built);
     }
     let applied = apply::apply(&spec.source, &patches)?;
     let tree = tree_for(env, spec, sandbox)?;
     // Another run may have built it while we waited.
-    if let Some(built) = found() {
+    if let Some(built) = found(&wanted) {
         return Ok(built);
     }
     let begun = Instant::now();
@@ -133,6 +140,7 @@ pub fn build_in(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Bui
         return Err(diagnose::explain(&spec.source, &tree, &patches, &applied));
     }
     let store = if sandbox.is_some() { store::APART } else { store::OURS };
+    wanted.refused = sandbox.map(Sandbox::refused);
     let kept = wanted.keep(env, store, &tree.build().join(flags::TARGET));
     let built = kept.map_err(|e| tree.blame(e))?;
     env.console.note(format_args!("built in {:.0} s", begun.elapsed().as_secs_f64()));

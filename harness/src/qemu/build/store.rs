@@ -34,6 +34,9 @@ pub struct Built {
     pub flavour: Flavour,
     /// The compiler's own first line.
     pub compiler: String,
+    /// What the sandbox refused, if it was built in one: to be told each time.
+    #[serde(default)]
+    pub refused: Option<Vec<String>>,
     /// Folders for `-L`, in order.
     #[serde(skip)]
     pub firmware: Vec<PathBuf>,
@@ -71,9 +74,12 @@ impl Built {
     pub(super) fn found(&self, env: &Env, store: &str) -> Option<Built> {
         let dir = folder(env, store, &self.id);
         let record = regular::read(&dir.join(RECORD)).ok()?;
-        serde_json::from_slice::<Built>(&record).ok()?;
+        let refused = serde_json::from_slice::<Built>(&record).ok()?.refused;
+        if store == APART && refused.is_none() {
+            return None;
+        }
         let path = dir.join(TARGET);
-        path.is_file().then(|| Built { path, ..self.clone() })
+        path.is_file().then(|| Built { path, refused, ..self.clone() })
     }
 
     /// Keeps `binary` in `store`: the folder appears whole or not at all.
