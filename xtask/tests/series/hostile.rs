@@ -59,6 +59,11 @@ fn a_series_that_means_ill_gets_nowhere_and_the_verdict_on_the_rest_comes() {
     let ours = world.path("cache/trees");
     let ours: Vec<_> = fs::read_dir(ours).unwrap().flatten().collect();
     assert!(!ours[0].path().join("build/environment").exists(), "it got into the trees of others");
+
+    // The cache has the builds now, and what they tried is told all the same.
+    let (_, again) = world.review_with(&mbox, &[], &[]);
+    let refusals = |said: &str| said.matches("REFUSED").count();
+    assert_eq!(refusals(&again), refusals(&said), "{again}");
 }
 
 #[test]
