@@ -37,6 +37,15 @@ pub fn case(case: &Case) -> Result<(Vec<u8>, usize)> {
     if case.program.contains(&Insn::Vmsave) {
         out.keep_vmsave_targets(&case.program);
     }
+    // The guest puts one VMCB back by itself. Of another, what #VMEXIT writes; kept before a step
+    // writes it, since pages are put back behind words.
+    for step in &case.steps {
+        if let Step::Vmrun(pa) = step
+            && pa & !0xfff != world::VMCB
+        {
+            out.keep_page(*pa);
+        }
+    }
     for (n, step) in case.steps.iter().enumerate() {
         out.step(step).map_err(|what| bad(format!("step {n}: {what}")))?;
     }

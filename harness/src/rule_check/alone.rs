@@ -17,8 +17,10 @@ use crate::host::process::quote;
 /// More findings than that have a reason of their own.
 const FEW: usize = 64;
 
-/// Runs of cases that are tried to find a short one.
-const TRIES: usize = 200;
+/// Cases that are run, all tries together, to find a short run of them.
+const ENOUGH: usize = 100_000;
+/// Cases that could run in the time that a boot takes.
+const BOOT: usize = 200;
 /// How many of those before it are tried first, and then: a boot begins anew, so that the nearest
 /// are the likeliest.
 const NEAR: [usize; 4] = [64, 1024, 16_384, usize::MAX];
@@ -129,14 +131,15 @@ fn before(executor: &mut dyn Executor, cases: &[Case], place: usize) -> Result<V
     if rest.is_empty() {
         return Ok(rest);
     }
-    let (mut size, mut tries) = (rest.len().div_ceil(2), 0);
-    while size > 0 && rest.len() > 1 && tries < TRIES {
+    let (mut size, mut ran) = (rest.len().div_ceil(2), 0);
+    while size > 0 && rest.len() > 1 && ran < ENOUGH {
         // The nearest ones are the likeliest to matter, and so the last to be left out.
         let mut start = 0;
-        while start < rest.len() && tries < TRIES {
+        while start < rest.len() && ran < ENOUGH {
             let end = (start + size).min(rest.len());
             let without = [&rest[..start], &rest[end..]].concat();
-            tries += 1;
+            // A boot costs what some cases do.
+            ran += without.len() + BOOT;
             if !without.is_empty() && enough(&without)? {
                 rest = without;
             } else {

@@ -193,9 +193,10 @@ impl Machine<'_> {
         self.set_delivering(None);
         if wanted && self.t.does(intercepts::SHUTDOWN) {
             // The guest state is undefined after a shutdown; only the reason is told.
+            let vmcb = self.guest.as_ref().map_or(0, |g| g.vmcb_pa);
             let stop = self.exit(Reason::new(exit::SHUTDOWN, NextRip::None));
             self.open_fields |= GUEST_STATE | bit(Field::EXITINTINFO);
-            self.carried.1 = self.open_fields;
+            self.carried.set(vmcb, self.open_fields);
             self.open_host = SHUTDOWN_HOST;
             return stop;
         }

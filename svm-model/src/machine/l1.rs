@@ -17,7 +17,7 @@ impl Machine<'_> {
         match *step {
             Step::Vmcb(field, value) => {
                 self.mem.set_field(world::VMCB, field, value);
-                self.carried.1 &= !crate::features::vmexit::model::bit(field);
+                self.carried.written(field);
             }
             Step::Mem { pa, width, value } => self.mem.write(pa, width, value),
             Step::Peek { pa, width } => {

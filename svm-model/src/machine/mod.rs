@@ -26,6 +26,7 @@ use crate::case::{Case, world};
 use crate::cpu::{CpuFeature, Platform};
 use crate::features::msr::model::Msrs;
 use crate::features::physical::model::Pending;
+use crate::features::vmexit::model::Carried;
 use crate::outcome::Obs;
 use crate::rules::{Broken, RuleId, Trace};
 use crate::vmcb::{Field, Image};
@@ -103,8 +104,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) open_fields: u128,
     /// Host registers, likewise.
     pub(crate) open_host: u128,
-    /// The VMCB that was left last, and its fields that are open since.
-    pub(crate) carried: (u64, u128),
+    /// The fields of each VMCB that are open since it was left.
+    pub(crate) carried: Carried,
     /// SS was loaded with a null selector by a stack switch: its hidden part is open.
     pub(crate) null_ss: bool,
     /// Bits of general registers that the model does not know.
@@ -151,7 +152,7 @@ impl<'a> Machine<'a> {
             obs: Vec::with_capacity(4),
             open_fields: 0,
             open_host: 0,
-            carried: (0, 0),
+            carried: Carried::default(),
             null_ss: false,
             unknown: [0; 16],
             open_flags: false,

@@ -57,6 +57,33 @@ impl Reason {
     }
 }
 
+/// What #VMEXIT has left open, in the VMCB of the baseline and in the one that was left last of all
+/// others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Carried([(u64, u128); 2]);
+
+impl Carried {
+    fn place(vmcb: u64) -> usize {
+        usize::from(vmcb != world::VMCB)
+    }
+
+    /// The fields of that VMCB that are open.
+    pub(crate) fn of(&self, vmcb: u64) -> u128 {
+        let (whose, fields) = self.0[Self::place(vmcb)];
+        if whose == vmcb { fields } else { 0 }
+    }
+
+    /// That VMCB has been left, with these fields open.
+    pub(crate) fn set(&mut self, vmcb: u64, fields: u128) {
+        self.0[Self::place(vmcb)] = (vmcb, fields);
+    }
+
+    /// A step has written that field of the baseline's.
+    pub(crate) fn written(&mut self, field: Field) {
+        self.0[0].1 &= !bit(field);
+    }
+}
+
 impl Machine<'_> {
     /// Leaves the guest.
     pub(crate) fn exit<T>(&mut self, reason: Reason) -> Flow<T> {
@@ -96,7 +123,7 @@ impl Machine<'_> {
         self.save_state(pa)?;
         self.save_virtual(&guest)?;
         self.restore_host(&guest)?;
-        self.carried = (pa, self.open_fields & (GUEST_STATE | bit(Field::NRIP)));
+        self.carried.set(pa, self.open_fields & (GUEST_STATE | bit(Field::NRIP)));
         Err(Stop::Exit)
     }
 

@@ -61,7 +61,7 @@ impl Machine<'_> {
 
     /// What an earlier #VMEXIT left open in this VMCB is open in the guest.
     fn carry(&mut self, vmcb: u64) -> Flow<u128> {
-        let carried = if self.carried.0 == vmcb { self.carried.1 } else { 0 };
+        let carried = self.carried.of(vmcb);
         let open = |field| carried & bit(field) != 0;
         if open(Field::CR0) {
             // After a shutdown all of it is.
@@ -93,7 +93,7 @@ impl Machine<'_> {
             self.gif = false;
         }
         self.open_fields = INVALID_OPEN | carried;
-        self.carried = (vmcb, self.open_fields);
+        self.carried.set(vmcb, self.open_fields);
         if self.t.does(vmexit::HOST_DR7) {
             self.r.dr7 = dr::DR7_ONES;
         }
