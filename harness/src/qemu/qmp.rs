@@ -1,4 +1,7 @@
 //! QEMU's monitor: just enough of QMP to save a machine to a file, and to ask.
+//!
+//! With serde_json: the crate qapi compiles the types of the whole schema, of which this needs a dozen
+//! commands.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
