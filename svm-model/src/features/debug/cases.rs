@@ -3,9 +3,9 @@
 
 use alloc::format;
 
-use crate::arch::msr;
 use crate::Feature::Debug;
 use crate::arch::flag;
+use crate::arch::msr;
 use crate::case::draft::{Draft, on, rip};
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;

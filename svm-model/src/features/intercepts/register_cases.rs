@@ -3,8 +3,8 @@
 
 use alloc::format;
 
-use crate::arch::msr;
 use crate::Feature;
+use crate::arch::msr;
 use crate::case::draft::{Draft, on};
 use crate::case::{Insn, world};
 use crate::cases::Cases;

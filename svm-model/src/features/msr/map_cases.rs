@@ -2,9 +2,9 @@
 
 use alloc::format;
 
-use crate::arch::msr;
 use crate::Feature::Msr;
 use crate::arch::intercept;
+use crate::arch::msr;
 use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
@@ -122,9 +122,15 @@ fn neighbours(out: &mut Cases) {
 
 /// The same MSR with the intercept off and on, its bit clear and set.
 fn known(out: &mut Cases) {
-    for msr in
-        [msr::EFER, msr::STAR, msr::LSTAR, msr::FS_BASE, msr::GS_BASE, msr::KERNEL_GS_BASE, msr::PAT]
-    {
+    for msr in [
+        msr::EFER,
+        msr::STAR,
+        msr::LSTAR,
+        msr::FS_BASE,
+        msr::GS_BASE,
+        msr::KERNEL_GS_BASE,
+        msr::PAT,
+    ] {
         for prot in [false, true] {
             for bit in [false, true] {
                 for write in [false, true] {

@@ -171,8 +171,18 @@ const WAYS: [Way; 10] = [
 ];
 
 pub(crate) fn cases() -> Vec<Draft> {
-    let mut cases: Vec<Draft> = WAYS.iter().flat_map(|way| [intercepted(way), taken(way)]).collect();
-    cases.extend([shadow(), push_fails(), nested(), virtual_nmi(), no_trap(), flags(), bad_data(), narrow()]);
+    let mut cases: Vec<Draft> =
+        WAYS.iter().flat_map(|way| [intercepted(way), taken(way)]).collect();
+    cases.extend([
+        shadow(),
+        push_fails(),
+        nested(),
+        virtual_nmi(),
+        no_trap(),
+        flags(),
+        bad_data(),
+        narrow(),
+    ]);
     // Neither VMRUN nor #VMEXIT loads TR: the new task is left in it.
     cases.into_iter().map(|d| tr(d, world::L2_TSS)).collect()
 }
@@ -295,7 +305,7 @@ fn flags() -> Draft {
 fn narrow() -> Draft {
     let segment = 0x8100_0000_002b | (TSS & 0xff_ffff) << 16;
     let code = 0x00cf_9b00_0000_ffff | (CODE & 0xff_ffff) << 16 | (CODE >> 24) << 56;
-    let selectors = u64::from(world::L2_DS) * 0x1_0000_0001 << 16 | u64::from(CS) << 32;
+    let selectors = (u64::from(world::L2_DS) * 0x1_0000_0001) << 16 | u64::from(CS) << 32;
     let d = nmi(draft("virtual-8086-to-16-bit"))
         .about(About::Section("12.3"))
         .poke(world::L2_GDT + u64::from(TASK), segment)

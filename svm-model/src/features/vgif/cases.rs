@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::arch::msr;
 use crate::Feature::Vgif;
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING};
+use crate::arch::msr;
 use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step};
 use crate::cases::Cases;

@@ -3,10 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr;
 use crate::Feature::Vgif;
 use crate::arch::flag;
 use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_IRQ};
+use crate::arch::msr;
 use crate::case::written::fault;
 use crate::case::{Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;

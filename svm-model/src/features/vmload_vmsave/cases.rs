@@ -3,8 +3,8 @@
 
 use alloc::format;
 
-use crate::arch::msr;
 use crate::Feature::VmloadVmsave;
+use crate::arch::msr;
 use crate::case::draft::{Draft, on};
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
@@ -223,7 +223,9 @@ fn virtualised(out: &mut Cases) {
             let case = fill(draft(format!("vls,{name},{what}")), TARGET, FIELDS);
             let case = case.needs(&[CpuFeature::VirtVmload, CpuFeature::Npt]).poke(entry, value);
             let case = case.set(Field::VIRT_EXT, 2).program(&[Insn::Mov(0, gpa), insn]).run();
-            out.push(case.peek(TARGET + 0x620).peek(entry).step(Step::Rdmsr(msr::KERNEL_GS_BASE)).case());
+            out.push(
+                case.peek(TARGET + 0x620).peek(entry).step(Step::Rdmsr(msr::KERNEL_GS_BASE)).case(),
+            );
         }
     }
 }

@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::arch::msr;
 use crate::Feature::{Msr, Npt, VmrunChecks};
+use crate::arch::msr;
 use crate::arch::{cr4, pte, vm_cr};
 use crate::case::code::{CS32, Code, STACK32, cleared};
 use crate::case::listing::{VMRUN_EAX, raw};

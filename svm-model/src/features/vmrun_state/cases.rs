@@ -2,8 +2,8 @@
 
 use alloc::format;
 
-use crate::arch::msr;
 use crate::Feature::VmrunChecks;
+use crate::arch::msr;
 use crate::case::draft::Draft;
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
