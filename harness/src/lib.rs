@@ -34,6 +34,8 @@
 //! | [`ci`] | every check of this repository, and pipelines that run the suites |
 
 #![deny(missing_docs)]
+// Standard output goes through `host::out`, which knows when it is closed.
+#![deny(clippy::print_stdout)]
 
 pub mod bench;
 pub mod bisect;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::bisect::{self, Found};
+use harness::host::out;
 use harness::record::results::{self, KnownFailures};
 use harness::row;
 use harness::row::range::Range;
@@ -65,7 +66,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     })?;
     print_absent(lab.absent());
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
+        out::line(serde_json::to_string_pretty(&found).unwrap_or_default());
     } else {
         show(&bisect::text(&found));
         // Equal attempts may be luck.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::exec::place;
+use harness::host::out;
 use harness::qemu::Side;
 use harness::qemu::build::{self, Flavour, Spec};
 use harness::qemu::source;
@@ -49,20 +50,23 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let spec = Spec::of_side(env, side, source, series, args.flavour)?;
     if args.print_c {
         let (source, build) = place::c_tree(env, &spec)?;
-        println!("{}:{}", source.display(), build.display());
+        out::line(format_args!("{}:{}", source.display(), build.display()));
         return Ok(ExitCode::SUCCESS);
     }
     let built = build::build(env, &spec)?;
     if args.print_path {
-        println!("{}", built.path.display());
+        out::path(&built.path);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("QEMU {} ({}, {})", built.qemu_version, built.series_hash, built.flavour);
-    println!("  binary    {}", built.path.display());
-    println!("  id        {}", built.id);
-    println!("  compiler  {}", built.compiler);
+    out::line(format_args!(
+        "QEMU {} ({}, {})",
+        built.qemu_version, built.series_hash, built.flavour
+    ));
+    out::line(format_args!("  binary    {}", built.path.display()));
+    out::line(format_args!("  id        {}", built.id));
+    out::line(format_args!("  compiler  {}", built.compiler));
     for dir in &built.firmware {
-        println!("  firmware  -L {}", dir.display());
+        out::line(format_args!("  firmware  -L {}", dir.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use harness::catalogue;
 use harness::exec::name::Name;
 use harness::exec::render;
 use harness::host::console::Verbosity;
+use harness::host::out;
 use harness::host::wrap::wrapped;
 use harness::rule_check::{kept, whole};
 use harness::{Env, Kind, Result};
@@ -60,8 +61,10 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             for entry in catalogue::list(*feature, *generated, text.as_deref())? {
                 let row = format!("{:<53} {}", entry.case.id, entry.case.feature);
                 match env.console.verbosity() {
-                    Verbosity::Verbose => println!("{row:<70} {}", entry.authority()),
-                    _ => println!("{row}"),
+                    Verbosity::Verbose => {
+                        out::line(format_args!("{row:<70} {}", entry.authority()))
+                    }
+                    _ => out::line(row),
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use harness::ci::pipeline::{self, Request, System};
+use harness::host::out;
 use harness::qemu::source::pins::Pins;
 use harness::{Env, Result};
 
@@ -36,6 +37,6 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         shards: args.shards,
         image: args.image.clone(),
     };
-    print!("{}", pipeline::pipeline(args.system, &request)?);
+    out::write(&pipeline::pipeline(args.system, &request)?);
     Ok(ExitCode::SUCCESS)
 }

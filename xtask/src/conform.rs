@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use harness::exec::name::Name;
 use harness::host::cache;
 use harness::host::console::Verbosity;
+use harness::host::out;
 use harness::record::results::{self, KnownFailures};
 use harness::rule_check::{self, Choice, json, kept, markdown, text, whole};
 use harness::{Env, Kind, Result};
@@ -49,8 +50,9 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = cases::SEED)]
     seed: u64,
     /// How many random cases
-    #[arg(long, value_name = "N", default_value_t = cases::random::COUNT)]
-    cases: usize,
+    #[arg(long, value_name = "N", default_value_t = cases::random::COUNT as u32,
+          value_parser = given::cases())]
+    cases: u32,
     /// Leave the example of each rule as large as it was found
     #[arg(long)]
     no_shrink: bool,
@@ -71,15 +73,17 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     args.former.refuse()?;
+    given::apart(&[("--json", &args.json), ("--markdown", &args.markdown)])?;
     if args.bless {
         for path in kept::bless(&env.repo)? {
-            println!("blessed {}", path.display());
+            out::line(format_args!("blessed {}", path.display()));
         }
         return Ok(ExitCode::SUCCESS);
     }
     args.how.check(env, &args.on)?;
     if let [id] = args.case.as_slice()
         && !rule_check::is_pattern(id)
+        && (&args.json, &args.markdown) == (&None, &None)
     {
         return in_full(env, args, id);
     }
@@ -101,17 +105,17 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         news += side.news(&reason);
         if args.keep {
             for path in kept::keep(&env.repo, side.groups.iter().map(|g| &g.example))? {
-                println!("kept {}", path.display());
+                out::line(format_args!("kept {}", path.display()));
             }
         }
         sides.push(side);
     }
     if let Some(path) = &args.json {
-        cache::write_atomic(path, json::json(&sides, &cases)?.as_bytes())?;
+        cache::write_named(path, json::json(&sides, &cases)?.as_bytes())?;
     }
     if let Some(path) = &args.markdown {
         let tables = sides.iter().map(markdown::tables).collect::<Result<Vec<_>>>()?;
-        cache::write_atomic(path, tables.join("\n").as_bytes())?;
+        cache::write_named(path, tables.join("\n").as_bytes())?;
     }
     Ok(code(news == 0))
 }
@@ -132,7 +136,7 @@ impl Args {
             feature: self.feature,
             ids: self.case.clone(),
             seed: Some(self.seed),
-            walks: Some(self.cases),
+            walks: Some(self.cases as usize),
         }
     }
 }

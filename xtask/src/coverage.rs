@@ -49,7 +49,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         let text = serde_json::to_vec_pretty(&reached).map_err(|e| {
             Error::new(Kind::Harness, format!("writing {}", path.display())).because(e)
         })?;
-        cache::write_atomic(path, &text)?;
+        cache::write_named(path, &text)?;
     }
     show(&coverage::text(&reached, args.all));
     let good = reached.unexplained().next().is_none() && reached.stale.is_empty();

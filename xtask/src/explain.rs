@@ -1,13 +1,13 @@
 //! `cargo xtask explain`.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use harness::explain::page::{self, Page};
+use harness::explain::page;
 use harness::explain::running::Running;
 use harness::explain::{self, Around, Explanation, Verdict, cpu};
 use harness::host::error::Context;
+use harness::host::out;
 use harness::{Error, Kind, Result};
 
 use crate::show::show;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     if args.json {
         let text = serde_json::to_string_pretty(&explained);
-        println!("{}", text.doing(Kind::Harness, || "writing JSON".into())?);
+        out::line(text.doing(Kind::Harness, || "writing JSON".into())?);
     } else {
         show(&explain::text(&explained));
     }
@@ -59,16 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn read(args: &Args, file: &Path) -> Result<Explanation> {
     let name = args.cpu.as_deref().unwrap_or("max");
     let cpu = cpu::named(name)?;
-    let page = if file == Path::new("-") { standard_input()? } else { page::file(file)? };
+    let page = if file == Path::new("-") { page::standard_input()? } else { page::file(file)? };
     Ok(explain::explain(&page, &cpu, name, Around::default()))
-}
-
-fn standard_input() -> Result<Page> {
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .doing(Kind::Usage, || "reading hex from standard input".into())?;
-    page::hex(&text)
 }
 
 fn running(args: &Args, socket: &Path) -> Result<Explanation> {

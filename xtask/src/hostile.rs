@@ -34,16 +34,18 @@ pub(crate) struct Args {
     flavour: Flavour,
 
     /// VMRUNs, at least
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
     vmruns: u64,
     /// Seed of all attempts [default: the time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// The first attempt's number
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u64).range(..=1 << 48))]
     first: u64,
     /// Attempts, and no more, however many VMRUNs that are
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 48))]
     attempts: Option<u64>,
     /// The changes of the attempt that are made, as a finding prints them
     #[arg(long, value_name = "HEX", requires = "attempts")]

@@ -4,6 +4,8 @@
 //! the `match` in [`run`].
 
 #![forbid(unsafe_code)]
+// Standard output goes through one door, which knows when it is closed.
+#![deny(clippy::print_stdout)]
 
 mod base;
 mod bench;
@@ -47,7 +49,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use harness::host::cache::Cache;
 use harness::host::console::{Console, Verbosity};
 use harness::host::env;
-use harness::host::interrupt;
+use harness::host::{interrupt, out};
 use harness::{Env, Result};
 
 /// QEMU TCG's AMD SVM against an executable specification.
@@ -119,13 +121,19 @@ fn main() -> ExitCode {
         Command::Confine(args) => confine::run(&args),
         command => surroundings(&cli.global).and_then(|env| run(&env, command)),
     };
-    match done {
-        Ok(code) => code,
-        Err(e) => {
-            show::complain(&e);
-            ExitCode::from(e.kind().exit_code())
-        }
+    let code = match &done {
+        Ok(code) => *code,
+        Err(e) => told(e),
+    };
+    match out::failure() {
+        Some(e) if done.is_ok() => told(&e),
+        _ => code,
     }
+}
+
+fn told(e: &harness::Error) -> ExitCode {
+    show::complain(e);
+    ExitCode::from(e.kind().exit_code())
 }
 
 fn run(env: &Env, command: Command) -> Result<ExitCode> {

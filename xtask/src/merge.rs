@@ -22,6 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    args.output.check(&None)?;
     let load = |path: &PathBuf| Ok((path.clone(), Share::load(path)?));
     let shares = args.shards.iter().map(load).collect::<Result<Vec<_>>>()?;
     let report = test_svm::conclude_merged(env, shard::merge(shares)?, args.output.record)?;

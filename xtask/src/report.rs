@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use harness::bench::record::Record;
 use harness::host::console::Verbosity;
+use harness::host::out;
 use harness::record::history::History;
 use harness::record::results::{self, Excerpts, KnownFailures};
 use harness::report::html;
@@ -45,11 +46,13 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
             show(&report::changes(&history, &known, comparisons));
         }
         None => {
+            let recorded = History::of(&sets).recorded();
             sets.retain(|set| args.builds.is_empty() || args.builds.contains(&set.build.name));
             if sets.is_empty() {
                 let what = format!("nothing of that kind is recorded in {}", folder.display());
-                return Err(Error::new(Kind::NothingRan, what)
-                    .hint("`cargo xtask test-svm --record` measures and records"));
+                return Err(Error::new(Kind::NothingRan, what).hint(recorded.unwrap_or_else(
+                    || "`cargo xtask test-svm --record` measures and records".to_owned(),
+                )));
             }
             let history = History::of(&sets);
             if let Some(dir) = &args.html {
@@ -62,7 +65,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
                     bench: bench.as_ref(),
                 };
                 html::write(dir, &html::pages(&content)?)?;
-                println!("{}", dir.join("index.html").display());
+                out::path(&dir.join("index.html"));
                 return Ok(ExitCode::SUCCESS);
             }
             let all = env.console.verbosity() == Verbosity::Verbose;

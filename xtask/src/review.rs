@@ -90,6 +90,7 @@ enum On {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    given::apart(&[("--json", &args.json), ("--markdown", &args.markdown)])?;
     let input = Input::parse(&args.input, args.checkout.as_deref())?;
     args.suites.check(env, &args.suite)?;
     let assembled = assemble(input.read()?, args.reroll);
@@ -124,13 +125,13 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let mut review = review::review(env, &mut lab, &request)?;
     review.absent = lab.absent().to_vec();
     if let Some(path) = &args.markdown {
-        cache::write_atomic(path, visible::lines(&report::markdown(&review)).as_bytes())?;
+        cache::write_named(path, visible::lines(&report::markdown(&review)).as_bytes())?;
     }
     if let Some(path) = &args.json {
         let text = serde_json::to_vec_pretty(&review).map_err(|e| {
             Error::new(Kind::Harness, format!("writing {}", path.display())).because(e)
         })?;
-        cache::write_atomic(path, &text)?;
+        cache::write_named(path, &text)?;
     }
     if let Some(dir) = &args.html {
         cache::write_atomic(&dir.join("index.html"), report::html(&review)?.as_bytes())?;

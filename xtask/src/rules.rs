@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use harness::catalogue::Entry;
+use harness::host::out;
 use harness::record::history::History;
 use harness::record::results::{self, KnownFailures};
 use harness::report::{book, pages};
@@ -74,7 +75,7 @@ fn write_book(env: &Env, dir: &Path, seed: u64) -> Result<ExitCode> {
     let generated = cases::all(seed).into_iter().map(|case| Entry { case, written: None });
     let book = book::pages(&env.repo, generated.collect(), &History::of(&sets))?;
     pages::write(dir, &book)?;
-    println!("{}", dir.join("index.html").display());
+    out::path(&dir.join("index.html"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,18 +3,16 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-use harness::host::{paint, visible, wrap};
+use harness::host::{out, paint, visible, wrap};
 
 /// Prints a report: nothing in it is obeyed by a terminal, but for our colours,
 /// which only a terminal gets, and it is as wide as a terminal. What programs read,
 /// such as paths and JSON, goes another way.
 pub(crate) fn show(text: &str) {
     let text = wrap::fitted(&visible::lines(text));
-    let mut out = std::io::stdout().lock();
-    let colours = out.is_terminal() && paint::wanted();
+    let colours = std::io::stdout().is_terminal() && paint::wanted();
     let text = if colours { paint::paint(&text) } else { text };
-    // Whoever reads us may have read enough.
-    let _ = out.write_all(text.as_bytes());
+    out::write(&text);
 }
 
 /// [`show`] with the end of the line.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use harness::exec::name::Name;
 use harness::host::cache;
+use harness::host::out;
 use harness::record::results::{self, KnownFailures};
 use harness::rule_check::{kept, soak, taken_out};
 use harness::{Env, Kind, Result};
@@ -40,14 +41,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 10.0)]
     minutes: f64,
     /// Executors side by side [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = given::jobs())]
     jobs: Option<u16>,
     /// Seed of the first round [default: the time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Cases of a round; each CPU that they want is booted once a round
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    cases: usize,
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = given::cases())]
+    cases: u32,
 
     /// Instead, take each of these patches out of the series by itself, and say how soon soak
     /// notices: by their numbers, as 0042,0107; --minutes is for each
@@ -75,7 +76,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| t.as_secs());
     let seed = args.seed.unwrap_or_else(now);
     let jobs = args.jobs.map_or_else(harness::run::cores, usize::from);
-    let request = soak::Request { time, jobs, seed, cases: args.cases.max(5) };
+    let request = soak::Request { time, jobs, seed, cases: args.cases.max(5) as usize };
     args.how.check(env, slice::from_ref(&args.on))?;
     if !args.without.is_empty() {
         return without(env, args, &request);
@@ -94,7 +95,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     }
     if args.keep {
         for path in kept::keep(&env.repo, soaked.groups.values().map(|g| &g.example))? {
-            println!("kept {}", path.display());
+            out::line(format_args!("kept {}", path.display()));
         }
     }
     let good = soaked.good(&reason);
@@ -110,7 +111,7 @@ fn without(env: &Env, args: &Args, request: &soak::Request) -> Result<ExitCode> 
     let text = taken_out::markdown(&rows);
     show(&text);
     if let Some(path) = &args.table {
-        cache::write_atomic(path, text.as_bytes())?;
+        cache::write_named(path, text.as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
 }

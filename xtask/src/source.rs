@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use harness::host::out;
 use harness::qemu::source;
 use harness::{Env, Result};
 
@@ -16,6 +17,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let source = source::obtain(env, &args.base.request())?;
-    println!("{}", source.dir.display());
+    out::path(&source.dir);
     Ok(ExitCode::SUCCESS)
 }

@@ -23,7 +23,7 @@ pub(crate) struct SuiteArgs {
     #[arg(long, value_name = "SUITE", value_parser = given::suite())]
     require: Vec<String>,
     /// QEMUs at a time [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = given::jobs())]
     jobs: Option<u16>,
     /// Seconds for each run [default: as the suite says]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     binaries: BinaryArgs,
 
     /// QEMUs at a time [default: the number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = given::jobs())]
     jobs: Option<u16>,
     /// Seconds for each run [default: as the suite says, at least 90; 300 for a whole unit]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -92,13 +92,18 @@ pub(crate) struct OutputArgs {
 }
 
 impl OutputArgs {
+    /// Refuses one file for two of these, and for the results of a shard.
+    pub(crate) fn check(&self, results: &Option<PathBuf>) -> Result<()> {
+        given::apart(&[("--json", &self.json), ("--junit", &self.junit), ("--results", results)])
+    }
+
     /// Writes the files that are wanted, and prints the report.
     pub(crate) fn write(&self, env: &Env, report: &Report) -> Result<()> {
         if let Some(path) = &self.json {
-            cache::write_atomic(path, report::json(report)?.as_bytes())?;
+            cache::write_named(path, report::json(report)?.as_bytes())?;
         }
         if let Some(path) = &self.junit {
-            cache::write_atomic(path, report::junit(report)?.as_bytes())?;
+            cache::write_named(path, report::junit(report)?.as_bytes())?;
         }
         let all = env.console.verbosity() == Verbosity::Verbose;
         show(&if all { report::text(report) } else { report::brief(report) });
@@ -113,6 +118,7 @@ enum OnlySide {
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
+    args.output.check(&args.results)?;
     let mut request = Request {
         options: Options {
             kvm_unit_tests: args.kvm_unit_tests.clone(),

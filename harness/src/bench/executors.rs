@@ -16,6 +16,7 @@ use crate::exec::boot::Machine;
 use crate::exec::guest::{self, Guest};
 use crate::exec::place;
 use crate::exec::{Booted, Boots, Executor, Ran, c};
+use crate::host::interrupt;
 use crate::qemu::build::{Flavour, Spec, patch};
 use crate::qemu::source;
 use crate::qemu::{Qemu, Side};
@@ -51,7 +52,7 @@ impl Probe for InQemu {
         let booted = per_case(&mut executor, &self.cases)?;
         Ok(vec![
             reading("executors/qemu", booted),
-            reading("executors/model", in_model(&self.cases, MODEL).0),
+            reading("executors/model", in_model(&self.cases, MODEL)?.0),
         ])
     }
 }
@@ -128,7 +129,10 @@ fn spent<B: Boots>(executor: &mut Booted<B>, cases: &[&Case]) -> Result<Duration
 
 /// Nanoseconds of a case in the model, on a processor that offers everything, and how
 /// many cases those are.
-pub fn in_model(cases: &[Case], limit: Duration) -> (f64, usize) {
+///
+/// # Errors
+/// Interrupted.
+pub fn in_model(cases: &[Case], limit: Duration) -> Result<(f64, usize)> {
     let runs: Vec<_> = cases
         .iter()
         .filter_map(|case| Some((case, coverage::platform_for(case, &coverage::FULL)?)))
@@ -137,12 +141,13 @@ pub fn in_model(cases: &[Case], limit: Duration) -> (f64, usize) {
     let mut took = Duration::ZERO;
     while took < limit {
         for (case, platform) in &runs {
+            interrupt::check()?;
             black_box(model::run(black_box(case), platform));
         }
         done += runs.len();
         took = processor_time() - start;
     }
-    (took.as_nanos() as f64 / done.max(1) as f64, runs.len())
+    Ok((took.as_nanos() as f64 / done.max(1) as f64, runs.len()))
 }
 
 /// Of this thread.

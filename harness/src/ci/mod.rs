@@ -10,9 +10,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::host::error::Context;
-use crate::host::interrupt;
 use crate::host::process;
 use crate::host::setup::{self, Need};
+use crate::host::{interrupt, out};
 use crate::{Env, Error, Kind, Result};
 
 /// One check.
@@ -197,7 +197,7 @@ pub fn run(env: &Env, steps: Vec<Step>) -> Result<ExitCode> {
         };
         done.push((step.name, outcome, begun.elapsed()));
     }
-    print!("{}", summary(&done));
+    out::write(&summary(&done));
     Ok(ExitCode::from(exit_code(done.iter().map(|d| d.1))))
 }
 

@@ -188,5 +188,11 @@ pub fn alone(
 
 fn no_start(without: CpuSet, end: &Ended) -> Error {
     let cpu = cpu_argument(without);
-    Error::new(Kind::Harness, format!("the conformance guest does not come up on {cpu}: {end:?}"))
+    let (kind, why) = match end {
+        // It said why: a processor or an accelerator that it does not have, say.
+        Ended::Otherwise(end @ End::Crashed(Crash::Qemu(_))) => (Kind::Setup, end.to_string()),
+        Ended::Otherwise(end) => (Kind::Harness, end.to_string()),
+        Ended::ByGuest => (Kind::Harness, "it gave up before it said anything".to_owned()),
+    };
+    Error::new(kind, format!("the conformance guest does not come up on {cpu}: {why}"))
 }

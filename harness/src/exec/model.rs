@@ -7,6 +7,7 @@ use svm_model::model;
 
 use super::{Executor, Ran, platform_of};
 use crate::Result;
+use crate::host::interrupt;
 
 /// The model, on a CPU that offers every feature.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +24,7 @@ impl Executor for Model {
         emit: &mut dyn FnMut(usize, Ran) -> Result<()>,
     ) -> Result<()> {
         for (n, case) in cases.iter().enumerate() {
+            interrupt::check()?;
             let platform = platform_of(&FULL, case);
             emit(
                 n,

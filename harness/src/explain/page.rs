@@ -1,22 +1,66 @@
 //! A VMCB's page: out of a file, or out of what a debugger printed.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use svm_model::vmcb::SIZE;
 
 use crate::host::cache::io_error;
+use crate::host::error::Context;
+use crate::host::{interrupt, regular};
 use crate::{Error, Kind, Result};
 
 /// A VMCB as it is in memory.
 pub type Page = [u8; SIZE];
+
+/// Bytes of the most that is read: hex of a page, with addresses and text beside it,
+/// has some twenty thousand.
+const MOST: u64 = 1 << 20;
+
+/// The page whose hex comes on standard input.
+///
+/// # Errors
+/// Usage, when that is no page, or goes on for longer than any; interrupted.
+pub fn standard_input() -> Result<Page> {
+    let input = io::stdin();
+    let doing = || "reading hex from standard input".into();
+    let mut bytes = Vec::new();
+    let mut some = [0; 4096];
+    loop {
+        await_input(&input)?;
+        let n = rustix::io::read(&input, &mut some).doing(Kind::Usage, doing)?;
+        bytes.extend_from_slice(&some[..n]);
+        if n == 0 {
+            return hex(&String::from_utf8_lossy(&bytes));
+        }
+        if bytes.len() as u64 > MOST {
+            let what = format!("standard input has more than {} KiB", MOST >> 10);
+            let hint = format!("a VMCB is one page of {SIZE} bytes, as hex");
+            return Err(Error::new(Kind::Usage, what).hint(hint));
+        }
+    }
+}
+
+/// Until there is something to read, or nothing any more.
+fn await_input(input: &io::Stdin) -> Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    loop {
+        interrupt::check()?;
+        match poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&moment)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(e) => return Err(e).doing(Kind::Harness, || "waiting for standard input".into()),
+        }
+    }
+}
 
 /// The page in a file.
 ///
 /// # Errors
 /// Usage, when the file cannot be read, or is no page.
 pub fn file(path: &Path) -> Result<Page> {
-    let bytes = fs::read(path).map_err(|e| {
+    let bytes = regular::read_at_most(path, MOST).map_err(|e| {
         let e = io_error("reading", path, e);
         Error::new(Kind::Usage, e.to_string())
     })?;
@@ -85,6 +129,8 @@ fn push(bytes: &mut Vec<u8>, word: &str) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A page of rising bytes, printed line by line.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,7 +43,12 @@ impl Cache {
                 .doing(Kind::Usage, || format!("finding the cache {}", dir.display()))?,
             None => default_root()?,
         };
-        fs::create_dir_all(&root).map_err(|e| io_error("creating the cache", &root, e))?;
+        fs::create_dir_all(&root).map_err(|e| match root.is_dir() || dir.is_none() {
+            true => io_error("creating the cache", &root, e),
+            false => Error::new(Kind::Usage, format!("creating the cache {}", root.display()))
+                .because(e)
+                .hint("--cache and SVM_CACHE name a folder"),
+        })?;
         Ok(Cache { root })
     }
 
@@ -164,12 +170,61 @@ pub fn write_atomic_with(
     attempt().map_err(|e| io_error("writing", path, e))
 }
 
+/// Writes the file that a person has named for output.
+///
+/// A regular file is replaced as [`write_atomic`] does it, and so is the one that a
+/// link leads to. A pipe or a device, such as `/dev/stdout`, is written to and stays.
+///
+/// # Errors
+/// Harness, naming `path`; a pipe that nobody reads is one.
+pub fn write_named(path: &Path, contents: &[u8]) -> Result<()> {
+    let failed = |e| io_error("writing", path, e);
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+            let mut file =
+                OpenOptions::new().write(true).custom_flags(nonblock).open(path).map_err(failed)?;
+            blocking(&file).map_err(|e| failed(e.into()))?;
+            file.write_all(contents).map_err(failed)
+        }
+        Ok(_) => write_atomic(&fs::canonicalize(path).map_err(failed)?, contents),
+        Err(_) if path.is_symlink() => {
+            let there = fs::read_link(path).map_err(failed)?;
+            let beside = path.parent().unwrap_or(Path::new("."));
+            write_atomic(&beside.join(there), contents)
+        }
+        Err(_) => write_atomic(path, contents),
+    }
+}
+
+/// Whether two names lead to one regular file, there already or not.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| {
+        let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let absent =
+            || fs::canonicalize(dir).map(|dir| dir.join(path.file_name().unwrap_or_default()));
+        fs::canonicalize(path).or_else(|_| absent()).unwrap_or_else(|_| path.to_owned())
+    };
+    let stream = |path: &Path| fs::metadata(path).is_ok_and(|m| !m.is_file());
+    !stream(a) && real(a) == real(b)
+}
+
+/// Opening did not wait for a reader; writing does.
+fn blocking(file: &File) -> rustix::io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)
+}
+
 /// Whether a file could be written there, folders on the way to it included, as far
 /// as can be told without writing anything.
 ///
 /// # Errors
 /// Why not, in words.
 pub fn writable(path: &Path) -> Result<(), String> {
+    if path.exists() {
+        return rustix::fs::access(path, rustix::fs::Access::WRITE_OK)
+            .map_err(|e| format!("it cannot be written to: {e}"));
+    }
     let above = path.ancestors().skip(1);
     let mut named = above.map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
     let Some(dir) = named.find(|dir| dir.symlink_metadata().is_ok()) else {
@@ -214,6 +269,48 @@ mod tests {
         let below = file.join("a/b");
         assert_eq!(writable(&below), Err(format!("{} is no folder", file.display())));
         assert!(!dir.path().join("a").exists());
+    }
+
+    #[test]
+    fn what_is_named_for_output_is_written_to_and_stays_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link, new, pipe) = (
+            dir.path().join("f"),
+            dir.path().join("l"),
+            dir.path().join("n"),
+            dir.path().join("p"),
+        );
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        std::os::unix::fs::symlink("absent", &new).unwrap();
+        for (path, there) in [(&link, &file), (&new, &dir.path().join("absent"))] {
+            write_named(path, b"new").unwrap();
+            assert!(path.is_symlink());
+            assert_eq!(fs::read(there).unwrap(), b"new");
+        }
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let e = write_named(&pipe, b"new").unwrap_err();
+        assert_eq!(e.kind(), Kind::Harness);
+        let read = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read(pipe).unwrap()
+        });
+        while write_named(&pipe, b"new").is_err() {
+            std::thread::yield_now();
+        }
+        assert_eq!(read.join().unwrap(), b"new");
+        write_named(Path::new("/dev/null"), b"new").unwrap();
+        use std::os::unix::fs::FileTypeExt;
+        let null = fs::metadata("/dev/null").unwrap().file_type();
+        let pipe = fs::symlink_metadata(&pipe).unwrap().file_type();
+        assert!(null.is_char_device() && pipe.is_fifo());
+        assert!(write_named(Path::new("/dev/full"), b"new").is_err());
+        assert!(
+            same_file(&file, &link) && same_file(&dir.path().join("x"), &dir.path().join("./x"))
+        );
+        assert!(!same_file(&file, &dir.path().join("x")));
+        assert!(!same_file(Path::new("/dev/null"), Path::new("/dev/null")));
     }
 
     #[test]

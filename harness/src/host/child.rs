@@ -131,7 +131,13 @@ pub fn ask(program: &Path, args: &[&str]) -> Result<String> {
     let stderr = ended.stderr.text();
     let why = stderr.lines().next().unwrap_or("no message");
     let asked = format!("running `{} {}`", program.display(), args.join(" "));
-    Err(Error::new(Kind::Usage, format!("{asked}: {:?}: {why}", ended.end)))
+    let how = match ended.end {
+        End::Exited(status) => format!("exit status {status}: {why}"),
+        End::Signalled(signal) => format!("signal {signal}: {why}"),
+        End::TimedOut => "no answer in 30 s".to_owned(),
+        End::Flooded => "it prints without end".to_owned(),
+    };
+    Err(Error::new(Kind::Usage, format!("{asked}: {how}")))
 }
 
 /// One end of a pipe, and what came through it.

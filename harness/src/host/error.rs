@@ -58,7 +58,15 @@ impl Error {
     ///
     /// An interrupt is nobody's fault: it stays what it is, whatever was being done.
     pub fn because(mut self, e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        match e.into().downcast::<Error>() {
+        let e = match e.into().downcast::<std::io::Error>() {
+            // One of ours that went through somebody else's hands.
+            Ok(e) if e.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
+                e.into_inner().expect("it is there")
+            }
+            Ok(e) => e,
+            Err(e) => e,
+        };
+        match e.downcast::<Error>() {
             Ok(e) if e.kind == Kind::Interrupted => *e,
             Ok(e) => {
                 self.source = Some(e);
@@ -128,6 +136,8 @@ mod tests {
     #[test]
     fn an_interrupt_asks_nobody_whether_perl_is_installed() {
         let interrupted = || Error::new(Kind::Interrupted, "interrupted").hint("go on from there");
+        let e = Error::new(Kind::Usage, "asking y").because(std::io::Error::other(interrupted()));
+        assert_eq!(e.kind(), Kind::Interrupted);
         let e = Error::new(Kind::Setup, "running x").because(interrupted()).hint("is it there?");
         assert_eq!((e.kind(), e.to_string()), (Kind::Interrupted, interrupted().to_string()));
         let result: Result<()> = Err(interrupted()).doing(Kind::Harness, || "doing y".into());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::host::process;
-use crate::{Kind, Result};
+use crate::{Error, Kind, Result};
 
 /// One repository, seen through one work tree and one index.
 #[derive(Clone, Debug)]
@@ -34,6 +34,19 @@ const FOREIGN: [&str; 8] = [
     "GIT_NAMESPACE",
     "GIT_CEILING_DIRECTORIES",
 ];
+
+/// A revision, or a range of them, that somebody has named: never an option of git's.
+///
+/// # Errors
+/// Usage.
+pub fn revision(text: &str) -> Result<&str> {
+    let option = |end: &str| end.trim_start_matches('.').starts_with('-');
+    if text.is_empty() || text.contains('\0') || text.split("..").any(option) {
+        let what = format!("`{text}` is no revision, and no range of them");
+        return Err(Error::new(Kind::Usage, what));
+    }
+    Ok(text)
+}
 
 impl Git {
     /// The repository whose git directory is `dir`.

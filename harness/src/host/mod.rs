@@ -12,6 +12,7 @@ pub mod glob;
 pub mod hash;
 pub mod interrupt;
 pub mod launch;
+pub mod out;
 pub mod paint;
 pub mod process;
 pub mod regular;

@@ -47,6 +47,14 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// [`read`] as text.
+///
+/// # Errors
+/// As [`read`]; `InvalidData`, when it is no UTF-8.
+pub fn read_to_string(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
 /// [`read`] as text; what is no UTF-8 is replaced.
 ///
 /// # Errors

@@ -3,30 +3,39 @@
 //! With serde_json: the crate qapi compiles the types of the whole schema, of which this needs a dozen
 //! commands.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use crate::host::interrupt;
 
 /// A monitor that takes commands.
 #[derive(Debug)]
 pub struct Qmp {
-    input: BufReader<UnixStream>,
-    output: UnixStream,
+    stream: UnixStream,
+    /// What has come and was not read yet.
+    come: Vec<u8>,
+    patience: Duration,
 }
 
+/// Bytes of the longest line; a page in hex has some ten thousand.
+const LONGEST: usize = 16 << 20;
+
 impl Qmp {
-    /// Talks to the monitor at the other end; silence for longer than `patience`
-    /// is an error.
+    /// Talks to the monitor at the other end; an answer that takes longer than
+    /// `patience` is an error, whatever else comes meanwhile.
     ///
     /// # Errors
     /// When there is no QMP there.
     pub fn over(stream: UnixStream, patience: Duration) -> io::Result<Qmp> {
-        stream.set_read_timeout(Some(patience))?;
-        let mut qmp = Qmp { input: BufReader::new(stream.try_clone()?), output: stream };
-        let greeting = qmp.read()?;
+        // An interrupt is heard in time.
+        stream.set_read_timeout(Some(patience.min(Duration::from_millis(100))))?;
+        stream.set_write_timeout(Some(patience))?;
+        let mut qmp = Qmp { stream, come: Vec::new(), patience };
+        let greeting = qmp.read(Instant::now() + patience)?;
         if greeting.get("QMP").is_none() {
             return Err(io::Error::other(format!("no QMP greeting, but {greeting}")));
         }
@@ -41,7 +50,7 @@ impl Qmp {
     pub fn migrate_to(&mut self, file: &Path) -> io::Result<()> {
         self.execute("migrate", json!({ "uri": format!("file:{}", file.display()) }))?;
         loop {
-            let said = self.read()?;
+            let said = self.read(Instant::now() + self.patience)?;
             if said["event"] != "MIGRATION" {
                 continue;
             }
@@ -92,9 +101,10 @@ impl Qmp {
     /// What QEMU says against it.
     pub fn execute(&mut self, command: &str, arguments: Value) -> io::Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
-        self.output.write_all(format!("{request}\n").as_bytes())?;
+        self.stream.write_all(format!("{request}\n").as_bytes())?;
+        let until = Instant::now() + self.patience;
         loop {
-            let mut said = self.read()?;
+            let mut said = self.read(until)?;
             if let Some(error) = said.get("error") {
                 let why = error["desc"].as_str().unwrap_or("an error");
                 return Err(io::Error::other(format!("{command}: {why}")));
@@ -106,12 +116,38 @@ impl Qmp {
         }
     }
 
-    fn read(&mut self) -> io::Result<Value> {
-        let mut line = String::new();
-        if self.input.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+    /// The next line, if it is there before `until`.
+    fn read(&mut self, until: Instant) -> io::Result<Value> {
+        let mut some = [0; 1 << 16];
+        let mut looked = 0;
+        loop {
+            if let Some(end) = self.come[looked..].iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.come.drain(..=looked + end).collect();
+                // Words without an end are no answer, however fast they come.
+                return match Instant::now() < until {
+                    true => Ok(serde_json::from_slice(&line)?),
+                    false => Err(self.silent()),
+                };
+            }
+            looked = self.come.len();
+            if looked > LONGEST {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line without an end"));
+            }
+            interrupt::check().map_err(|e| io::Error::new(io::ErrorKind::Interrupted, e))?;
+            match self.stream.read(&mut some) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => self.come.extend_from_slice(&some[..n]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(self.silent()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
         }
-        Ok(serde_json::from_str(&line)?)
+    }
+
+    fn silent(&self) -> io::Error {
+        let what = format!("no answer within {} s", self.patience.as_secs_f64());
+        io::Error::new(io::ErrorKind::TimedOut, what)
     }
 }
 
@@ -162,6 +198,22 @@ mod tests {
         let refused = format!("{HELLO}{{\"error\": {{\"desc\": \"not now\"}}}}\n");
         monitor(&refused).unwrap().ask("stop", json!({})).unwrap();
         assert!(monitor(HELLO).unwrap().ask("stop", json!({})).is_err());
+    }
+
+    #[test]
+    fn words_without_an_end_are_no_answer() {
+        for endless in ["{\"event\": \"X\"}\n".as_bytes(), b"x"] {
+            let (stream, mut other) = UnixStream::pair().unwrap();
+            std::thread::spawn(move || {
+                let hello = other.write_all(HELLO.as_bytes());
+                let chunk = endless.repeat(4096);
+                while hello.is_ok() && other.write_all(&chunk).is_ok() {}
+            });
+            let mut qmp = Qmp::over(stream, Duration::from_millis(500)).unwrap();
+            let e = qmp.execute("stop", json!({})).unwrap_err();
+            let said = [io::ErrorKind::TimedOut, io::ErrorKind::InvalidData];
+            assert!(said.contains(&e.kind()), "{e}");
+        }
     }
 
     #[test]

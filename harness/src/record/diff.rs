@@ -1,7 +1,7 @@
 //! What changed between two sets of results. Pure.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -115,16 +115,25 @@ impl Comparison {
     }
 }
 
-/// Compares two results of one suite.
+/// Compares two results of one suite. What a shard owes is in neither: that it did
+/// not come says nothing about a test.
 pub fn compare(basis: Basis, from: &ResultSet, to: &ResultSet) -> Comparison {
     let (old, new) = (by_key(from), by_key(to));
+    let owed: BTreeSet<_> = [&old, &new]
+        .into_iter()
+        .flatten()
+        .filter(|(_, row)| row.owed_by().is_some())
+        .map(|(key, _)| *key)
+        .collect();
     let mut flips = Vec::new();
-    for (key, before) in &old {
+    for (key, before) in old.iter().filter(|(key, _)| !owed.contains(*key)) {
         let after = new.get(key).copied();
         let change = after.map_or(Some(Change::Gone), |after| change(basis, before, after));
         flips.extend(change.map(|change| flip(to, change, Some(before), after)));
     }
-    for (key, after) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
+    for (key, after) in
+        new.iter().filter(|(key, _)| !old.contains_key(*key) && !owed.contains(*key))
+    {
         debug_assert_eq!((key.0, key.1), (after.config.as_str(), after.test.as_str()));
         flips.push(flip(to, Change::New, None, Some(after)));
     }
@@ -221,6 +230,17 @@ mod tests {
                 assert_eq!(one(of(from), of(to)), expected, "{from} to {to}");
             }
         }
+    }
+
+    #[test]
+    fn a_result_that_a_shard_owes_is_no_change() {
+        let owed = || Row { why: Some("shard 2/3 left no result".into()), ..of(Verdict::Missing) };
+        assert_eq!(owed().owed_by(), Some(2));
+        for other in Verdict::ALL {
+            assert_eq!((one(of(other), owed()), one(owed(), of(other))), (None, None), "{other}");
+        }
+        let said = Row { why: Some("asserts nothing".into()), ..of(Verdict::Missing) };
+        assert_eq!(one(of(Verdict::Pass), said), Some(Change::Regressed));
     }
 
     #[test]

@@ -42,10 +42,7 @@ pub(super) fn heading(out: &mut String, report: &Report) {
     if let Some(shard) = report.shard {
         let _ = writeln!(out, "shard {shard} only; `cargo xtask merge` puts shards together");
     }
-    for number in &report.lost {
-        let missing = super::text::lost_tests(report, *number);
-        let _ = writeln!(out, "SHARD {number} IS MISSING, and with it {missing} results");
-    }
+    super::text::lost_shards(out, report);
 }
 
 /// `conformance 1864`: each suite with its runs on one build.

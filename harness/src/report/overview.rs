@@ -7,9 +7,10 @@ use std::fmt::Write;
 use super::recorded::{failing_tests, report, strays};
 use super::text::{plural, summary, unexpected, wavering};
 use super::{brief, matrix};
+use crate::host::glob::glob;
 use crate::host::wrap::wrapped;
 use crate::record::history::History;
-use crate::record::results::{KnownFailures, ResultSet};
+use crate::record::results::{Known, KnownFailures, ResultSet};
 
 /// Tests that passed before which are listed for each build.
 const NEWS: usize = 5;
@@ -68,8 +69,15 @@ fn known_failures(out: &mut String, sets: &[&ResultSet], known: &KnownFailures) 
     }
     let (es, rs) = (plural(entries), plural(results));
     let _ = writeln!(out, "{results} result{rs} explained by {entries} known failure{es}");
+    let about = |entry: &Known, set: &ResultSet| {
+        entry.suite == set.suite.name && entry.builds.iter().any(|b| glob(b, &set.build.name))
+    };
     for (n, _) in explained.iter().filter(|(_, results)| **results == 0) {
         let entry = &known.entries()[*n];
+        // Nothing is said of what is not shown.
+        if !sets.iter().any(|set| about(entry, set)) {
+            continue;
+        }
         let _ = writeln!(out, "  STALE: the entry for {} explains nothing", entry.tests.join(" "));
     }
 }

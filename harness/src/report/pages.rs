@@ -8,6 +8,7 @@ use minijinja::{AutoEscape, Environment, Value};
 
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::error::Context;
+use crate::host::regular;
 use crate::{Error, Kind, Result};
 
 /// A file of a report.
@@ -103,7 +104,7 @@ fn own(dir: &Path) -> Result<BTreeSet<String>> {
         Err(e) => return Err(no(e.to_string())),
         Ok(_) => {}
     }
-    let listed = fs::read_to_string(dir.join(LIST)).unwrap_or_default();
+    let listed = regular::read_to_string(&dir.join(LIST)).unwrap_or_default();
     let listed: BTreeSet<&str> = listed.lines().collect();
     let mut found = BTreeSet::new();
     for path in files(dir).map_err(|e| no(e.to_string()))? {

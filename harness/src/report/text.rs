@@ -79,20 +79,26 @@ pub(super) fn heading(out: &mut String, report: &Report) {
     if let Some(shard) = report.shard {
         let _ = writeln!(out, "shard {shard} only; `cargo xtask merge` puts shards together");
     }
-    for number in &report.lost {
-        let missing = lost_tests(report, *number);
-        let _ = writeln!(out, "SHARD {number} IS MISSING, and with it {missing} results");
-    }
+    lost_shards(out, report);
 }
 
 /// How many results a lost shard owes.
 pub(super) fn lost_tests(report: &Report, number: u32) -> usize {
-    let begins = format!("shard {number}/");
-    let of_shard = |row: &&Row| {
-        let why = row.why.as_deref().unwrap_or_default();
-        row.verdict == Verdict::Missing && why.starts_with(&begins)
-    };
+    let of_shard = |row: &&Row| row.owed_by() == Some(number);
     report.parts.iter().flat_map(|p| &p.set.tests).filter(of_shard).count()
+}
+
+/// `SHARD 2 IS MISSING, and with it 100 results`, for each that is, as far as one reads on.
+pub(super) fn lost_shards(out: &mut String, report: &Report) {
+    const SHOWN: usize = 8;
+    for number in report.lost.iter().take(SHOWN) {
+        let missing = lost_tests(report, *number);
+        let _ = writeln!(out, "SHARD {number} IS MISSING, and with it {missing} results");
+    }
+    if report.lost.len() > SHOWN {
+        let more = report.lost.len() - SHOWN;
+        let _ = writeln!(out, "SHARDS ARE MISSING: {more} more");
+    }
 }
 
 pub(super) fn plural(n: usize) -> &'static str {
@@ -225,8 +231,12 @@ pub(super) fn conclusion(report: &Report) -> String {
     };
     match report.failure() {
         Some(crate::Kind::NothingRan) if !report.lost.is_empty() => {
-            let lost: Vec<String> = report.lost.iter().map(u32::to_string).collect();
-            format!("NOT WHOLE: shard {} left no results", lost.join(", "))
+            let lost: Vec<String> = report.lost.iter().take(8).map(u32::to_string).collect();
+            let more = match report.lost.len().saturating_sub(lost.len()) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("NOT WHOLE: shard {}{more} left no results", lost.join(", "))
         }
         Some(crate::Kind::NothingRan) => "nothing ran".into(),
         Some(_) => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::host::cache::io_error;
-use crate::host::git::Git;
+use crate::host::git::{self, Git};
 use crate::host::{process, regular};
 use crate::mail::{self, Mail};
 use crate::{Error, Kind, Result};
@@ -65,7 +65,10 @@ impl Input {
                 .hint("give an mbox, a folder of patches, or A..B with --checkout DIR"));
         }
         match checkout {
-            Some(dir) => Ok(Input::Range { checkout: dir.into(), range: text.into() }),
+            Some(dir) => {
+                let range = git::revision(text)?.into();
+                Ok(Input::Range { checkout: dir.into(), range })
+            }
             None => Err(Error::new(Kind::Usage, format!("`{text}` looks like a git range"))
                 .hint("name the checkout that has it with --checkout DIR")),
         }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::host::cache::{io_error, write_atomic};
-use crate::host::git::Git;
+use crate::host::git::{self, Git};
 use crate::host::process;
 use crate::qemu::build::{Flavour, Spec};
 use crate::qemu::source::{Source, directory};
@@ -39,6 +39,7 @@ impl Range {
     /// Usage, when `checkout` is no git checkout of QEMU, or the range is none
     /// or empty.
     pub fn read(env: &Env, checkout: &Path, range: &str) -> Result<Self> {
+        git::revision(range)?;
         let git = repository(checkout)?;
         let (old, new) = range.split_once("..").unwrap_or((range, "HEAD"));
         let new = if new.is_empty() { "HEAD" } else { new.trim_start_matches('.') };
@@ -110,7 +111,7 @@ impl Range {
 /// Usage, when there is no such commit or it is no QEMU.
 pub fn commit(env: &Env, checkout: &Path, revision: &str) -> Result<Source> {
     let theirs = repository(checkout)?;
-    let peeled = format!("{revision}^{{commit}}");
+    let peeled = format!("{}^{{commit}}", git::revision(revision)?);
     let id = ask(&theirs, checkout, &["rev-parse", "--verify", "--quiet", &peeled])?;
     let tree = ask(&theirs, checkout, &["rev-parse", &format!("{id}^{{tree}}")])?;
     let file = |path: &str| ask(&theirs, checkout, &["cat-file", "blob", &format!("{id}:{path}")]);

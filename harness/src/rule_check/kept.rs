@@ -22,6 +22,7 @@ use super::shrink::Shrunk;
 use crate::catalogue::{self, Entry};
 use crate::host::cache;
 use crate::host::error::Context;
+use crate::host::regular;
 use crate::{Error, Kind, Result};
 
 /// Where they are, in the checkout.
@@ -174,7 +175,7 @@ pub fn load(repo: &Path) -> Result<Vec<(PathBuf, Kept)>> {
 
 fn read(path: &Path) -> Result<Kept> {
     let doing = || format!("reading {}", path.display());
-    let text = std::fs::read_to_string(path).doing(Kind::Harness, doing)?;
+    let text = regular::read_to_string(path).doing(Kind::Harness, doing)?;
     ron::from_str(&text).doing(Kind::Usage, doing)
 }
 

@@ -288,9 +288,14 @@ fn decided(job: &Job, test: &str, verdict: Verdict, why: &str) -> Attempt {
 fn log_path(logs: &Path, job: &Job, attempt: u32) -> PathBuf {
     let test = job.tests.first().map_or("none", |p| p.test.as_str());
     let plain = |c: char| if c.is_alphanumeric() || "-_+.@".contains(c) { c } else { '_' };
-    let name: String = test.chars().map(plain).collect();
+    let named = |text: &str| -> String {
+        let text: String = text.chars().map(plain).collect();
+        // What begins with a dot may be the folder above.
+        if text.starts_with('.') { format!("_{text}") } else { text }
+    };
+    let name = named(test);
     let number = if attempt > 1 { format!(".{attempt}") } else { String::new() };
-    logs.join(&job.config).join(format!("{name}{number}.log"))
+    logs.join(named(&job.config)).join(format!("{name}{number}.log"))
 }
 
 /// A worker that panicked leaves a journal or a queue that is still whole.

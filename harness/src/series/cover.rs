@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::Series;
 use super::export::{MIME, Recipients, Request, git_version, now, place};
 use crate::host::git::Git;
+use crate::host::regular;
 use crate::qemu::Side;
 use crate::qemu::build::{self, patch::Patch};
 use crate::qemu::source::Source;
@@ -50,7 +51,7 @@ pub(super) fn letter(about: &About<'_>) -> Result<Vec<u8>> {
 }
 
 fn words(series: &Series) -> (String, String) {
-    let text = std::fs::read_to_string(series.dir.join(FILE)).unwrap_or_default();
+    let text = regular::read_to_string(&series.dir.join(FILE)).unwrap_or_default();
     match text.trim().split_once("\n\n") {
         Some((title, text)) => (title.trim().to_string(), text.trim().to_string()),
         None => {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Patch, Series};
 use crate::Result;
+use crate::host::console::Console;
 use crate::mail::{FileDiff, Hunk};
 use crate::qemu::build;
 use crate::qemu::checkpatch::{self, Severity};
@@ -73,12 +74,15 @@ const LINE: usize = 76;
 ///
 /// # Errors
 /// As [`checkpatch::check`]; a finding is no error.
-pub fn lint(series: &Series, source: &Source) -> Result<Vec<Finding>> {
+pub fn lint(series: &Series, source: &Source, console: &Console) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    let all = series.patches.len() as u64;
     for (n, patch) in series.patches.iter().enumerate() {
+        console.progress(n as u64, all, &patch.mail.subject.title);
         findings.extend(patch_alone(n, patch));
         findings.extend(checkpatch(patch, &source.dir)?);
     }
+    console.end_progress();
     findings.extend(applies(series, source)?);
     findings.sort_by(|a, b| (&a.patch, a.check).cmp(&(&b.patch, b.check)));
     Ok(findings)

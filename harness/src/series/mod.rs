@@ -30,6 +30,7 @@ use serde::Deserialize;
 use svm_model::Feature;
 
 use crate::host::error::Context;
+use crate::host::regular;
 use crate::mail::Mail;
 use crate::qemu::build::{Flavour, Spec, patch};
 use crate::qemu::source::Source;
@@ -109,7 +110,7 @@ impl Series {
     /// the patch files, or a patch that cannot be read.
     pub fn load(dir: &Path) -> Result<Self> {
         let name = dir.join(FILE);
-        let text = std::fs::read_to_string(&name).map_err(|e| {
+        let text = regular::read_to_string(&name).map_err(|e| {
             Error::new(Kind::Usage, format!("reading {}", name.display()))
                 .because(e)
                 .hint("a series is a folder of `git format-patch` files and their series.toml")

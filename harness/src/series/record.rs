@@ -9,6 +9,7 @@ use super::Series;
 use super::verify::Verified;
 use crate::host::cache::write_atomic;
 use crate::host::error::Context;
+use crate::host::regular;
 use crate::qemu::build::patch::{Patch, series_hash};
 use crate::{Error, Kind, Result};
 
@@ -67,7 +68,7 @@ impl Record {
     /// # Errors
     /// Harness, when it cannot be read or has another schema.
     pub fn load(path: &Path) -> Result<Option<Self>> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match regular::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e).doing(Kind::Harness, || format!("reading {}", path.display())),

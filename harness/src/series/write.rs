@@ -10,6 +10,7 @@ use super::verify::{Fault, Verified};
 use super::{Entry, FILE, Series};
 use crate::host::cache::write_atomic;
 use crate::host::error::Context;
+use crate::host::regular;
 use crate::{Error, Kind, Result};
 
 /// A list that fits on a line this long stays on one.
@@ -45,7 +46,7 @@ pub fn claims(text: &str, entries: &[&Entry], verified: &[Verified]) -> Result<S
 /// As [`claims`]; Harness, when the file cannot be read or written.
 pub fn save(series: &Series, verified: &[Verified]) -> Result<Option<PathBuf>> {
     let path = series.dir.join(FILE);
-    let old = std::fs::read_to_string(&path)
+    let old = regular::read_to_string(&path)
         .map_err(|e| Error::new(Kind::Harness, format!("reading {}", path.display())).because(e))?;
     let entries: Vec<_> = series.patches.iter().map(|p| &p.entry).collect();
     let new = claims(&old, &entries, verified)?;

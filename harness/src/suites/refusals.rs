@@ -24,7 +24,7 @@ use crate::exec::ram::Ram;
 use crate::exec::{Booted, Boots, Executor, LIMIT, cpu_argument};
 use crate::host::cache::{self, io_error};
 use crate::host::error::Context;
-use crate::host::hash;
+use crate::host::{hash, regular};
 use crate::qemu::Qemu;
 use crate::suites::{
     Absent, Config, Job, Observation, Opened, Options, Planned, Suite, SuiteIdentity, Work,
@@ -233,7 +233,7 @@ impl Boots for Traced {
         command.arg("-D").arg(&own);
         let ended = watched(command, ram, self.machine.limit)?;
         // Behind a guest that does not end, there is another boot.
-        match std::fs::read_to_string(&own) {
+        match regular::read_to_string(&own) {
             Ok(said) => self.said.borrow_mut().push_str(&said),
             // Without such events QEMU has nothing to write.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -76,7 +76,7 @@ impl Child {
                 Some(status) => format!("QEMU ended ({status}) before it ran anything"),
                 None => format!("QEMU has no monitor after {} s", PATIENCE.as_secs()),
             };
-            return Err(Error::new(Kind::Usage, what).hint(self.said()));
+            return Err(self.with_its_words(Error::new(Kind::Usage, what)));
         }
     }
 
@@ -91,6 +91,25 @@ impl Child {
         let said = String::from_utf8_lossy(&said);
         let lines: Vec<&str> = said.lines().collect();
         lines[lines.len().saturating_sub(LAST)..].join("\n")
+    }
+
+    /// `e`, or that QEMU has ended meanwhile, which is why; with its words.
+    pub fn why(&mut self, e: Error) -> Error {
+        let moment = Duration::from_millis(500);
+        match self.running.wait_within(moment) {
+            Ok(Some(status)) if e.kind() != Kind::Interrupted => {
+                let what = format!("QEMU ended ({status}) before it ran anything");
+                self.with_its_words(Error::new(Kind::Usage, what))
+            }
+            _ => e,
+        }
+    }
+
+    fn with_its_words(&self, e: Error) -> Error {
+        match self.said() {
+            said if said.trim().is_empty() => e,
+            said => e.hint(said),
+        }
     }
 
     /// Ends it, if it runs.

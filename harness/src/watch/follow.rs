@@ -1,7 +1,9 @@
 //! A QEMU that is followed, interval by interval.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use svm_model::cpu::Platform;
 
 use super::attach::{Attached, ECHO};
 use super::check::Checker;
@@ -100,13 +102,12 @@ pub fn follow(options: &Options, show: &mut dyn FnMut(&Look<'_>)) -> Result<Seen
         (Which::Running(socket), None) => socket.clone(),
         (Which::Start(_), None) => return Err(crate::Error::new(crate::Kind::Harness, "no QEMU")),
     };
-    // The model must know the processor; all of a machine are alike.
-    let platform = match options.check {
-        true => Some(Running::stop(&socket, 0)?.platform()?),
-        false => None,
-    };
     let pipe = Pipe::make(ECHO)?;
-    let mut attached = Attached::attach(&socket, options.check, &pipe)?;
+    let begun = begin(&socket, options.check, &pipe);
+    let (platform, mut attached) = begun.map_err(|e| match &mut child {
+        Some(child) => child.why(e),
+        None => e,
+    })?;
     pipe.open();
     if child.as_ref().is_some_and(|child| !child.waits) {
         attached.go()?;
@@ -134,6 +135,16 @@ pub fn follow(options: &Options, show: &mut dyn FnMut(&Look<'_>)) -> Result<Seen
     }
     let Following { title, counter, checker, .. } = following;
     Ok(Seen { title, seconds, counter, checker, notes })
+}
+
+/// What the model must know of the processor, of which all of a machine are alike, and the
+/// QEMU with its trace on.
+fn begin(socket: &Path, check: bool, pipe: &Pipe) -> Result<(Option<Platform>, Attached)> {
+    let platform = match check {
+        true => Some(Running::stop(socket, 0)?.platform()?),
+        false => None,
+    };
+    Ok((platform, Attached::attach(socket, check, pipe)?))
 }
 
 fn title(options: &Options, process: Option<i32>) -> String {

@@ -22,15 +22,16 @@ pub(crate) enum Executor {
 
 pub(crate) fn run(_env: &Env, executor: &Executor) -> Result<ExitCode> {
     match executor {
-        Executor::Model { seconds } => model(Duration::from_secs(*seconds)),
+        Executor::Model { seconds } => model(Duration::from_secs(*seconds))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn model(limit: Duration) {
-    let (nanoseconds, cases) = in_model(&cases::all(SEED), limit);
+fn model(limit: Duration) -> Result<()> {
+    let (nanoseconds, cases) = in_model(&cases::all(SEED), limit)?;
     let rate = 1e9 / nanoseconds;
     line(format_args!(
         "model: {rate:.0} cases a second of processor time ({cases} different cases)"
     ));
+    Ok(())
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     };
     let report = bench::run(env, &request)?;
     if let Some(path) = &args.json {
-        cache::write_atomic(path, report.record.text()?.as_bytes())?;
+        cache::write_named(path, report.record.text()?.as_bytes())?;
     }
     show(&bench::text(&report));
     if args.record {

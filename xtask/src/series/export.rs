@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness::host::out;
 use harness::record::results;
 use harness::series::export::{self, Request};
 use harness::{Env, Result};
@@ -55,7 +56,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let measured = results::load_all(&results::folder(&env.repo))?;
     let files = export::export(&env.repo, &series, &source, &measured, &request)?;
     for file in &files {
-        println!("{}", file.display());
+        out::path(&file);
     }
     Ok(ExitCode::SUCCESS)
 }

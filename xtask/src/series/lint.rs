@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use harness::host::out;
 use harness::series::lint::{self, Finding};
 use harness::{Env, Kind, Result};
 
@@ -20,9 +21,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let (series, source) = args.which.load(env)?;
-    let findings = lint::lint(&series, &source)?;
+    let findings = lint::lint(&series, &source, &env.console)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings).unwrap_or_default());
+        out::line(serde_json::to_string_pretty(&findings).unwrap_or_default());
     } else {
         print(&findings, series.patches.len());
     }

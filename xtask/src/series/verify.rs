@@ -88,7 +88,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         let text = serde_json::to_vec_pretty(&walk).map_err(|e| {
             Error::new(Kind::Harness, format!("writing {}", path.display())).because(e)
         })?;
-        cache::write_atomic(path, &text)?;
+        cache::write_named(path, &text)?;
     }
     if args.record && faults.is_empty() {
         let whole = Record::of(&series, &walk.patches, &base, lab.suites().to_vec())?;

@@ -77,10 +77,15 @@ impl<'a> History<'a> {
     /// Usage, listing the builds.
     pub fn position(&self, build: &str) -> Result<usize> {
         self.builds.iter().position(|c| c.build.name == build).ok_or_else(|| {
-            let names: Vec<&str> = self.builds.iter().map(|c| c.build.name.as_str()).collect();
             Error::new(Kind::Usage, format!("nothing is recorded for {build}"))
-                .hint(format!("the recorded builds: {}", names.join(", ")))
+                .hint(self.recorded().unwrap_or_else(|| "nothing of that kind is recorded".into()))
         })
+    }
+
+    /// `the recorded builds: …`, where there are any.
+    pub fn recorded(&self) -> Option<String> {
+        let names: Vec<&str> = self.builds.iter().map(|c| c.build.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("the recorded builds: {}", names.join(", ")))
     }
 
     /// The builds of the same lane before `at`, the newest first.

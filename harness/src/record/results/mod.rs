@@ -14,7 +14,7 @@ pub use excerpts::{Excerpts, excerpt};
 pub use from_run::result_set;
 pub use known::{Known, KnownFailures};
 pub use reproduce::reproduce;
-pub use store::{Recorded, folder, load, load_all, path, save};
+pub use store::{Recorded, folder, load, load_all, named, path, save};
 pub use times::Times;
 
 use crate::Verdict;
@@ -76,6 +76,13 @@ impl Row {
     /// Whether attempts disagreed.
     pub fn wavers(&self) -> bool {
         self.attempts.windows(2).any(|pair| pair[0] != pair[1])
+    }
+
+    /// The shard that owes this result, where one did not come.
+    pub fn owed_by(&self) -> Option<u32> {
+        let why = self.why.as_deref().filter(|_| self.verdict == Verdict::Missing)?;
+        let shard = why.strip_prefix("shard ")?.strip_suffix(" left no result")?;
+        shard.split_once('/')?.0.parse().ok()
     }
 }
 

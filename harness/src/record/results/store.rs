@@ -25,6 +25,24 @@ pub fn path(results: &Path, build: &str, suite: &str) -> PathBuf {
     results.join(build).join(format!("{suite}.json"))
 }
 
+/// Whether results can be kept under these names: the files that they lead to are
+/// in `results`, whoever wrote the names down.
+///
+/// # Errors
+/// Usage, naming the one that is no name.
+pub fn named(set: &ResultSet) -> Result<()> {
+    for (what, name) in [("build", &set.build.name), ("suite", &set.suite.name)] {
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_+".contains(c);
+        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain)
+        {
+            let shown: String = name.chars().take(40).collect();
+            let what = format!("{shown:?} is no name of a {what}");
+            return Err(Error::new(Kind::Usage, what).hint("letters, digits, and . - _ +"));
+        }
+    }
+    Ok(())
+}
+
 /// Reads one file; none when it does not exist.
 ///
 /// # Errors
@@ -53,6 +71,7 @@ fn parse(text: &str, path: &Path) -> Result<Recorded> {
         );
     }
     let set: Recorded = serde_json::from_str(text).doing(Kind::Harness, doing)?;
+    named(&set).doing(Kind::Harness, doing)?;
     let key = |at: usize| (&set.tests[at].config, &set.tests[at].test);
     match (1..set.tests.len()).find(|&at| key(at - 1) >= key(at)) {
         None => Ok(set),
@@ -104,6 +123,7 @@ fn children(dir: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// Harness; the old file is still there then.
 pub fn save(results: &Path, set: &ResultSet) -> Result<PathBuf> {
+    named(set)?;
     let path = path(results, &set.build.name, &set.suite.name);
     cache::write_atomic(&path, text(set)?.as_bytes())?;
     Ok(path)

@@ -9,7 +9,7 @@ use super::{Cut, Shard};
 use crate::host::cache;
 use crate::host::error::Context;
 use crate::record::Part;
-use crate::record::results::{ResultSet, Row, SCHEMA};
+use crate::record::results::{self, ResultSet, Row, SCHEMA};
 use crate::suites::select::Selection;
 use crate::suites::{Absent, Job, Suite, TestId};
 use crate::{Error, Kind, Result, Verdict};
@@ -76,7 +76,7 @@ impl Share {
     pub fn save(&self, path: &Path) -> Result<()> {
         let doing = || format!("writing {}", path.display());
         let text = serde_json::to_vec(self).doing(Kind::Harness, doing)?;
-        cache::write_atomic(path, &text)
+        cache::write_named(path, &text)
     }
 
     /// Reads one.
@@ -90,6 +90,7 @@ impl Share {
             Error::new(Kind::Usage, doing()).because(e).hint("merge takes what --shard K/N wrote")
         })?;
         if share.schema == SCHEMA {
+            share.outline.iter().try_for_each(results::named).doing(Kind::Usage, doing)?;
             return Ok(share);
         }
         let (theirs, ours) = (share.schema, SCHEMA);

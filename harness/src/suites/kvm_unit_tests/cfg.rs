@@ -54,6 +54,9 @@ pub fn parse(text: &str) -> Result<Vec<Unit>> {
             return Err(wrong("too many units: no tree has more than a thousand"));
         }
         if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            if !is_name(name) {
+                return Err(wrong("no name of a unit"));
+            }
             units.push(Unit { name: name.to_owned(), ..Unit::default() });
             continue;
         }
@@ -66,6 +69,12 @@ pub fn parse(text: &str) -> Result<Vec<Unit>> {
         set(unit, key.trim(), value).ok_or_else(|| wrong("not a number"))?;
     }
     Ok(units)
+}
+
+/// Whether a unit may be called so: its logs get its name.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+    (1..=100).contains(&name.len()) && !name.starts_with('.') && name.chars().all(plain)
 }
 
 /// A value in triple quotes, up to the closing ones; a backslash at the end of
@@ -117,6 +126,15 @@ fn unquoted(value: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_has_a_name_that_leads_nowhere() {
+        for name in ["../../x", "..", "a/b", "", "\u{1b}[2J", "a b", &"x".repeat(101)] {
+            let e = parse(&format!("[{name}]\nfile = x.flat\n")).unwrap_err();
+            assert!(e.kind() == Kind::Usage && e.to_string().contains("no name"), "{e}");
+        }
+        assert_eq!(parse("[svm_pause-filter.2]\n").unwrap()[0].name, "svm_pause-filter.2");
+    }
 
     #[test]
     fn every_key_is_read() {
