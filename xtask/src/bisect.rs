@@ -49,6 +49,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let claim = Claim::parse(&args.test)?;
+    bisect::exists(&claim)?;
     args.suites.check(env, &[claim.suite().to_owned()])?;
     let mut lab = args.suites.lab(env);
     let points = match (&args.git, args.base.request().dir) {

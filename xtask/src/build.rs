@@ -8,7 +8,7 @@ use harness::host::out;
 use harness::qemu::Side;
 use harness::qemu::build::{self, Flavour, Spec};
 use harness::qemu::source;
-use harness::{Env, Result};
+use harness::{Env, Error, Kind, Result};
 
 use crate::base::BaseArgs;
 
@@ -45,6 +45,10 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         Which::Patched => Side::Patched,
     };
     let (request, series) = (args.base.request(), args.series.as_deref());
+    if side == Side::Stock && series.is_some() {
+        let what = "stock is without patches: --series goes with `build patched`";
+        return Err(Error::new(Kind::Usage, what));
+    }
     Spec::check(env, side, &request, series)?;
     let source = source::obtain(env, &request)?;
     let spec = Spec::of_side(env, side, source, series, args.flavour)?;

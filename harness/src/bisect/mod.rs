@@ -8,14 +8,31 @@ mod text;
 
 use serde::Serialize;
 
+use crate::catalogue;
 use crate::qemu::Qemu;
 use crate::record::results::Row;
 use crate::row::{Bench, Point, Step, rows};
 use crate::series::claim::{self, Claim};
+use crate::suites::conformance;
 use crate::suites::select::Selection;
 use crate::{Error, Kind, Result, Verdict};
 
 pub use text::{describe, text};
+
+/// Whether a suite of ours has a test that is meant, which can be told before anything
+/// is built. What others have is known when it is there.
+///
+/// # Errors
+/// Usage.
+pub fn exists(claim: &Claim) -> Result<()> {
+    let name = conformance::NAME;
+    let meant = |entry: &catalogue::Entry| claim.covers(name, name, &entry.case.id);
+    if claim.suite() == name && !catalogue::all().iter().any(meant) {
+        let what = format!("the suite {name} has no test {}", claim.pattern());
+        return Err(Error::new(Kind::Usage, what).hint("`cargo xtask case list` lists them"));
+    }
+    Ok(())
+}
 
 /// What a point showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -266,11 +266,22 @@ pub fn failed(kind: Kind, command: &Command, out: &Output) -> Error {
     let text = String::from_utf8_lossy(&out.stderr);
     let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(5)..].join("\n  ");
-    let message = format!("{} failed ({})\n  {tail}", show(command), out.status);
+    let message = format!("{} failed ({})\n  {tail}", asked(command), out.status);
     if text.contains("No space left on device") {
         return Error::new(Kind::Harness, message).hint(NO_SPACE);
     }
     Error::new(kind, message)
+}
+
+/// [`show`], without the settings that we give git each time.
+fn asked(command: &Command) -> String {
+    let mut words: Vec<&OsStr> = vec![command.get_program()];
+    let mut rest = command.get_args().peekable();
+    while words == ["git"] && rest.next_if(|word| *word == "-c").is_some() {
+        rest.next();
+    }
+    words.extend(rest);
+    words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 /// The command as one would type it.
@@ -303,6 +314,16 @@ mod tests {
         let mut c = Command::new("git");
         c.args(["commit", "-m", "it's done", "--author=a b <c>"]);
         assert_eq!(show(&c), r"git commit -m 'it'\''s done' '--author=a b <c>'");
+    }
+
+    #[test]
+    fn a_git_that_failed_is_shown_without_what_we_always_tell_it() {
+        let mut c = Command::new("git");
+        c.args(["-c", "a.b=c", "-c", "d.e=f", "log", "-c", "x..y"]);
+        let out =
+            output(Command::new("sh").args(["-c", "echo no such range >&2; exit 128"])).unwrap();
+        let said = failed(Kind::Usage, &c, &out).to_string();
+        assert_eq!(said, "git log -c x..y failed (exit status: 128)\n  no such range");
     }
 
     #[test]

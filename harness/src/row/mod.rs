@@ -156,6 +156,12 @@ pub fn versions(env: &Env, names: &[String]) -> Result<Vec<Point>> {
         }
         pins.base(Some(name.trim()))?;
     }
+    let mut apart: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+    apart.sort_unstable();
+    apart.dedup();
+    if apart.len() < 2 || apart.len() < names.len() {
+        return Err(Error::new(Kind::Usage, "--versions wants two of them at least, each once"));
+    }
     names.iter().map(|name| version(env, name.trim())).collect()
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let measured = results::load_all(&results::folder(&env.repo))?;
     let files = export::export(&env.repo, &series, &source, &measured, &request)?;
     for file in &files {
-        out::path(&file);
+        out::path(file);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -46,7 +46,7 @@ pub fn named(set: &ResultSet) -> Result<()> {
 /// Reads one file; none when it does not exist.
 ///
 /// # Errors
-/// Harness, when it cannot be read or has another schema.
+/// Harness, when it cannot be read; Usage, when it is damaged, or has another schema.
 pub fn load(results: &Path, build: &str, suite: &str) -> Result<Option<Recorded>> {
     let path = path(results, build, suite);
     let text = match crate::host::regular::read_text(&path) {
@@ -63,15 +63,15 @@ fn parse(text: &str, path: &Path) -> Result<Recorded> {
         schema: u32,
     }
     let doing = || format!("reading {}", path.display());
-    let Version { schema } = serde_json::from_str(text).doing(Kind::Harness, doing)?;
+    let Version { schema } = serde_json::from_str(text).doing(Kind::Usage, doing)?;
     if schema != SCHEMA {
         let what = format!("{}: it has schema {schema}, and this program reads {SCHEMA}", doing());
         return Err(
-            Error::new(Kind::Harness, what).hint("measure again: cargo xtask test-svm --record")
+            Error::new(Kind::Usage, what).hint("measure again: cargo xtask test-svm --record")
         );
     }
-    let set: Recorded = serde_json::from_str(text).doing(Kind::Harness, doing)?;
-    named(&set).doing(Kind::Harness, doing)?;
+    let set: Recorded = serde_json::from_str(text).doing(Kind::Usage, doing)?;
+    named(&set).doing(Kind::Usage, doing)?;
     let key = |at: usize| (&set.tests[at].config, &set.tests[at].test);
     match (1..set.tests.len()).find(|&at| key(at - 1) >= key(at)) {
         None => Ok(set),
@@ -79,7 +79,7 @@ fn parse(text: &str, path: &Path) -> Result<Recorded> {
             let row = &set.tests[at];
             let what =
                 format!("{}: {}/{} is there twice or out of order", doing(), row.config, row.test);
-            Err(Error::new(Kind::Harness, what))
+            Err(Error::new(Kind::Usage, what))
         }
     }
 }
