@@ -103,6 +103,10 @@ fn injected(out: &mut Cases) {
 }
 
 fn physical(out: &mut Cases) {
+    for shadow in [0, 1] {
+        let case = enabled(format!("shadow={}", on(shadow != 0)), V_NMI);
+        out.push(case.set(Field::INT_STATE, shadow).done());
+    }
     for pending in [0, V_NMI_MASK] {
         let case = enabled(format!("physical,masked={}", on(pending != 0)), pending);
         let case = case.clgi().raise(Event::Nmi).run();
