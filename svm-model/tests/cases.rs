@@ -67,7 +67,7 @@ fn a_case_that_follows_from_a_seed_is_found_by_its_id() {
 fn a_soak_draws_every_instruction_and_every_mode() {
     let pool = crossed::Pool::default();
     let mut drawn = Drawn::default();
-    for seed in 0..5 {
+    for seed in 0..8 {
         random::walks(seed, 1_000).iter().for_each(|case| drawn.count(case));
         pool.cases(seed, 4_000).for_each(|case| drawn.count(&case));
     }

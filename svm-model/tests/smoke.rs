@@ -94,3 +94,49 @@ fn whether_a_page_that_was_remapped_is_seen_without_a_flush_is_open() {
     let seen = last_exit(&case(&remaps[..3], &steps));
     assert_eq!(seen.vmcb.get(Field::EXITCODE), Some(exit::VMMCALL));
 }
+
+#[test]
+fn what_breakpoints_watch_of_a_stub_is_open() {
+    // The stub of #UD pushes three times below its frame, and reads that.
+    let frame = world::L2_STACK - 0x28;
+    let seen = |at, dr7| {
+        let steps = [
+            Step::WriteDr(0, at),
+            Step::Vmcb(Field::DR7, dr7),
+            Step::Vmcb(Field::INTERCEPT_EXCEPTIONS, 2),
+            Step::Vmrun(world::VMCB),
+        ];
+        model::run(&case(&[Insn::Ud2], &steps), &STOCK).obs
+    };
+    let (execution, write) = (0x401, 0x9_0401);
+    for (at, dr7) in [
+        (frame - 8, write),
+        (frame - 24, write),
+        (world::L2_LOG, write),
+        (world::L2_STUBS + 6 * 32 + 5, execution),
+        (world::L2_STUB_EXIT + 0x110, execution),
+    ] {
+        assert_eq!(seen(at, dr7), [Obs::Open], "{at:#x}");
+    }
+    for (at, dr7) in [(frame - 32, write), (world::L2_STUB_EXIT + 8, execution)] {
+        assert!(matches!(seen(at, dr7)[..], [Obs::Exit(_)]), "{at:#x}");
+    }
+}
+
+#[test]
+fn what_is_beyond_the_limit_of_a_code_segment_is_open() {
+    let seen = |limit, rip| {
+        let steps = [
+            Step::Vmcb(Field::CS_ATTRIB, 0xc9b),
+            Step::Vmcb(Field::CS_LIMIT, limit),
+            Step::Vmcb(Field::RIP, rip),
+            Step::Vmrun(world::VMCB),
+        ];
+        model::run(&case(&[], &steps), &STOCK).obs
+    };
+    let (rip, all) = (world::L2_CODE, 0xffff_ffff);
+    assert!(matches!(seen(all, rip)[..], [Obs::Exit(_)]));
+    assert!(matches!(seen(rip, rip)[..], [Obs::Exit(_)]));
+    assert_eq!(seen(rip - 1, rip), [Obs::Open]);
+    assert_eq!(seen(all, 1 << 32 | rip), [Obs::Open]);
+}

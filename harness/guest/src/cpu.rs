@@ -86,6 +86,18 @@ pub(crate) fn stgi() {
     unsafe { asm!("stgi", "nop", clobber_abi("sysv64")) };
 }
 
+/// Executes an IRETQ to what comes next: NMIs are no longer blocked, and one that is pending is
+/// taken.
+pub(crate) fn unblock_nmi() {
+    // SAFETY: it comes back to the label with everything as it was; what is taken goes to our own
+    // handlers, which may use any register.
+    unsafe {
+        asm!("mov rax, rsp", "push 0x10", "push rax", "pushfq", "push 0x08",
+             "lea rax, [rip + 2f]", "push rax", "iretq", "2: nop", out("rax") _,
+             clobber_abi("sysv64"));
+    }
+}
+
 /// Takes pending interrupts.
 pub(crate) fn interrupt_window() {
     // SAFETY: they go to our own handlers, which may use any register.

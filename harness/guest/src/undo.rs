@@ -125,8 +125,11 @@ pub(crate) fn all() {
     cpu::stgi();
     if log().events {
         log().events = false;
-        cpu::interrupt_window();
+        // An NMI that L2 took without an IRET blocks the next, and an interrupt being serviced
+        // those of its class and below.
+        cpu::unblock_nmi();
         apic::end_all();
+        cpu::interrupt_window();
     }
     memory();
     if core::mem::take(&mut log().vmload) {

@@ -25,9 +25,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Adds a case, unless there is no more room; whether it did.
-    pub(super) fn add(&mut self, case: &Case) -> Result<bool> {
-        let (bytes, output) = encode::case(case)?;
+    /// Adds a case for one of those platforms, unless there is no more room; whether it did.
+    pub(super) fn add(&mut self, case: &Case, platforms: &[Platform]) -> Result<bool> {
+        let (bytes, output) = encode::case(case, platforms)?;
         let full = self.input.len() + bytes.len() > INPUT_MAX || self.output + output > OUTPUT_MAX;
         if full && self.count > 0 {
             return Ok(false);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use svm_model::case::{Board, Case};
+use svm_model::coverage;
 use svm_model::cpu::{CpuSet, Platform};
 use svm_model::outcome::Outcome;
 
@@ -74,7 +75,7 @@ impl<B: Boots> Booted<B> {
         loop {
             let mut batch = Batch::default();
             for &n in &queue[..most] {
-                if !batch.add(cases[n])? {
+                if !batch.add(cases[n], &self.likely(without, cases[n]))? {
                     break;
                 }
             }
@@ -114,6 +115,15 @@ impl<B: Boots> Booted<B> {
                 Ok(platform)
             }
         }
+    }
+
+    /// What the CPU without those features may offer: what it has said of itself, or, before it is
+    /// booted, what one with all of them has, less these; and what has most and least, since an
+    /// executor that differs may do as those.
+    fn likely(&self, without: CpuSet, case: &Case) -> Vec<Platform> {
+        let less = |p: Platform| Platform { features: p.features.minus(without), ..p };
+        let offered = self.known(without).or_else(|| self.known(CpuSet::NONE).map(less));
+        coverage::platforms_for(case).into_iter().chain(offered).collect()
     }
 
     fn known(&self, without: CpuSet) -> Option<Platform> {
@@ -181,7 +191,7 @@ pub fn alone(
     boot: impl FnOnce(Ram) -> Result<Option<(Ram, Ended)>>,
 ) -> Result<Option<Ran>> {
     let mut batch = Batch::default();
-    batch.add(case)?;
+    batch.add(case, &coverage::platforms_for(case))?;
     let Some((ram, end)) = boot(batch.ram(without)?)? else { return Ok(None) };
     Ok(read_back(&ram, end, &batch)?.into_iter().next())
 }
@@ -195,4 +205,44 @@ fn no_start(without: CpuSet, end: &Ended) -> Error {
         Ended::ByGuest => (Kind::Harness, "it gave up before it said anything".to_owned()),
     };
     Error::new(kind, format!("the conformance guest does not come up on {cpu}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use svm_model::Feature;
+    use svm_model::case::{Draft, Insn, world};
+    use svm_model::cpu::CpuFeature;
+    use svm_model::model;
+    use svm_model::vmcb::Field;
+
+    use super::*;
+
+    struct Nowhere;
+
+    impl Boots for Nowhere {
+        fn boot(&self, _: CpuSet, _: Board, _: &Ram) -> Result<(Ended, Duration)> {
+            unreachable!("nothing runs")
+        }
+    }
+
+    #[test]
+    fn what_a_case_writes_on_its_cpu_is_known_whatever_that_offers() {
+        // With one of the two features L2 pushes for a #UD; with both or none it does not.
+        let case = Draft::new(Feature::Intercepts, "x/push")
+            .program(&[Insn::Mov(1, 0), Insn::Rdpru])
+            .set(Field::CR4, 0x1020)
+            .done();
+        let pushes = |platform: &Platform| {
+            model::footprint(&case, platform).writes.contains(&(world::L2_STACK - 8))
+        };
+        let mut booted = Booted::new(Nowhere);
+        assert!(!booted.likely(CpuSet::NONE, &case).iter().any(pushes));
+        let rdpru = CpuSet::of(&[CpuFeature::Rdpru]);
+        booted.platforms.push((CpuSet::NONE, coverage::FULL));
+        assert!(booted.likely(rdpru, &case).iter().any(pushes), "by what the others offer");
+        let features = coverage::FULL.features.minus(rdpru);
+        let without = CpuSet::of(&[CpuFeature::Gmet]);
+        booted.platforms.push((without, Platform { features, ..coverage::FULL }));
+        assert!(booted.likely(without, &case).iter().any(pushes), "by what it says itself");
+    }
 }

@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use svm_model::case::{Case, Event, Insn, Step, encode, world};
+use svm_model::cpu::Platform;
+use svm_model::model;
 use svm_model::vmcb::Field;
 use svm_model::wire::{self, event, observe, op};
-use svm_model::{coverage, model};
 
 use crate::{Error, Kind, Result};
 
 /// A case's operations, with their length in front, and the most bytes of
-/// output that they can make.
+/// output that they can make. What it changes is put back on each of those platforms.
 ///
 /// # Errors
 /// Usage, when the case names memory outside its world or is too long.
-pub fn case(case: &Case) -> Result<(Vec<u8>, usize)> {
+pub fn case(case: &Case, platforms: &[Platform]) -> Result<(Vec<u8>, usize)> {
     let mut out = Ops { bytes: vec![0; 4], output: 64 };
     let program = encode::program(&case.program);
     let bad = |what: String| Error::new(Kind::Usage, format!("case {}: {what}", case.id));
@@ -23,8 +24,6 @@ pub fn case(case: &Case) -> Result<(Vec<u8>, usize)> {
     out.put(&program);
     case.program.iter().for_each(|insn| out.keep(insn));
     // L2's stores, pushes and table walks, wherever its tables lead.
-    // What the CPU offers is not known yet: those with most and least stand for it.
-    let platforms = coverage::platforms_for(case);
     let footprints: Vec<_> = platforms.iter().map(|p| model::footprint(case, p)).collect();
     if footprints.iter().any(|footprint| !footprint.contained) {
         // The model does not follow it to its end, where it may still push.
@@ -204,6 +203,9 @@ fn check(pa: u64, width: u8) -> Result<(), String> {
 mod tests {
     use svm_model::wire::Reader;
 
+    use svm_model::case::Draft;
+    use svm_model::{Feature, coverage};
+
     use super::*;
     use crate::catalogue;
 
@@ -233,7 +235,8 @@ mod tests {
     #[test]
     fn every_case_is_what_the_guest_can_read_to_its_end() {
         for entry in catalogue::all().into_iter().chain(catalogue::generated()) {
-            let (bytes, output) = case(&entry.case).unwrap_or_else(|e| panic!("{e}"));
+            let (bytes, output) = case(&entry.case, &coverage::platforms_for(&entry.case))
+                .unwrap_or_else(|e| panic!("{e}"));
             let mut reader = Reader(&bytes);
             assert_eq!(reader.u32(), Some(bytes.len() as u32 - 4), "{}", entry.case.id);
             let mut exits = 0;
@@ -246,11 +249,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_case_writes_on_a_platform_is_put_back() {
+        let case = Draft::new(Feature::Intercepts, "x/push").program(&[Insn::Ud2]).done();
+        let kept = |platforms: &[Platform]| {
+            let (bytes, _) = super::case(&case, platforms).unwrap();
+            let word = [&[op::KEEP_WORD][..], &(world::L2_STACK - 8).to_le_bytes()].concat();
+            bytes.windows(word.len()).any(|part| part == word)
+        };
+        assert!(kept(&[coverage::FULL]));
+        assert!(!kept(&[]));
+    }
+
+    #[test]
     fn memory_outside_the_world_is_refused() {
         let mut bad = catalogue::all().swap_remove(0).case;
         for (pa, width) in [(world::VMCB - 1, 1), (wire::MAILBOX - 4, 8), (world::DATA, 3)] {
             bad.steps = vec![Step::Peek { pa, width }];
-            assert_eq!(case(&bad).unwrap_err().kind(), Kind::Usage);
+            assert_eq!(case(&bad, &[coverage::FULL]).unwrap_err().kind(), Kind::Usage);
         }
     }
 }

@@ -15,6 +15,10 @@ impl Machine<'_> {
     /// Executes the instruction at RIP.
     pub(crate) fn instruction(&mut self) -> Flow {
         self.leaves(vmrun_state::READ_ONCE, Scene::Here)?;
+        if !self.r.rip_in_limit() {
+            // The model has no segment limits.
+            return Err(Stop::Open);
+        }
         self.hits = 0;
         self.execution_breakpoint()?;
         let (fetched, length) = self.fetch()?;
@@ -42,7 +46,7 @@ impl Machine<'_> {
 
     /// L2's stub: logs what its frame says, and goes on to the VMMCALL.
     fn stub(&mut self, vector: u8) -> Flow {
-        if !self.r.mode64() || self.r.rflags & flag::TF != 0 {
+        if !self.r.mode64() || self.r.rflags & flag::TF != 0 || self.stub_is_watched()? {
             return Err(Stop::Open);
         }
         let has_error = has_error_code(vector);
@@ -168,6 +172,17 @@ impl Machine<'_> {
     pub(crate) fn set_gpr(&mut self, gpr: u8, value: u64) {
         self.r.gpr[usize::from(gpr & 15)] = value;
         self.unknown[usize::from(gpr & 15)] = 0;
+    }
+
+    /// Writes a register that is an operand of the size that the code segment says: 16 bits
+    /// leave the others alone (vol. 1, 3.1.2).
+    pub(crate) fn set_sized(&mut self, gpr: u8, value: u64) {
+        if !self.t.rule(intercepts::NARROW_OPERAND, self.r.narrow()) {
+            return self.set_gpr(gpr, value & 0xffff_ffff);
+        }
+        let place = usize::from(gpr & 15);
+        self.r.gpr[place] = self.r.gpr[place] & !0xffff | value & 0xffff;
+        self.unknown[place] &= !0xffff;
     }
 
     /// A register's value as an operand; open where the model does not know it.

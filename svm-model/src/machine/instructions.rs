@@ -208,7 +208,8 @@ impl Machine<'_> {
     /// DIV by RCX.
     pub(crate) fn divide(&mut self) -> Flow {
         // Only zero is of interest; a quotient is not computed.
-        Err(if self.operand(1)? as u32 == 0 { Stop::Raise(Event::fault(0)) } else { Stop::Open })
+        let size = if self.r.narrow() { 0xffff } else { 0xffff_ffff };
+        Err(if self.operand(1)? & size == 0 { Stop::Raise(Event::fault(0)) } else { Stop::Open })
     }
 
     /// An x87 instruction: #NM where CR0 asks for it.

@@ -167,9 +167,20 @@ impl Regs {
         self.long_mode() && self.cs.long()
     }
 
-    /// Whether addresses are 32-bit offsets from zero.
+    /// Whether operands and addresses have 16 bits where no prefix says otherwise.
+    pub(crate) fn narrow(&self) -> bool {
+        !self.mode64() && self.cs.address_mask() == 0xffff
+    }
+
+    /// Whether addresses are 32-bit offsets from zero, and none is beyond the limit.
     pub(crate) fn flat32(&self) -> bool {
-        !self.mode64() && self.cs.attrib & 0x400 != 0 && self.ds.base == 0
+        let whole = self.ds.base == 0 && self.ds.limit == u32::MAX;
+        !self.mode64() && !self.narrow() && whole
+    }
+
+    /// Whether RIP is one that the code segment has.
+    pub(crate) fn rip_in_limit(&self) -> bool {
+        self.mode64() || self.rip <= self.cs.limit.into()
     }
 
     /// Whether this CR4 makes addresses of 57 bits.

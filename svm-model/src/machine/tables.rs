@@ -24,12 +24,12 @@ impl Machine<'_> {
             }
             Insn::Sldt(gpr) => {
                 self.intercept(&table::SLDT)?;
-                self.set_gpr(gpr, self.r.hidden.ldtr.selector.into());
+                self.set_sized(gpr, self.r.hidden.ldtr.selector.into());
                 Ok(())
             }
             Insn::Str(gpr) => {
                 self.intercept(&table::STR)?;
-                self.set_gpr(gpr, self.r.hidden.tr.selector.into());
+                self.set_sized(gpr, self.r.hidden.tr.selector.into());
                 Ok(())
             }
             _ => Err(Stop::Open),
@@ -38,9 +38,10 @@ impl Machine<'_> {
 
     fn store_pseudo_descriptor(&mut self, table: Table) -> Flow {
         let at = self.table_address(self.r.gpr[3], Access::WRITE)?;
-        self.watch(self.r.gpr[3], 10, true)?;
+        let width = self.base_width();
+        self.watch(self.r.gpr[3], 2 + u64::from(width), true)?;
         self.mem.write(at, 2, table.limit.into());
-        self.mem.write(at + 2, 8, table.base);
+        self.mem.write(at + 2, width, table.base);
         Ok(())
     }
 
@@ -85,8 +86,14 @@ impl Machine<'_> {
 
     fn load_pseudo_descriptor(&mut self) -> Flow<Table> {
         let at = self.table_address(self.r.gpr[3], Access::READ)?;
-        self.watch(self.r.gpr[3], 10, false)?;
-        Ok(Table { limit: self.mem.read(at, 2) as u32, base: self.mem.read(at + 2, 8) })
+        let width = self.base_width();
+        self.watch(self.r.gpr[3], 2 + u64::from(width), false)?;
+        Ok(Table { limit: self.mem.read(at, 2) as u32, base: self.mem.read(at + 2, width) })
+    }
+
+    /// Bytes of a base in memory.
+    fn base_width(&self) -> u8 {
+        if self.r.mode64() { 8 } else { 4 }
     }
 
     fn ltr(&mut self, gpr: u8) -> Flow {

@@ -1,6 +1,7 @@
 //! Which executions and accesses meet a breakpoint register (vol. 2, 13.1.2 and 13.1.3).
 
 use crate::arch::{cr4, debugctl, dr, flag};
+use crate::case::world;
 use crate::machine::delivery::Event;
 use crate::machine::{Flow, Machine, Stop};
 use crate::rules::{debug, vgif};
@@ -96,6 +97,21 @@ impl Machine<'_> {
             self.hits |= met;
         }
         Ok(())
+    }
+
+    /// Whether a register watches something that the stub at RIP executes, reads or writes.
+    pub(crate) fn stub_is_watched(&mut self) -> Flow<bool> {
+        if self.r.dr7 & 0xff == 0 {
+            return Ok(false);
+        }
+        let data = [Condition::Write, Condition::Access];
+        let (stack, rip) = (self.r.gpr[4].wrapping_sub(24), self.r.rip);
+        let common = world::L2_STUB_EXIT + 0x100;
+        let met = self.met(&data, stack, 40)?
+            | self.met(&data, world::L2_LOG, 0x1000)?
+            | self.met(&[Condition::Execution], rip + 1, 31)?
+            | self.met(&[Condition::Execution], common, 0x100)?;
+        Ok(self.kept(met) != 0)
     }
 
     /// A port is read or written, likewise.

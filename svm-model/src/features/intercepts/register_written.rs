@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::Feature::Intercepts;
 use crate::arch::cr0;
 use crate::arch::msr::EFER;
+use crate::case::mode::Mode;
 use crate::case::{Draft, Insn, world};
 use crate::features::debug::model::dr_rule;
 use crate::rules::intercepts as i;
@@ -20,7 +21,7 @@ fn draft(id: &str) -> Draft {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [control(), debug(), words(), selective()].concat()
+    [control(), debug(), words(), narrow(), selective()].concat()
 }
 
 fn control() -> Vec<Draft> {
@@ -122,6 +123,30 @@ fn words() -> Vec<Draft> {
             .exits(exit::CR_WRITE)
             .at(0),
     ]
+}
+
+/// What stores a word into a register has the operand size of the code segment, and 16 bits leave
+/// the others alone.
+fn narrow() -> Vec<Draft> {
+    const RAX: u64 = 0xaaaa_5555;
+    let insns = [
+        ("smsw", Insn::Smsw(0), None),
+        ("sldt", Insn::Sldt(0), Some(0)),
+        ("str", Insn::Str(0), Some(u64::from(world::L2_TR))),
+    ];
+    let all = insns.iter().flat_map(|(name, insn, word)| {
+        Mode::ALL.into_iter().filter(|m| m.protected() || word.is_none()).map(move |mode| {
+            let value = word.unwrap_or(mode.cr0());
+            let value = if mode.narrow() { RAX & !0xffff | value & 0xffff } else { value };
+            let d = draft(&format!("{name}-{}", mode.name()))
+                .about(i::NARROW_OPERAND)
+                .program(core::slice::from_ref(insn));
+            let d = mode.enter(d, world::L2_CODE, false).set(Field::RAX, RAX).run();
+            let (base, end) = (if mode.protected() { 0 } else { world::L2_CODE }, d.rip(1));
+            d.exits(exit::VMMCALL).field(Field::RIP, end - base).field(Field::RAX, value)
+        })
+    });
+    all.collect()
 }
 
 /// The selective CR0 write intercept: bits other than cr0::TS and cr0::MP, and LMSW always.

@@ -74,7 +74,7 @@ impl Machine<'_> {
 
     /// The write traps are for SEV-ES guests.
     fn cr_write_trap(&mut self, n: u8) -> Flow {
-        if !self.intercepts(Field::INTERCEPT_MISC2, intercept::CR0_WRITE_TRAP.number() + n) {
+        if !self.intercepts(Field::INTERCEPT_MISC2, intercept::CR0_WRITE_TRAP.number() + (n & 15)) {
             return Ok(());
         }
         self.leaves(intercepts::CR_TRAP_INERT, Scene::Register(n))
@@ -172,8 +172,7 @@ impl Machine<'_> {
         if self.t.does(intercepts::CR_SMSW) {
             self.intercept_cr(Field::INTERCEPT_CR_READ, 0, info)?;
         }
-        // The guest encodes SMSW with a 32-bit register: the low half of CR0.
-        self.set_gpr(gpr, self.r.cr0 & 0xffff_ffff);
+        self.set_sized(gpr, self.r.cr0);
         Ok(())
     }
 

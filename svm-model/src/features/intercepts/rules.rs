@@ -124,6 +124,7 @@ rules! { Intercepts;
     SWINT_BEFORE_EXCEPTIONS = "intercept.swint-first", "15.9", one, "The INTn intercept is checked before any exception of the INTn.";
     SWINT_NOT_EXCEPTION = "intercept.swint-not-exception", "15.9", one, "INTn to a vector below 32 is not intercepted by the exception intercepts.";
     ICEBP_NOT_DB = "intercept.icebp-not-db", "15.9", one, "INT1 is not intercepted by the #DB intercept.";
+    NARROW_OPERAND = "registers.narrow-operand", "SMSW", two, "SMSW, SLDT and STR write 16 bits of a register in 16-bit code, and leave the others.";
     VMMCALL_UD = "intercept.vmmcall-ud", "15.9", one, "VMMCALL without its intercept raises #UD.";
     MWAIT_ARMED = "intercept.mwait-armed", "15.9", two, "MWAIT with the monitor armed and the armed intercept set exits with 0x8c; otherwise the plain intercept is asked.";
     SHUTDOWN = "intercept.shutdown", "15.14.3", one, "A shutdown with its intercept set exits with 0x7f.";

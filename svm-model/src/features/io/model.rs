@@ -17,6 +17,7 @@ const fn ports(size: u8) -> u64 {
 impl Machine<'_> {
     pub(crate) fn port_io(&mut self, input: bool, size: u8, port: u16) -> Flow {
         let port = if port > 0xff { self.r.gpr[2] as u16 } else { port };
+        let size = self.port_size(size);
         let direction = if input { ioio::IN } else { 0 };
         self.io_allowed(port, size)?;
         self.io_map(port, size, direction)?;
@@ -28,6 +29,15 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Bytes of an access that is written down for 32-bit operands: in 16-bit code the same
+    /// instruction, with its prefix or without, has the other size.
+    fn port_size(&self, size: u8) -> u8 {
+        match size {
+            2 | 4 if self.r.narrow() => 6 - size,
+            size => size,
+        }
+    }
+
     pub(crate) fn string_io(
         &mut self,
         input: bool,
@@ -36,6 +46,7 @@ impl Machine<'_> {
         count: Option<u64>,
     ) -> Flow {
         let port = self.r.gpr[2] as u16;
+        let size = self.port_size(size);
         let segment = if input { 0 } else { 3 << ioio::SEGMENT_SHIFT };
         let mut string = self.t.said(io::IOIO_STRING, ioio::STRING);
         if count.is_some() {

@@ -7,7 +7,7 @@ use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::{Flow, Machine, Scene, Stop};
 use crate::outcome::Obs;
-use crate::rules::{physical, vgif, virq};
+use crate::rules::{physical, vgif, virq, vnmi};
 
 /// Physical events that wait, and what holds them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,19 +53,33 @@ impl Machine<'_> {
     /// The boundary before the next instruction of the guest.
     pub(crate) fn boundary(&mut self) -> Flow {
         let Some(guest) = &self.guest else { return Err(Stop::Open) };
-        let waiting = guest.int_ctl & (int_ctl::V_IRQ | int_ctl::V_NMI) != 0;
+        let waiting = guest.int(int_ctl::V_IRQ);
+        let virtual_clear = guest.vgif && !guest.int(int_ctl::V_GIF);
         let physical = self.pending.any();
         if physical && waiting {
             self.leaves(virq::PHYSICAL_FIRST, Scene::Here)?;
         }
-        let virtual_clear = self.guest.as_ref().is_some_and(|g| g.vgif && !g.int(int_ctl::V_GIF));
-        if physical && (!virtual_clear || self.t.does(vgif::VGIF_NOT_PHYSICAL)) {
-            self.physical_in_guest()?;
+        let physical = physical && (!virtual_clear || self.t.does(vgif::VGIF_NOT_PHYSICAL));
+        if self.virtual_nmi_waits() {
+            if self.pending.nmi {
+                self.leaves(vnmi::PHYSICAL_FIRST, Scene::Here)?;
+            }
+            if self.pending.highest().is_some() {
+                self.leaves(vnmi::BEFORE_INTR, Scene::Here)?;
+            }
+        }
+        if physical {
+            self.before_interrupts()?;
+        }
+        self.virtual_nmi_in_guest()?;
+        if physical {
+            self.interrupt_in_guest()?;
         }
         if waiting { self.virtual_in_guest() } else { Ok(()) }
     }
 
-    fn physical_in_guest(&mut self) -> Flow {
+    /// What is physical and comes before the interrupts that IF masks (8.5).
+    fn before_interrupts(&mut self) -> Flow {
         let gif = self.gif;
         if self.pending.smi && self.t.rule(vgif::HOLDS_SMI, gif) {
             let wanted = self.wants(intercept::SMI);
@@ -88,7 +102,7 @@ impl Machine<'_> {
         if self.pending.nmi && !self.pending.nmi_blocked && self.t.rule(vgif::HOLDS_NMI, gif) {
             self.nmi_in_guest()?;
         }
-        self.interrupt_in_guest()
+        Ok(())
     }
 
     fn nmi_in_guest(&mut self) -> Flow {
@@ -119,7 +133,8 @@ impl Machine<'_> {
         taken.then_some(vector)
     }
 
-    fn interrupt_in_guest(&mut self) -> Flow {
+    /// The maskable interrupt.
+    pub(crate) fn interrupt_in_guest(&mut self) -> Flow {
         let Some(vector) = self.physical_interrupt_ready() else { return Ok(()) };
         let Some(guest) = &self.guest else { return Ok(()) };
         let masking = guest.int(int_ctl::V_INTR_MASKING);

@@ -5,10 +5,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::Intercepts;
-use crate::arch::int_ctl::V_INTR_MASKING;
+use crate::arch::int_ctl::{V_IGN_TPR, V_INTR_MASKING, V_IRQ};
 use crate::arch::msr::VM_CR;
 use crate::arch::{flag, vm_cr};
 use crate::case::{About, Draft, Event, Insn, Step, world};
+use crate::cpu::CpuFeature;
 use crate::outcome::Obs;
 use crate::rules as r;
 use crate::snapshot::HostReg;
@@ -24,7 +25,7 @@ fn held(id: &str, event: Event) -> Draft {
 }
 
 pub(crate) fn cases() -> Vec<Draft> {
-    [maskable(), others(), redirected()].concat()
+    [maskable(), unfetched(), others(), redirected()].concat()
 }
 
 fn maskable() -> Vec<Draft> {
@@ -85,6 +86,54 @@ fn maskable() -> Vec<Draft> {
             .exits(exit::INTR)
             .at(1)
             .field(Field::INT_STATE, 0),
+    ]
+}
+
+/// L2's code, and with it the handlers, is where nothing can be fetched: what else is pending
+/// comes before that fault (8.5).
+fn unfetched() -> Vec<Draft> {
+    let code = world::L2_CODE >> 21;
+    let nmi = |id: &str, int_ctl| {
+        held(id, Event::Nmi)
+            .about(r::physical::NMI)
+            .needs(&[CpuFeature::Npt])
+            .poke(world::npt::PD + code * 8, code << 21 | 1 << 63 | 0xe7)
+            .set(Field::INT_CTL, int_ctl)
+            .step(Step::Rflags(IF))
+    };
+    let handler = |vector: u64| world::L2_STUBS + vector * 32;
+    let trap_gate = world::L2_IDT + 2 * 16;
+    vec![
+        nmi("unfetched-behind-nmi", 0)
+            .run()
+            .exits(exit::NPF)
+            .field(Field::RIP, handler(2))
+            .host(HostReg::Rflags, IF),
+        nmi("unfetched-intr-behind-nmi", V_INTR_MASKING)
+            .about([r::virq::MASKING, r::physical::NMI])
+            .raise(Event::Intr(0x40))
+            .intercept(exit::INTR)
+            .run()
+            .exits(exit::INTR)
+            .field(Field::RIP, handler(2))
+            .host(HostReg::Rflags, IF),
+        nmi("unfetched-intr-behind-nmi-taken", V_INTR_MASKING)
+            .about([r::virq::MASKING, r::physical::NMI])
+            .raise(Event::Intr(0x40))
+            .run()
+            .exits(exit::NPF)
+            .field(Field::RIP, handler(0x40))
+            .host(HostReg::Rflags, IF),
+        // A trap gate leaves IF as it is.
+        nmi("unfetched-virq-behind-nmi", V_IRQ | V_IGN_TPR)
+            .poke(trap_gate, world::initial_word(trap_gate) | 1 << 40)
+            .set(Field::INT_VECTOR, 0x50)
+            .set(Field::RFLAGS, IF)
+            .run()
+            .exits(exit::NPF)
+            .field(Field::RIP, handler(0x50))
+            .field(Field::INT_CTL, V_IGN_TPR)
+            .host(HostReg::Rflags, IF),
     ]
 }
 

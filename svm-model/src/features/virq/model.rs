@@ -6,7 +6,7 @@ use crate::features::nrip::model::NextRip;
 use crate::features::vmexit::model::Reason;
 use crate::machine::delivery::{Event, Kind};
 use crate::machine::{Flow, Machine, Scene};
-use crate::rules::{vgif, virq, vnmi};
+use crate::rules::{vgif, virq};
 
 impl Machine<'_> {
     pub(crate) fn virtual_in_guest(&mut self) -> Flow {
@@ -15,10 +15,6 @@ impl Machine<'_> {
             return Ok(());
         }
         let (vgif, blocked) = (guest.vgif, guest.vgif && !guest.int(int_ctl::V_GIF));
-        let nmi = guest.vnmi && guest.int(int_ctl::V_NMI);
-        if nmi && !(vgif && self.t.rule(vnmi::VGIF_BLOCKS, blocked)) {
-            self.virtual_nmi()?;
-        }
         if vgif && self.t.rule(vgif::VGIF_BLOCKS_VIRQ, blocked) {
             return Ok(());
         }

@@ -149,6 +149,10 @@ impl Machine<'_> {
 
     /// Delivers what EVENTINJ asks for, then executes until #VMEXIT.
     fn run_guest(&mut self) -> Flow {
+        if !self.r.rip_in_limit() {
+            // The model has no segment limits, and so no RIP of more bits than the mode gives it.
+            return Err(Stop::Open);
+        }
         if let Some(event) = self.injected() {
             self.inject_first(event)?;
         }

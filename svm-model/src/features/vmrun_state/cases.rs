@@ -3,7 +3,7 @@
 use alloc::format;
 
 use crate::Feature::VmrunChecks;
-use crate::arch::msr;
+use crate::arch::{cr0, msr};
 use crate::case::draft::Draft;
 use crate::case::{Insn, Step, world};
 use crate::cases::Cases;
@@ -52,6 +52,8 @@ fn fields(out: &mut Cases) {
 }
 
 fn from_inside(out: &mut Cases) {
+    let et = draft("cr0-et-clear").program(&[Insn::ReadCr(0, 0)]);
+    out.push(et.set(Field::CR0, world::L1_CR0 & !cr0::ET).done());
     for n in [0, 2, 3, 4, 8] {
         let case = draft(format!("read-cr{n}")).program(&[Insn::ReadCr(n, 0)]);
         out.push(case.set(Field::CR2, 0xdead_b000).set(Field::CR4, 0x6a0).done());

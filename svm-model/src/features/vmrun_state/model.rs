@@ -58,6 +58,9 @@ impl Machine<'_> {
                 *register = v.get(field);
             }
         }
+        if t.does(vmrun_state::CR0_ET) {
+            r.cr0 |= cr0::ET;
+        }
         r.dr6 = (r.dr6 | dr::DR6_ONES) & !dr::DR6_ZEROS & 0xffff_ffff;
         r.dr7 = (r.dr7 | dr::DR7_ONES) & !dr::DR7_ZEROS & 0xffff_ffff;
         let paging = r.cr0 & cr0::PG != 0;

@@ -9,6 +9,7 @@ rules! { VmrunChecks;
     LOAD_TABLES = "vmrun.load-tables", "15.5.1", one, "VMRUN loads GDTR and IDTR.";
     LOAD_EFER = "vmrun.load-efer", "15.5.1", one, "VMRUN loads EFER.";
     LOAD_CR0 = "vmrun.load-cr0", "15.5.1", one, "VMRUN loads CR0.";
+    CR0_ET = "vmrun.cr0-et", "vol. 2, 3.1.1", one, "CR0.ET is set, whatever VMRUN loads.";
     LOAD_CR2 = "vmrun.load-cr2", "15.5.1", one, "VMRUN loads CR2.";
     LOAD_CR3 = "vmrun.load-cr3", "15.5.1", one, "VMRUN loads CR3.";
     LOAD_CR4 = "vmrun.load-cr4", "15.5.1", one, "VMRUN loads CR4.";

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::Feature::{self, VmrunChecks};
+use crate::arch::cr0;
 use crate::arch::msr::EFER;
 use crate::case::written::{GP, fault};
 use crate::case::{Draft, Insn, Step, world};
@@ -41,6 +42,15 @@ fn states() -> Vec<Draft> {
             .field(Field::RAX, !VALUE)
             .peek(world::DATA)
             .value(VALUE),
+        // The bit is fixed (3.1.1): neither L2 nor the VMCB sees it clear.
+        draft("cr0-et-clear")
+            .about(r::vmrun_state::CR0_ET)
+            .program(&[Insn::ReadCr(0, 0)])
+            .set(Field::CR0, world::L1_CR0 & !cr0::ET)
+            .run()
+            .ends()
+            .field(Field::RAX, world::L1_CR0)
+            .field(Field::CR0, world::L1_CR0),
         // PUSHF shows RFLAGS as loaded; CF and bit 1.
         draft("rsp-and-rflags")
             .about([r::vmrun_state::LOAD_RFLAGS, r::vmrun_state::LOAD_RSP])

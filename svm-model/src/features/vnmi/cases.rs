@@ -3,7 +3,9 @@
 use alloc::format;
 
 use crate::Feature::Vnmi;
-use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
+use crate::arch::int_ctl::{
+    V_GIF, V_GIF_ENABLE, V_INTR_MASKING, V_NMI, V_NMI_ENABLE, V_NMI_MASK,
+};
 use crate::arch::intercept;
 use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step, world};
@@ -17,6 +19,7 @@ pub(crate) fn cases(out: &mut Cases) {
     iret(out);
     injected(out);
     physical(out);
+    order(out);
     cut_short(out);
 }
 
@@ -100,10 +103,29 @@ fn injected(out: &mut Cases) {
 }
 
 fn physical(out: &mut Cases) {
+    for shadow in [0, 1] {
+        let case = enabled(format!("shadow={}", on(shadow != 0)), V_NMI);
+        out.push(case.set(Field::INT_STATE, shadow).done());
+    }
     for pending in [0, V_NMI_MASK] {
         let case = enabled(format!("physical,masked={}", on(pending != 0)), pending);
         let case = case.clgi().raise(Event::Nmi).run();
         out.push(case.stgi().step(Step::Window).case());
+    }
+}
+
+/// A virtual NMI and a physical event at one boundary, which may be in a shadow.
+fn order(out: &mut Cases) {
+    let events = [("nmi", Event::Nmi, 0), ("nmi", Event::Nmi, 1), ("intr", Event::Intr(0x51), 0)];
+    for (name, event, shadow) in events {
+        for bits in [0, intercept::INTR.mask()] {
+            let places = [on(bits != 0), on(shadow != 0)];
+            let id = format!("behind={name},intr-intercept={},shadow={}", places[0], places[1]);
+            let case = enabled(id, V_NMI | V_INTR_MASKING).set(Field::INT_STATE, shadow);
+            let case = case.also(Field::INTERCEPT_MISC1, bits).clgi().raise(event);
+            let case = case.step(Step::Rflags(0x202)).run();
+            out.push(case.stgi().step(Step::Window).case());
+        }
     }
 }
 

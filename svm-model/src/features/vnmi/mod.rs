@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod model;
+mod mutants;
 pub mod rules;
 pub(crate) mod written;
 

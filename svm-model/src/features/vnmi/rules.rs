@@ -1,5 +1,6 @@
 //! Virtual NMI (15.21.10).
 
+use super::mutants;
 use crate::rules::table::rules;
 
 rules! { Vnmi;
@@ -12,4 +13,9 @@ rules! { Vnmi;
     IGNORES_IF = "vnmi.ignores-if", "15.21.10", one, "A virtual NMI is taken whatever RFLAGS.IF says.";
     VGIF_BLOCKS = "vnmi.vgif-blocks", "15.21.10", two, "With virtual GIF enabled, a clear V_GIF holds virtual NMIs.";
     EVENTINJ_MASKS = "vnmi.eventinj-masks", "15.21.10", one, "Injecting an NMI through EVENTINJ sets V_NMI_MASK.";
+    SHADOW = "vnmi.shadow", "15.21.10", two, "A virtual NMI waits for the end of the interrupt shadow.";
+    PHYSICAL_FIRST = "vnmi.physical-first", "15.21.10", one, "A physical NMI comes before a virtual one.",
+        broken = Instead(mutants::virtual_first);
+    BEFORE_INTR = "vnmi.before-intr", "15.21.10", one, "A virtual NMI follows the rules of a physical one, which comes before a maskable interrupt (8.5).",
+        broken = Instead(mutants::interrupt_first);
 }
