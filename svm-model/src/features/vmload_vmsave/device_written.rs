@@ -16,9 +16,8 @@ pub(crate) fn cases() -> Vec<Draft> {
     vec![
         Draft::new(VmloadVmsave, "vmsave/device")
             .about(About::Section("15.5.2"))
-            .clgi()
             .raise(Event::Intr(VECTOR))
-            .stgi()
+            .step(Step::Window)
             .shows(Obs::L1Interrupt(VECTOR))
             .l1(Insn::Vmsave, APIC)
             .step(Step::Window),
