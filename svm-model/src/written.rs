@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use crate::case::{Draft, Written};
 use crate::features::*;
 use crate::processor::{
-    aborts, alignment, branches, caches, ferr, gates, locked, ordinary, own_code, pae, shadow,
-    traps, xstate,
+    aborts, alignment, branches, caches, ferr, flags, gates, locked, ordinary, own_code, pae,
+    shadow, traps, xstate,
 };
 
 /// What makes cases.
@@ -83,6 +83,11 @@ const FAMILIES: &[Family] = &[
     physical::blocked_written::cases,
     lbrv::written::narrow,
     msr::written::refused,
+    task_switch::restart_written::cases,
+    flags::cases,
+    physical::smm_msr_written::cases,
+    physical::order_written::cases,
+    vmload_vmsave::device_written::cases,
 ];
 
 /// What makes those that no QEMU of ours can run: what the manual says of CPUs that TCG is not,

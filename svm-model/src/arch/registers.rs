@@ -100,8 +100,12 @@ pub mod efer {
 pub mod flag {
     /// Always set.
     pub const FIXED: u64 = 1 << 1;
+    /// Carry.
+    pub const CF: u64 = 1;
     /// Parity.
     pub const PF: u64 = 1 << 2;
+    /// Auxiliary carry.
+    pub const AF: u64 = 1 << 4;
     /// Zero.
     pub const ZF: u64 = 1 << 6;
     /// Trap: single step.

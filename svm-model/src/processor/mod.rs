@@ -6,6 +6,7 @@ pub(crate) mod alignment;
 pub(crate) mod branches;
 pub(crate) mod caches;
 pub(crate) mod ferr;
+pub(crate) mod flags;
 pub(crate) mod gates;
 pub(crate) mod locked;
 pub(crate) mod ordinary;

@@ -20,10 +20,10 @@ use crate::snapshot::HostReg;
 use crate::vmcb::{Field, exit};
 
 const CODE: u64 = world::DATA + 0x2_0000;
-const SETUP: u64 = world::DATA + 0x2_1000;
-const CLEANUP: u64 = world::DATA + 0x2_2000;
+pub(super) const SETUP: u64 = world::DATA + 0x2_1000;
+pub(super) const CLEANUP: u64 = world::DATA + 0x2_2000;
 /// What the code has found.
-const FOUND: u64 = world::DATA + 0x3_0000;
+pub(super) const FOUND: u64 = world::DATA + 0x3_0000;
 /// Where the handler begins (10.2.1: SMBASE is 3_0000h after reset).
 const HANDLER: u64 = 0x3_8000;
 /// The guest's own: INC dword `[0x500]`, which it counts SMIs by; RSM.
@@ -57,7 +57,7 @@ pub(crate) fn cases() -> Vec<Draft> {
 }
 
 /// Writes a handler that begins with these bytes.
-fn handler(code: Code, first: &[u8]) -> Code {
+pub(super) fn handler(code: Code, first: &[u8]) -> Code {
     code.write(HANDLER, &[first, &COUNT_AND_LEAVE].concat())
 }
 
@@ -76,7 +76,7 @@ fn set_up(code: Code) -> Code {
     handler(code.configure(0, SMRAM_CONTROL, SMRAM_ON), &reads)
 }
 
-fn clean_up(code: Code) -> Code {
+pub(super) fn clean_up(code: Code) -> Code {
     handler(code, &[]).configure(DEVICE, COMMAND, 0).configure(0, SMRAM_CONTROL, SMRAM_OFF)
 }
 

@@ -2,5 +2,6 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 pub mod rules;
+pub(crate) mod restart_written;
 pub(crate) mod trap_written;
 pub(crate) mod written;

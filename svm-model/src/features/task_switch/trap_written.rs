@@ -13,11 +13,11 @@ use crate::cpu::CpuFeature;
 use crate::vmcb::{Field, exit};
 
 /// The new task: its segment, its code, and its stack, which has a page of its own.
-const TSS: u64 = world::DATA + 0x3000;
+pub(super) const TSS: u64 = world::DATA + 0x3000;
 /// The segment of the old one: a switch stores it there, and L1 needs its own.
-const OLD: u64 = world::DATA + 0x2000;
-const CODE: u64 = world::DATA + 0x4040;
-const STACK: u64 = world::DATA + 0x7000;
+pub(super) const OLD: u64 = world::DATA + 0x2000;
+pub(super) const CODE: u64 = world::DATA + 0x4040;
+pub(super) const STACK: u64 = world::DATA + 0x7000;
 /// The handler of #DB, and that of #NP.
 const DB_HANDLER: u64 = CODE + 0x100;
 const NP_HANDLER: u64 = CODE + 0x200;
@@ -25,8 +25,8 @@ const NP_HANDLER: u64 = CODE + 0x200;
 const IDT: u64 = world::DATA + 0x5000;
 
 /// In the spare places of L2's GDT: a flat code segment, and the new task.
-const CS: u16 = 0x20;
-const TASK: u16 = 0x38;
+pub(super) const CS: u16 = 0x20;
+pub(super) const TASK: u16 = 0x38;
 
 const DB: u64 = exit::EXCP + 1;
 const TS: u64 = exit::EXCP + 10;
@@ -36,9 +36,9 @@ const GP: u64 = 13;
 const INTR: u8 = 0x61;
 /// A vector whose gate no `INT` can use: the error code names it.
 const BAD: u8 = 0x41;
-const BAD_ERROR: u64 = (BAD as u64) << 3 | 2;
+pub(super) const BAD_ERROR: u64 = (BAD as u64) << 3 | 2;
 /// L2's RFLAGS before the switch.
-const IF: u64 = flag::FIXED | flag::IF;
+pub(super) const IF: u64 = flag::FIXED | flag::IF;
 /// DR6 once the T bit has trapped.
 const TRAPPED: u64 = dr::DR6_ONES | dr::DR6_BT;
 
@@ -53,7 +53,7 @@ const fn gate(vector: u64) -> u64 {
 }
 
 /// TR, from VMCB2.
-fn tr(d: Draft, base: u64) -> Draft {
+pub(super) fn tr(d: Draft, base: u64) -> Draft {
     let fields = [
         (Field::TR_SELECTOR, u64::from(world::L2_TR)),
         (Field::TR_ATTRIB, 0x8b),
@@ -66,8 +66,13 @@ fn tr(d: Draft, base: u64) -> Draft {
 
 /// L2 in protected mode without paging, and a task whose segment has the T bit set.
 fn draft(id: &str) -> Draft {
+    new_task(&format!("trap,{id}"))
+}
+
+/// The same, for others.
+pub(super) fn new_task(id: &str) -> Draft {
     let vmmcall = 0x00d9_010f;
-    let new = Draft::new(Intercepts, format!("task-switch/trap,{id}"));
+    let new = Draft::new(Intercepts, format!("task-switch/{id}"));
     tr(new, OLD)
         .about(About::Section("13.1.3.4"))
         .set_all(&[
@@ -105,52 +110,52 @@ const fn way(name: &'static str, arranged: fn(Draft) -> Draft) -> Way {
     Way { name, arranged, error: None }
 }
 
-fn jump(d: Draft) -> Draft {
+pub(super) fn jump(d: Draft) -> Draft {
     d.program(&[Insn::TaskJump(TASK)])
 }
 
 /// CALL far to the task.
-fn call(d: Draft) -> Draft {
+pub(super) fn call(d: Draft) -> Draft {
     let [low, high] = TASK.to_le_bytes();
     d.program(&[Insn::Raw(vec![0x9a, 0, 0, 0, 0, low, high])])
 }
 
 /// IRET to the task, which the running one names.
-fn iret(d: Draft) -> Draft {
+pub(super) fn iret(d: Draft) -> Draft {
     d.program(&[Insn::Raw(vec![0xcf])])
         .set(Field::RFLAGS, IF | flag::NT)
         .poke(OLD, world::L2_STACK << 32 | u64::from(TASK))
         .poke(world::L2_GDT + u64::from(TASK), 0xeb00_0000_0067 | (TSS & 0xff_ffff) << 16)
 }
 
-fn int(d: Draft) -> Draft {
+pub(super) fn int(d: Draft) -> Draft {
     d.program(&[Insn::Int(0x40)]).poke(gate(0x40), TASK_GATE)
 }
 
-fn ud(d: Draft) -> Draft {
+pub(super) fn ud(d: Draft) -> Draft {
     d.program(&[Insn::Ud2]).poke(gate(6), TASK_GATE)
 }
 
 /// #GP, since the gate is none.
-fn gp(d: Draft) -> Draft {
+pub(super) fn gp(d: Draft) -> Draft {
     d.program(&[Insn::Int(BAD)]).poke(gate(GP), TASK_GATE)
 }
 
 /// #GP, injected.
-fn inject_gp(d: Draft) -> Draft {
+pub(super) fn inject_gp(d: Draft) -> Draft {
     let what = event::V | event::EV | event::EXCEPTION | GP;
     d.program(&[Insn::Nop]).set(Field::EVENTINJ, BAD_ERROR << 32 | what).poke(gate(GP), TASK_GATE)
 }
 
-fn intr(d: Draft) -> Draft {
+pub(super) fn intr(d: Draft) -> Draft {
     d.program(&[Insn::Nop]).poke(gate(INTR.into()), TASK_GATE).clgi().raise(Event::Intr(INTR))
 }
 
-fn nmi(d: Draft) -> Draft {
+pub(super) fn nmi(d: Draft) -> Draft {
     d.program(&[Insn::Nop]).poke(gate(2), TASK_GATE).clgi().raise(Event::Nmi)
 }
 
-fn virq(d: Draft) -> Draft {
+pub(super) fn virq(d: Draft) -> Draft {
     d.program(&[Insn::Nop])
         .poke(gate(0x62), TASK_GATE)
         .set(Field::INT_CTL, int_ctl::V_IRQ | int_ctl::V_IGN_TPR)
@@ -230,7 +235,8 @@ fn shadow() -> Draft {
         .field(Field::INT_STATE, 0)
 }
 
-/// The error code belongs to the switch: where it cannot be pushed, no trap comes of it.
+/// The error code belongs to the switch: where it cannot be pushed, no trap comes of it, and the
+/// event has not happened.
 fn push_fails() -> Draft {
     let page = world::npt::PT + (STACK - 0x1000 - world::DATA) / 0x1000 * 8;
     gp(draft("push-fails"))
@@ -239,8 +245,8 @@ fn push_fails() -> Draft {
         .poke(page, 0)
         .run()
         .exits(exit::NPF)
-        .field(Field::RIP, CODE)
-        .field(Field::RSP, STACK)
+        .at(0)
+        .field(Field::RSP, world::L2_STACK)
         .field(Field::EXITINFO2, STACK - 4)
         .field(Field::EXITINTINFO, BAD_ERROR << 32 | event::V | event::EV | event::EXCEPTION | GP)
         .field(Field::DR6, dr::DR6_ONES)
