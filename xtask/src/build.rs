@@ -18,7 +18,7 @@ pub(crate) struct Args {
     which: Which,
     #[command(flatten)]
     base: BaseArgs,
-    /// How it is compiled: release, debug, asan, gcov or trace
+    /// How it is compiled: release, debug, asan, gcov, trace or full
     #[arg(long, default_value_t)]
     flavour: Flavour,
     /// A folder of patches, instead of patches/qemu-VERSION
