@@ -104,8 +104,8 @@ fn stanza(facts: &Facts, by: &str, depends: &str, kibibytes: u64) -> String {
          Installed-Size: {kibibytes}\nDepends: {depends}\nRecommends: qemu-utils\n\
          Section: otherosfs\nPriority: optional\n\
          Description: QEMU for hypervisors that use AMD SVM, without an AMD processor\n \
-         QEMU {qemu} for x86-64 machines, with a series of {patches} patches ({series})\n \
-         after which its emulation (TCG) of AMD's virtual machine extension SVM does\n \
+         QEMU {qemu} for x86-64 machines, with a series of {patches} patches\n ({series}) \
+         after which TCG's emulation of AMD's extension SVM does\n \
          as the manual says. It stands beside the QEMU of the distribution, and is\n \
          started as {PROGRAM}.\n"
     )

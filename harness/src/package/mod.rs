@@ -17,6 +17,8 @@ mod firmware;
 mod libraries;
 mod models;
 mod tarball;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 mod tried;
@@ -166,61 +168,4 @@ fn packer(patches: &[Patch]) -> String {
 fn measured(path: &Path) -> Result<Made> {
     let bytes = fs::metadata(path).map_err(|e| io_error("reading", path, e))?.len();
     Ok(Made { path: path.to_owned(), bytes })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::cache::Cache;
-    use crate::host::console::{Console, Verbosity};
-
-    /// What is said to a request on a machine with an empty cache.
-    fn refused(request: &Request) -> Error {
-        let dir = tempfile::tempdir().unwrap();
-        let repo = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
-        let cache = Cache::open(Some(dir.path())).unwrap();
-        let env = Env { repo, cache, install: false, console: Console::new(Verbosity::Quiet) };
-        check(&env, request).unwrap_err()
-    }
-
-    fn request(base: Option<&str>, series: Option<&Path>) -> Request {
-        Request {
-            source: source::Request { base: base.map(str::to_owned), dir: None },
-            series: series.map(Path::to_owned),
-            out: "/no/such/folder".into(),
-            only: None,
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_packed_is_refused_before_anything_is_fetched() {
-        let old = refused(&request(Some("7.2"), None));
-        assert_eq!(old.kind(), Kind::Usage);
-        assert!(old.to_string().contains("QEMU 7.2 cannot be built with every device"), "{old}");
-        let none = refused(&request(Some("10.0.13"), None));
-        assert!(none.to_string().contains("qemu-10.0 is no series"), "{none}");
-        let dir = tempfile::tempdir().unwrap();
-        assert!(refused(&request(None, Some(dir.path()))).to_string().contains("no *.patch"));
-        fs::write(dir.path().join("0001-x.patch"), "diff --git a/x b/x\n").unwrap();
-        let undated = refused(&request(None, Some(dir.path())));
-        assert!(undated.to_string().contains("when it was written"), "{undated}");
-    }
-
-    #[test]
-    fn what_is_made_is_named() {
-        for what in What::ALL {
-            assert_eq!(what.name().parse(), Ok(what));
-        }
-        assert!("rpm".parse::<What>().is_err());
-    }
-
-    #[test]
-    fn the_last_patch_names_the_packer_if_nothing_else_does() {
-        let patch = |text: &str| Patch { path: "x".into(), bytes: text.into() };
-        let all = [patch("From: A <a@b>\nSubject: x\n\n"), patch("From: B <b@c>\nSubject: y\n\n")];
-        if std::env::var_os("DEBEMAIL").is_none() {
-            assert_eq!(packer(&all), "B <b@c>");
-            assert_eq!(packer(&[]), "unknown <unknown@localhost>");
-        }
-    }
 }

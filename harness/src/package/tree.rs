@@ -124,3 +124,20 @@ pub(super) fn open_up(root: &Path) -> Result<()> {
     let sh = process::shell()?;
     process::stdout(Kind::Harness, &mut cmd!(sh, "chmod -R u=rwX,go=rX {root}").into()).map(drop)
 }
+
+#[cfg(test)]
+impl Tree {
+    /// A tree of another program, with these facts, and no firmware but one file.
+    pub(super) fn of(program: &Path, facts: Facts) -> Tree {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path().join("qemu-svm");
+        for dir in ["bin", "share/qemu", "doc/licences"] {
+            fs::create_dir_all(root.join(dir)).unwrap();
+        }
+        fs::copy(program, root.join("bin").join(PROGRAM)).unwrap();
+        write(&root.join("share/qemu/bios-256k.bin"), b"bios").unwrap();
+        write(&root.join("doc/licences/seabios"), b"terms").unwrap();
+        write(&root.join("doc/series.mbox"), b"From: a <a@b>\n").unwrap();
+        Tree { scratch, facts }
+    }
+}

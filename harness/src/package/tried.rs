@@ -53,7 +53,9 @@ mod tests {
         for part in ["bin", "lib"] {
             std::fs::create_dir_all(root.join(part)).unwrap();
         }
-        std::fs::write(root.join("lib/x.so"), "").unwrap();
+        for file in ["root/lib/x.so", "x.so"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
         assert!(beside(&root.join("bin/../lib/x.so"), &root));
         assert!(!beside(Path::new("/lib/x.so"), &root));
         assert!(!beside(&root.join("../x.so"), &root));
