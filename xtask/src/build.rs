@@ -44,6 +44,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         Which::Patched => Side::Patched,
     };
     let (request, series) = (args.base.request(), args.series.as_deref());
+    args.flavour.check(&source::version(&request)?)?;
     Spec::check(env, side, &request, series)?;
     let source = source::obtain(env, &request)?;
     let spec = Spec::of_side(env, side, source, series, args.flavour)?;

@@ -130,6 +130,12 @@ pub fn package(env: &Env, request: &Request) -> Result<Vec<Made>> {
 
 /// Refuses what can be seen to be wrong before anything is fetched or built, and reads the series.
 fn check(env: &Env, request: &Request) -> Result<Vec<Patch>> {
+    let qemu = source::version(&request.source)?;
+    Flavour::Full.check(&qemu)?;
+    let own = env.series_of(&qemu);
+    let series = patch::series(request.series.as_deref().unwrap_or(&own))?;
+    let patches: Vec<Patch> = series.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
+    Version::of(&qemu, &patches)?;
     if std::env::consts::ARCH != "x86_64" {
         let what = format!("packages are made on x86-64, and this is {}", std::env::consts::ARCH);
         return Err(Error::new(Kind::Setup, what));
@@ -139,19 +145,7 @@ fn check(env: &Env, request: &Request) -> Result<Vec<Patch>> {
                     terms it is given, is asked of dpkg";
         return Err(Error::new(Kind::Setup, what));
     }
-    let qemu = source::version(&request.source)?;
-    Flavour::Full.check(&qemu, request.source.base.as_deref().is_some_and(older))?;
-    let own = env.series_of(&qemu);
-    let series = patch::series(request.series.as_deref().unwrap_or(&own))?;
-    let patches: Vec<Patch> = series.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
-    Version::of(&qemu, &patches)?;
     Ok(patches)
-}
-
-/// Whether that pinned version wants what later ones do without.
-fn older(base: &str) -> bool {
-    let pins = source::pins::Pins::builtin();
-    pins.is_ok_and(|pins| pins.base(Some(base)).is_ok_and(|base| base.older))
 }
 
 /// Who packs: as dpkg's own tools are told, or who wrote the last patch.

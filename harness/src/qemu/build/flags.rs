@@ -117,6 +117,9 @@ const FULL: &[&str] = &[
     "--enable-vvfat",
 ];
 
+/// The first version whose configure knows [`FULL`].
+const OLDEST_FULL: u32 = 10;
+
 impl Flavour {
     /// Every flavour.
     pub const ALL: [Flavour; 6] = [
@@ -140,15 +143,16 @@ impl Flavour {
         }
     }
 
-    /// Refuses what this version cannot be; `older` as its pin says.
+    /// Refuses what QEMU of this version cannot be.
     ///
     /// # Errors
     /// Usage.
-    pub(crate) fn check(self, version: &str, older: bool) -> Result<()> {
-        if self == Flavour::Full && older {
+    pub fn check(self, version: &str) -> Result<()> {
+        let major = version.split('.').next().and_then(|number| number.parse::<u32>().ok());
+        if self == Flavour::Full && major.is_some_and(|major| major < OLDEST_FULL) {
             let what = format!("QEMU {version} cannot be built with every device");
-            return Err(Error::new(Kind::Usage, what)
-                .hint("its configure knows other flags than that of 10.0 and later"));
+            let hint = format!("its configure knows other flags than that of {OLDEST_FULL}.0");
+            return Err(Error::new(Kind::Usage, what).hint(hint));
         }
         Ok(())
     }
@@ -187,6 +191,16 @@ impl FromStr for Flavour {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_old_version_cannot_have_every_device() {
+        assert_eq!(Flavour::Full.check("7.2.22").unwrap_err().kind(), Kind::Usage);
+        assert_eq!(Flavour::Full.check("9.2.4").unwrap_err().kind(), Kind::Usage);
+        for version in ["10.0.13", "10.2.2", "11.0.50"] {
+            Flavour::Full.check(version).unwrap();
+        }
+        Flavour::Release.check("7.2.22").unwrap();
+    }
 
     #[test]
     fn only_the_full_one_has_every_device_and_no_flag_is_given_twice() {

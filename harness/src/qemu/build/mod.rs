@@ -162,9 +162,8 @@ fn pin(source: &Source) -> Result<Base> {
 /// Refuses a machine that cannot build `spec`.
 fn require(env: &Env, spec: &Spec) -> Result<()> {
     let mut needs = vec![Need::Build];
-    let older = pin(&spec.source)?.older;
-    spec.flavour.check(&spec.source.version, older)?;
-    needs.extend(older.then_some(Need::Older));
+    spec.flavour.check(&spec.source.version)?;
+    needs.extend(pin(&spec.source)?.older.then_some(Need::Older));
     needs.extend((spec.flavour == Flavour::Full).then_some(Need::Full));
     setup::require(env, &needs)
 }
