@@ -27,6 +27,7 @@
 //! | [`explain`] | what a VMCB says, and why VMRUN refuses it |
 //! | [`watch`] | what a running QEMU does with SVM, and the model beside it |
 //! | [`example`] | the example of a hypervisor, in a QEMU |
+//! | [`package`] | QEMU with the series, to be installed |
 //! | [`row`] | a row of QEMUs, each a base with some patches, built and measured |
 //! | [`series`] | the series of this repository, and what each patch must do |
 //! | [`bisect`] | which patch, commit or version changed a verdict |
@@ -48,6 +49,7 @@ pub mod explain;
 pub mod host;
 pub mod linux;
 pub mod mail;
+pub mod package;
 pub mod qemu;
 pub mod record;
 pub mod report;

@@ -14,7 +14,7 @@ use crate::base::BaseArgs;
 pub(crate) struct BinaryArgs {
     #[command(flatten)]
     pub(crate) base: BaseArgs,
-    /// How it is compiled: release, debug, asan, gcov or trace
+    /// How it is compiled: release, debug, asan, gcov, trace or full
     #[arg(long, default_value_t)]
     pub(crate) flavour: Flavour,
     /// A folder of patches, instead of patches/qemu-VERSION

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     which: Which,
     #[command(flatten)]
     base: BaseArgs,
-    /// How it is compiled: release, debug, asan, gcov or trace
+    /// How it is compiled: release, debug, asan, gcov, trace or full
     #[arg(long, default_value_t)]
     flavour: Flavour,
     /// A folder of patches, instead of patches/qemu-VERSION
@@ -49,6 +49,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         let what = "stock is without patches: --series goes with `build patched`";
         return Err(Error::new(Kind::Usage, what));
     }
+    args.flavour.check(&source::version(&request)?)?;
     Spec::check(env, side, &request, series)?;
     let source = source::obtain(env, &request)?;
     let spec = Spec::of_side(env, side, source, series, args.flavour)?;

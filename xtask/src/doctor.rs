@@ -19,16 +19,22 @@ pub(crate) struct Args {
     /// For this pinned QEMU version: 7.2 needs more than the others
     #[arg(long, value_name = "VERSION", value_parser = given::base)]
     base: Option<String>,
+    /// For `package`, too: it needs libraries that nothing else does
+    #[arg(long)]
+    package: bool,
 }
 
 pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
     let older = Pins::builtin()?.base(args.base.as_deref())?.older;
+    let mut more = if older { vec![Need::Older] } else { Vec::new() };
+    if args.package {
+        more.extend([Need::Full, Need::Package]);
+    }
     if args.fix {
         let all = [Need::Source, Need::Build, Need::Run, Need::Bindgen, Need::Sandbox];
-        let more: &[Need] = if older { &[Need::Older] } else { &[] };
-        setup::require(env, &[&all, more].concat())?;
+        setup::require(env, &[&all, &more[..]].concat())?;
     }
-    let findings = doctor::examine(env, older);
+    let findings = doctor::examine(env, &more);
     for finding in &findings {
         let mark = match finding.state {
             State::There => "ok     ",
@@ -37,7 +43,7 @@ pub(crate) fn run(env: &Env, args: &Args) -> Result<ExitCode> {
         };
         line(format_args!("{mark}  {:17} {}", finding.name, finding.detail));
     }
-    let missing = doctor::missing(older);
+    let missing = doctor::missing(&more);
     if !missing.is_empty() {
         let install = setup::install_line(&missing);
         line(format_args!("\ninstall what is missing with:\n  {install}"));

@@ -29,6 +29,7 @@ mod hostile;
 mod layout;
 mod merge;
 mod mutate;
+mod package;
 #[cfg(test)]
 mod refusals;
 mod report;
@@ -88,6 +89,7 @@ enum Command {
     Source(source::Args),
     Build(build::Args),
     Layout(layout::Args),
+    Package(package::Args),
     Case(case::Args),
     Explain(explain::Args),
     Example(example::Args),
@@ -142,6 +144,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Source(args) => source::run(env, &args),
         Command::Build(args) => build::run(env, &args),
         Command::Layout(args) => layout::run(env, &args),
+        Command::Package(args) => package::run(env, &args),
         Command::Case(args) => case::run(env, &args),
         Command::Explain(args) => explain::run(&args),
         Command::Example(args) => example::run(env, &args),

@@ -38,6 +38,7 @@ impl Wanted {
         for &side in sides {
             let given = given(side).as_ref().map(|path| Qemu::given(side, path)).transpose()?;
             if given.is_none() {
+                self.flavour.check(&source::version(&self.source)?)?;
                 Spec::check(env, side, &self.source, self.series.as_deref())?;
             }
             looked_at.push((side, given));

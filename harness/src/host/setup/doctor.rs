@@ -29,10 +29,13 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// Looks at everything; changes nothing. `older` says whether a QEMU is wanted that
-/// needs more than the default one.
-pub fn examine(env: &Env, older: bool) -> Vec<Finding> {
-    let mut all: Vec<_> = PACKAGES.iter().map(|p| package(p, older)).collect();
+/// What only some ask for.
+const APART: [Need; 3] = [Need::Older, Need::Full, Need::Package];
+
+/// Looks at everything; changes nothing. `more` is what is wanted of what only some
+/// ask for: a QEMU that is older than the default one, or a package of it.
+pub fn examine(env: &Env, more: &[Need]) -> Vec<Finding> {
+    let mut all: Vec<_> = PACKAGES.iter().map(|p| package(p, more)).collect();
     all.push(tool("cargo", "builds this project"));
     all.push(compiler());
     all.push(python_found());
@@ -41,19 +44,19 @@ pub fn examine(env: &Env, older: bool) -> Vec<Finding> {
 }
 
 /// What is missing of the system packages.
-pub fn missing(older: bool) -> Vec<&'static Package> {
-    PACKAGES.iter().filter(|p| wanted(p, older) && !p.present()).collect()
+pub fn missing(more: &[Need]) -> Vec<&'static Package> {
+    PACKAGES.iter().filter(|p| wanted(p, more) && !p.present()).collect()
 }
 
 /// Whether a QEMU that was asked for, or what is done with it, needs the package.
-fn wanted(p: &Package, older: bool) -> bool {
-    older || p.needs.iter().any(|need| *need != Need::Older)
+fn wanted(p: &Package, more: &[Need]) -> bool {
+    p.needs.iter().any(|need| !APART.contains(need) || more.contains(need))
 }
 
-fn package(p: &Package, older: bool) -> Finding {
+fn package(p: &Package, more: &[Need]) -> Finding {
     let state = match p.present() {
         true => State::There,
-        false if wanted(p, older) => State::Missing,
+        false if wanted(p, more) => State::Missing,
         false => State::Unneeded,
     };
     Finding { state, name: p.debian.into(), detail: p.why.into() }
@@ -120,10 +123,11 @@ mod tests {
         let check = Check::Tool(&["no-such-tool-anywhere"]);
         let of = |needs| Package { debian: "x", check, needs, why: "y" };
         let (other, both) = (of(&[Need::Older]), of(&[Need::Older, Need::Run]));
-        assert_eq!(package(&other, false).state, State::Unneeded);
-        assert_eq!(package(&other, true).state, State::Missing);
-        assert_eq!(package(&both, false).state, State::Missing);
+        assert_eq!(package(&other, &[]).state, State::Unneeded);
+        assert_eq!(package(&other, &[Need::Older]).state, State::Missing);
+        assert_eq!(package(&other, &[Need::Full]).state, State::Unneeded);
+        assert_eq!(package(&both, &[]).state, State::Missing);
         let there = Package { check: Check::Tool(&["sh"]), ..other };
-        assert_eq!(package(&there, false).state, State::There);
+        assert_eq!(package(&there, &[]).state, State::There);
     }
 }

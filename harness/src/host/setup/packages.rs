@@ -14,6 +14,10 @@ pub enum Need {
     Build,
     /// Compile a version of QEMU that wants more than later ones.
     Older,
+    /// Compile QEMU with every device.
+    Full,
+    /// Pack what was compiled.
+    Package,
     /// Run a guest in QEMU.
     Run,
     /// Bind QEMU's C code to Rust.
@@ -56,7 +60,8 @@ pub struct Package {
     pub why: &'static str,
 }
 
-use Need::{Bindgen, Build, Count, Linux, Older, Run, Sandbox, Selftests, Source};
+use Need::Source;
+use Need::{Bindgen, Build, Count, Full, Linux, Older, Package as Pack, Run, Sandbox, Selftests};
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -127,14 +132,116 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "libpixman-1-dev",
         check: Check::Library("pixman-1"),
-        needs: &[Older],
-        why: "QEMU 7.2 wants it although it has no display (10.0 and later do not)",
+        needs: &[Older, Full],
+        why: "displays; QEMU 7.2 wants it although it has none (10.0 and later do not)",
     },
     Package {
         debian: "libfdt-dev",
         check: Check::File(&["/usr/include/libfdt.h", "/usr/local/include/libfdt.h"]),
-        needs: &[Older],
-        why: "QEMU 7.2 wants it for one of its machines (10.0 and later do not)",
+        needs: &[Older, Full],
+        why: "the machine microvm; QEMU 7.2 wants it always (10.0 and later do not)",
+    },
+    Package {
+        debian: "libslirp-dev",
+        check: Check::Library("slirp"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: a network without rights (-nic user)",
+    },
+    Package {
+        debian: "libpng-dev",
+        check: Check::Library("libpng"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: screenshots, and VNC",
+    },
+    Package {
+        debian: "libjpeg-dev",
+        check: Check::Library("libjpeg"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: VNC",
+    },
+    Package {
+        debian: "libncurses-dev",
+        check: Check::Library("ncursesw"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: a text screen in the terminal (-display curses)",
+    },
+    Package {
+        debian: "libaio-dev",
+        check: Check::File(&["/usr/include/libaio.h"]),
+        needs: &[Full],
+        why: "for `cargo xtask package`: disks (aio=native)",
+    },
+    Package {
+        debian: "liburing-dev",
+        check: Check::Library("liburing"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: disks (aio=io_uring)",
+    },
+    Package {
+        debian: "libzstd-dev",
+        check: Check::Library("libzstd"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: compressed disk images, and migration",
+    },
+    Package {
+        debian: "libseccomp-dev",
+        check: Check::Library("libseccomp"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: -sandbox",
+    },
+    Package {
+        debian: "libcap-ng-dev",
+        check: Check::Library("libcap-ng"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: a folder of the host in the guest (-virtfs)",
+    },
+    Package {
+        debian: "libusb-1.0-0-dev",
+        check: Check::Library("libusb-1.0"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: the host's USB devices in the guest",
+    },
+    Package {
+        debian: "libusbredirparser-dev",
+        check: Check::Library("libusbredirparser-0.5"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: USB devices over a network",
+    },
+    Package {
+        debian: "libcapstone-dev",
+        check: Check::Library("capstone"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: disassembly (-d in_asm, x/i)",
+    },
+    Package {
+        debian: "libgnutls28-dev",
+        check: Check::Library("gnutls"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: TLS for VNC, disks and migration",
+    },
+    Package {
+        debian: "nettle-dev",
+        check: Check::Library("nettle"),
+        needs: &[Full],
+        why: "for `cargo xtask package`: encrypted disk images",
+    },
+    Package {
+        debian: "libnuma-dev",
+        check: Check::File(&["/usr/include/numa.h"]),
+        needs: &[Full],
+        why: "for `cargo xtask package`: memory of the guest on a node of the host",
+    },
+    Package {
+        debian: "dpkg-dev",
+        check: Check::Tool(&["dpkg-shlibdeps"]),
+        needs: &[Pack],
+        why: "`cargo xtask package` asks it what a Debian package depends on",
+    },
+    Package {
+        debian: "zstd",
+        check: Check::Tool(&["zstd"]),
+        needs: &[Pack],
+        why: "`cargo xtask package` compresses the tarball with it",
     },
     Package {
         debian: "seabios",
@@ -163,8 +270,8 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "binutils",
         check: Check::Tool(&["ar"]),
-        needs: &[Linux, Selftests],
-        why: "a package with a kernel for `cargo xtask bench` is an ar archive",
+        needs: &[Linux, Selftests, Pack],
+        why: "a package of the distribution is an ar archive",
     },
     Package {
         debian: "libc6-dev",
@@ -179,8 +286,8 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "make",
         check: Check::Tool(&["make"]),
-        needs: &[Selftests],
-        why: "`cargo xtask test-svm --suite kvm-selftests` builds them with it",
+        needs: &[Selftests, Pack],
+        why: "KVM's selftests and QEMU's boot ROMs are built with it",
     },
     Package {
         debian: "bubblewrap",

@@ -17,7 +17,7 @@ use crate::{Env, Error, Kind, Result};
 /// # Errors
 /// As [`super::build`]; Build also when the tree has no such target.
 pub fn aside(env: &Env, spec: &Spec, target: &str, sandbox: Option<&Sandbox>) -> Result<PathBuf> {
-    require(env, &spec.source)?;
+    require(env, spec)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let applied = apply::apply(&spec.source, &patches)?;
     let compiler = compiler()?;

@@ -97,7 +97,7 @@ pub fn build(env: &Env, spec: &Spec) -> Result<Built> {
 /// # Errors
 /// As [`build`].
 pub fn build_in(env: &Env, spec: &Spec, sandbox: Option<&Sandbox>) -> Result<Built> {
-    require(env, &spec.source)?;
+    require(env, spec)?;
     let firmware = firmware(env, &spec.source)?;
     let patches: Vec<Patch> = spec.patches.iter().map(|p| Patch::read(p)).collect::<Result<_>>()?;
     let compiler = compiler()?;
@@ -159,10 +159,13 @@ fn pin(source: &Source) -> Result<Base> {
     Ok(Pins::builtin()?.base(source.pinned.as_deref())?.clone())
 }
 
-/// Refuses a machine that cannot build `source`.
-fn require(env: &Env, source: &Source) -> Result<()> {
-    let older = [Need::Build, Need::Older];
-    setup::require(env, if pin(source)?.older { &older } else { &older[..1] })
+/// Refuses a machine that cannot build `spec`.
+fn require(env: &Env, spec: &Spec) -> Result<()> {
+    let mut needs = vec![Need::Build];
+    spec.flavour.check(&spec.source.version)?;
+    needs.extend(pin(&spec.source)?.older.then_some(Need::Older));
+    needs.extend((spec.flavour == Flavour::Full).then_some(Need::Full));
+    setup::require(env, &needs)
 }
 
 /// `10.2.2, stock, release`.
