@@ -37,7 +37,7 @@ const NOT_SVM: &[(&str, usize, &str)] = &[
     ("machine/execute::execute", 1, "UD2: vol. 3"),
     ("machine/execute::jump", 1, "a jump to no canonical address: vol. 3, JMP"),
     ("machine/fetch::fetch", 1, "a fetch from no canonical address: vol. 2, chapter 8"),
-    ("machine/idt::gate", 5, "a gate's place, type, DPL and P: vol. 2, chapter 8"),
+    ("machine/idt::gate", 4, "a gate's place, type, DPL and P: vol. 2, chapter 8"),
     ("machine/idt::push", 1, "#SS of no canonical address: vol. 2, chapter 8"),
     ("machine/flags::cli", 1, "IOPL: vol. 3, CLI"),
     ("machine/flags::sti", 1, "IOPL: vol. 3, STI"),

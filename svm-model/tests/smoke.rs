@@ -140,3 +140,19 @@ fn what_is_beyond_the_limit_of_a_code_segment_is_open() {
     assert_eq!(seen(rip - 1, rip), [Obs::Open]);
     assert_eq!(seen(all, 1 << 32 | rip), [Obs::Open]);
 }
+
+#[test]
+fn what_an_idt_at_no_canonical_address_leads_to_is_open() {
+    let seen = |base| {
+        let steps = [
+            Step::Vmcb(Field::IDTR_BASE, base),
+            Step::Vmcb(Field::EVENTINJ, 0x8000_0300),
+            Step::Vmcb(Field::INTERCEPT_EXCEPTIONS, 1 << 13),
+            Step::Vmrun(world::VMCB),
+        ];
+        let la57 = Platform { features: STOCK.features.with(CpuFeature::La57), ..STOCK };
+        model::run(&case(&[], &steps), &la57).obs
+    };
+    assert!(matches!(seen(world::L2_IDT)[..], [Obs::Exit(_)]));
+    assert_eq!(seen(1 << 47 | world::L2_IDT), [Obs::Open]);
+}

@@ -202,12 +202,15 @@ fn bit(r: &mut Random, field: Field) -> u64 {
         // Above the size that the mode gives an instruction pointer.
         Field::RIP => within(r, 24),
         Field::INT_CTL => *r.one(&INT_CTL),
-        // The reserved ones are ignored; ET is fixed.
-        Field::CR0 => *r.one(&[1 << 1, 1 << 2, 1 << 3, 1 << 5, 1 << 16, 1 << 18, 1 << 29, 1 << 40]),
+        // The reserved ones are ignored.
+        Field::CR0 => *r.one(&CR0),
         Field::DBGCTL => within(r, 6),
         _ => within(r, usize::from(field.width()).min(8) * 8),
     }
 }
+
+/// The bits of CR0 that are defined, PE and PG apart, and one that must be zero.
+const CR0: [u64; 9] = [1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 16, 1 << 18, 1 << 29, 1 << 40];
 
 /// The control bits of virtual interrupts, and two of V_TPR and V_INTR_PRIO each.
 const INT_CTL: [u64; 12] = [

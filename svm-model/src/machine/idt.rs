@@ -76,7 +76,8 @@ impl Machine<'_> {
         }
         let at = self.r.idtr.base.wrapping_add(offset);
         if !self.r.canonical(at) {
-            return Err(self.gp(error));
+            // Whether the #GP for the address names the gate, the manual does not say.
+            return Err(Stop::Open);
         }
         let pa = self.translate(at, Access::SYSTEM_READ)?;
         let (low, high) = (self.mem.read(pa, 8), self.mem.read(pa + 8, 8));
