@@ -25,8 +25,6 @@ const LOCAL_DS: u64 = 0xc;
 
 const DB: u64 = exit::EXCP + 1;
 const GP: u64 = 13;
-const SOFTWARE: u64 = 4 << 8;
-const NMI: u64 = 2 << 8;
 
 /// How a task is entered, and what EXITINTINFO says of that.
 struct Way {
@@ -49,10 +47,10 @@ const WAYS: [Way; 10] = [
     way("jump", jump, 0),
     way("call", call, 0),
     way("iret", iret, 0),
-    Way { len: 2, ..way("int", int, event::V | SOFTWARE | 0x40) },
+    Way { len: 2, ..way("int", int, event::V | event::SOFTWARE | 0x40) },
     way("ud", ud, event::V | event::EXCEPTION | 6),
     way("intr", intr, event::V | 0x61),
-    way("nmi", nmi, event::V | NMI | 2),
+    way("nmi", nmi, event::V | event::NMI | 2),
     way("virq", virq, event::V | 0x62),
     Way { pushed: 4, ..way("gp", gp, GP_INFO) },
     Way { pushed: 4, ..way("inject-gp", inject_gp, GP_INFO) },
