@@ -38,6 +38,9 @@ fn draft(id: &str) -> Draft {
 pub(crate) fn cases() -> Vec<Draft> {
     let nmi = |id: &str| draft(id).clgi().raise(Event::Nmi);
     let virtual_nmi = int_ctl::V_NMI_ENABLE | int_ctl::V_NMI;
+    let vnmi = |id: &str| {
+        draft(id).about(r::vnmi::TAKEN).needs(&[CpuFeature::Vnmi]).intercept(exit::NMI)
+    };
     let virq = |d: Draft, int_ctl: u64| {
         d.set(Field::INT_CTL, int_ctl | int_ctl::V_IRQ | int_ctl::V_IGN_TPR)
             .set(Field::INT_VECTOR, VECTOR.into())
@@ -59,9 +62,9 @@ pub(crate) fn cases() -> Vec<Draft> {
     };
     vec![
         virq(nmi("nmi-virq"), 0),
-        virq(draft("virtual-nmi-virq").needs(&[CpuFeature::Vnmi]).intercept(exit::NMI), virtual_nmi),
+        virq(vnmi("virtual-nmi-virq"), virtual_nmi),
         // Nothing else is pending.
         nmi("nmi").run().exits(exit::NPF).field(Field::RIP, HANDLER),
-        intr(draft("virtual-nmi-intr").needs(&[CpuFeature::Vnmi]).intercept(exit::NMI).clgi(), virtual_nmi),
+        intr(vnmi("virtual-nmi-intr").clgi(), virtual_nmi),
     ]
 }

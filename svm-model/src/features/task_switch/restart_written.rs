@@ -10,7 +10,7 @@ use super::trap_written::{
     BAD_ERROR, CODE, CS, IF, OLD, STACK, TSS, call, gp, inject_gp, int, intr, iret, jump, new_task,
     nmi, tr, ud, virq,
 };
-use crate::arch::{cr0, event, flag, int_ctl};
+use crate::arch::{cr0, dr, event, flag, int_ctl};
 use crate::case::listing::{CARRY, raw};
 use crate::case::{About, Draft, Step, world};
 use crate::cpu::CpuFeature;
@@ -23,9 +23,8 @@ const LDT_SELECTOR: u64 = 0x28;
 const LOCAL_CS: u64 = 4;
 const LOCAL_DS: u64 = 0xc;
 
+const DB: u64 = exit::EXCP + 1;
 const GP: u64 = 13;
-const SOFTWARE: u64 = 4 << 8;
-const NMI: u64 = 2 << 8;
 
 /// How a task is entered, and what EXITINTINFO says of that.
 struct Way {
@@ -48,10 +47,10 @@ const WAYS: [Way; 10] = [
     way("jump", jump, 0),
     way("call", call, 0),
     way("iret", iret, 0),
-    Way { len: 2, ..way("int", int, event::V | SOFTWARE | 0x40) },
+    Way { len: 2, ..way("int", int, event::V | event::SOFTWARE | 0x40) },
     way("ud", ud, event::V | event::EXCEPTION | 6),
     way("intr", intr, event::V | 0x61),
-    way("nmi", nmi, event::V | NMI | 2),
+    way("nmi", nmi, event::V | event::NMI | 2),
     way("virq", virq, event::V | 0x62),
     Way { pushed: 4, ..way("gp", gp, GP_INFO) },
     Way { pushed: 4, ..way("inject-gp", inject_gp, GP_INFO) },
@@ -67,7 +66,8 @@ pub(crate) fn cases() -> Vec<Draft> {
     let push = WAYS.iter().filter(|way| way.pushed > 0).map(stack_absent);
     let kept = [("jump", jump as fn(Draft) -> Draft), ("call", call), ("iret", iret)].map(flags);
     // Neither VMRUN nor #VMEXIT loads TR: the new task is left in it.
-    absent.chain(push).chain(kept).map(|d| tr(d, world::L2_TSS)).collect()
+    let watched = WAYS.iter().filter(|way| way.event == 0).map(breakpoint);
+    absent.chain(push).chain(kept).chain(watched).map(|d| tr(d, world::L2_TSS)).collect()
 }
 
 /// Without the T bit, and with a new task that has its segments in an LDT.
@@ -129,6 +129,25 @@ fn descriptors_absent(way: &Way) -> Draft {
 /// Its stack is the last: DR7's local breakpoints are off by then.
 fn stack_absent(way: &Way) -> Draft {
     restarted(local(way, "stack"), way, STACK - 4)
+}
+
+/// A data breakpoint on a descriptor of the new task traps behind the switch (13.1.4).
+fn breakpoint(way: &Way) -> Draft {
+    // Global, for reads and writes of a doubleword.
+    const DR7: u64 = dr::DR7_ONES | 0xf << 16 | 2;
+    local(way, "breakpoint")
+        .about(About::Section("13.1.4"))
+        .step(Step::WriteDr(0, LDT))
+        .set(Field::DR7, DR7)
+        .intercept(DB)
+        .run()
+        .exits(DB)
+        .field(Field::RIP, CODE)
+        .field(Field::CS_SELECTOR, LOCAL_CS)
+        .field(Field::RSP, STACK)
+        .field(Field::DR6, dr::DR6_ONES | dr::DR6_B0)
+        .peek(OLD + 0x48)
+        .value(u64::from(world::L2_DS) | u64::from(world::L2_CS) << 32)
 }
 
 /// What the old task gets as its flags are those of its last instruction, and the new task has the
