@@ -119,7 +119,10 @@ pub fn package(env: &Env, request: &Request) -> Result<Vec<Made>> {
         env.console.step(format_args!("packing {}", version.tarball()));
         let tarball = tarball::write(&tree, out)?;
         env.console.step("running the example in what was packed");
-        tried::run(env, &tarball, &version)?;
+        tried::run(env, &tarball, &version).inspect_err(|_| {
+            // Nobody shall take what does not run.
+            let _ = fs::remove_file(&tarball);
+        })?;
         made.push(tarball);
         let file = out.join("Containerfile");
         tree::write(&file, text::containerfile(&tree.facts)?.as_bytes())?;
