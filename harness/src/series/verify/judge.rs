@@ -75,6 +75,12 @@ pub(super) fn judge(verified: &mut Verified, said: &Said, sides: &Sides<'_>, fli
     }
 }
 
+/// Whether a test that lacked what it needs fails now that it has it.
+fn begins(flip: &Flip) -> bool {
+    let verdict = |row: &Option<Row>| row.as_ref().map(|row| row.verdict);
+    (verdict(&flip.from), verdict(&flip.to)) == (Some(Verdict::Skip), Some(Verdict::Fail))
+}
+
 fn record(verified: &mut Verified, flip: &Flip, said: &Said) {
     let test = claim::name(&flip.id);
     let why = flip.row().and_then(|row| row.why.clone());
@@ -85,6 +91,12 @@ fn record(verified: &mut Verified, flip: &Flip, said: &Said) {
                 verified.faults.push(Fault::Unclaimed { test: test.clone() });
             }
             verified.flipped.push(test);
+        }
+        // A processor with the feature is new here, so nothing that worked is worse; whether
+        // it is right in the end is told by the patch that says so, and by what is recorded.
+        Change::Regressed if begins(flip) => {
+            let why = why.map_or(String::new(), |why| format!(": {why}"));
+            verified.notes.push(format!("{test} can be run from here on, and fails{why}"));
         }
         Change::Regressed | Change::Gone => {
             let from = flip.from.as_ref().map_or(Verdict::Missing, |row| row.verdict);

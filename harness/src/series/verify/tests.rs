@@ -108,6 +108,16 @@ fn anything_worse_is_a_fault_at_its_patch() {
 }
 
 #[test]
+fn a_test_that_can_be_run_from_here_on_may_still_fail_but_must_not_crash() {
+    let base = ["svm/a = fail", "svm/b = skip"];
+    let v = verified(&base, &[("svm/b = skip", "svm/b = fail", &[])]);
+    assert_eq!(v[0].faults, []);
+    assert!(v[0].notes.iter().any(|n| n.contains("can be run from here on, and fails")), "{v:?}");
+    let faults = one(&base, "svm/b = skip", "svm/b = crash", &[]);
+    assert!(matches!(&faults[..], [Fault::Worse { .. }]), "{faults:?}");
+}
+
+#[test]
 fn what_rightly_fails_is_no_fault_where_it_is_named() {
     let v = verified(&AB, &[("svm/b = pass", "svm/b = fail", &["!kut/svm/b"])]);
     assert_eq!(v[0].faults, []);
