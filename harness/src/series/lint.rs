@@ -10,6 +10,8 @@ use serde::Serialize;
 use super::{Patch, Series};
 use crate::Result;
 use crate::host::console::Console;
+use crate::host::glob::glob;
+use crate::host::regular;
 use crate::mail::{FileDiff, Hunk};
 use crate::qemu::build;
 use crate::qemu::checkpatch::{self, Severity};
@@ -90,13 +92,31 @@ pub fn lint(series: &Series, source: &Source, console: &Console) -> Result<Vec<F
 
 fn checkpatch(patch: &Patch, tree: &Path) -> Result<Vec<Finding>> {
     let bytes = build::patch::Patch::read(&patch.path)?.bytes;
-    let complaints = checkpatch::check(tree, &bytes, false)?;
+    let mut complaints = checkpatch::check(tree, &bytes, false)?;
+    if complaints.iter().any(|c| c.what.starts_with(NEW_FILES)) && maintained(patch, tree) {
+        complaints.retain(|c| !c.what.starts_with(NEW_FILES));
+    }
     let finding = |c: checkpatch::Complaint| {
         let severity = if c.severity == Severity::Error { "error" } else { "warning" };
         let at = c.at.map_or(String::new(), |at| format!("{at}: "));
         finding(patch, Check::Checkpatch, format!("{at}{severity}: {}", c.what))
     };
     Ok(complaints.into_iter().map(finding).collect())
+}
+
+/// What checkpatch asks of each patch that adds files, whoever maintains them.
+const NEW_FILES: &str = "added, moved or deleted file(s)";
+
+/// Whether MAINTAINERS has somebody for each file that a patch adds.
+fn maintained(patch: &Patch, tree: &Path) -> bool {
+    let text = regular::read_text(&tree.join("MAINTAINERS")).unwrap_or_default();
+    let patterns: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("F: ")).collect();
+    let covers = |path: &str, pattern: &str| {
+        pattern.ends_with('/') && path.starts_with(pattern) || glob(pattern, path)
+    };
+    let added = |f: &&FileDiff| f.old.is_none();
+    let files = &patch.mail.changes.files;
+    files.iter().filter(added).all(|f| patterns.iter().any(|p| covers(f.path(), p.trim())))
 }
 
 fn applies(series: &Series, source: &Source) -> Result<Option<Finding>> {
