@@ -48,6 +48,13 @@ fn maskable() -> Vec<Draft> {
             .set(Field::RFLAGS, IF)
             .run()
             .takes(0x40, 0, world::L2_CODE),
+        // The one that it takes is not ended, and so the other stays pending.
+        intr("intr-two-for-l2")
+            .about(r::virq::MASKING_PHYSICAL)
+            .raise(Event::Intr(0x50))
+            .set(Field::RFLAGS, IF)
+            .run()
+            .takes(0x50, 0, world::L2_CODE),
         // With V_INTR_MASKING it is L1's IF that counts.
         intr("intr-masking-l1-if-set")
             .about(r::virq::MASKING)
