@@ -49,9 +49,8 @@ pub(crate) fn cases() -> Vec<Draft> {
             .exits(exit::VINTR)
             .field(Field::RIP, HANDLER)
     };
-    let intr = |d: Draft, int_ctl: u64| {
+    let intr = |d: Draft| {
         d.raise(Event::Intr(VECTOR))
-            .set(Field::INT_CTL, int_ctl)
             .intercept(exit::INTR)
             .run()
             .exits(exit::INTR)
@@ -65,6 +64,6 @@ pub(crate) fn cases() -> Vec<Draft> {
         virq(vnmi("virtual-nmi-virq"), virtual_nmi),
         // Nothing else is pending.
         nmi("nmi").run().exits(exit::NPF).field(Field::RIP, HANDLER),
-        intr(vnmi("virtual-nmi-intr").clgi(), virtual_nmi),
+        intr(nmi("nmi-intr")),
     ]
 }
