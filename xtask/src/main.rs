@@ -30,6 +30,7 @@ mod layout;
 mod merge;
 mod mutate;
 mod package;
+mod qemu_tests;
 #[cfg(test)]
 mod refusals;
 mod report;
@@ -105,6 +106,7 @@ enum Command {
     Bisect(bisect::Args),
     Review(Box<review::Args>),
     TestSvm(Box<test_svm::Args>),
+    QemuTests(Box<qemu_tests::Args>),
     Merge(merge::Args),
     Report(report::Args),
     Ci(ci::Args),
@@ -160,6 +162,7 @@ fn run(env: &Env, command: Command) -> Result<ExitCode> {
         Command::Bisect(args) => bisect::run(env, &args),
         Command::Review(args) => review::run(env, &args),
         Command::TestSvm(args) => test_svm::run(env, &args),
+        Command::QemuTests(args) => qemu_tests::run(env, &args),
         Command::Merge(args) => merge::run(env, &args),
         Command::Report(args) => report::run(env, &args),
         Command::Ci(args) => ci::run(env, &args),

@@ -21,7 +21,7 @@ use crate::record::results::{ResultSet, Row};
 use crate::row::mails;
 use crate::suites::SUITES;
 use crate::suites::select::Selection;
-use crate::suites::{hostile, kvm_selftests, kvm_unit_tests, refusals, xen};
+use crate::suites::{hostile, kvm_selftests, kvm_unit_tests, qemu_tests, refusals, xen};
 use crate::{Error, Kind, Result, Verdict};
 
 /// The file that most tests change.
@@ -137,7 +137,8 @@ impl Bench for Fake {
                     | refusals::NAME
                     | xen::NAME
                     | xen::kvm::NAME
-                    | kvm_selftests::NAME => false,
+                    | kvm_selftests::NAME
+                    | qemu_tests::NAME => false,
                     _ => ![CONFORMANCE, MIGRATION, RULES].contains(&config),
                 };
                 if mine && what.test(config, test, None) {

@@ -31,6 +31,7 @@ const SUITES: &[(&str, &str)] = &[
     ("xen", "xen"),
     ("linux-kvm", "linux-kvm"),
     ("kvm-selftests", "kvm-selftests"),
+    ("qemu-tests", "qemu-tests"),
 ];
 
 impl Claim {

@@ -9,6 +9,7 @@ pub mod hostile;
 pub mod kvm_selftests;
 pub mod kvm_unit_tests;
 pub mod migration;
+pub mod qemu_tests;
 pub mod refusals;
 pub mod rules;
 pub mod select;
@@ -43,6 +44,7 @@ pub const SUITES: &[(&str, Open)] = &[
     (crate::suites::xen::NAME, crate::suites::xen::open),
     (crate::suites::xen::kvm::NAME, crate::suites::xen::kvm::open),
     (crate::suites::kvm_selftests::NAME, crate::suites::kvm_selftests::open),
+    (crate::suites::qemu_tests::NAME, crate::suites::qemu_tests::open),
 ];
 
 /// Suites that run only when `--suite` names them: `rules` holds each
@@ -50,7 +52,8 @@ pub const SUITES: &[(&str, Open)] = &[
 /// not about SVM only show that the series leaves the rest alone; `hostile` makes
 /// attempts at QEMU's life; `xen` and `linux-kvm` boot hypervisors from packages that
 /// they fetch, and `kvm-selftests` the tests that one of them has for itself. All take
-/// minutes, but for `refusals`, which needs a QEMU that traces.
+/// minutes, but for `refusals`, which needs a QEMU that traces, and `qemu-tests`, which are
+/// those that the series brings into QEMU's own tree.
 pub const ON_REQUEST: &[&str] = &[
     crate::suites::rules::NAME,
     crate::suites::kvm_unit_tests::OTHERS,
@@ -59,6 +62,7 @@ pub const ON_REQUEST: &[&str] = &[
     crate::suites::xen::NAME,
     crate::suites::xen::kvm::NAME,
     crate::suites::kvm_selftests::NAME,
+    crate::suites::qemu_tests::NAME,
 ];
 
 /// The name of a unit run whole, as configured: many tests in one QEMU.

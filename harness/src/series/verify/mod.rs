@@ -23,7 +23,8 @@ use crate::row::{Bench, Point, Step, changed, only, rows, unsteady};
 use crate::suites::select::Selection;
 use crate::suites::{SUITES, TestId, WHOLE};
 use crate::suites::{
-    conformance, hostile, kvm_selftests, kvm_unit_tests, migration, refusals, rules, xen,
+    conformance, hostile, kvm_selftests, kvm_unit_tests, migration, qemu_tests, refusals, rules,
+    xen,
 };
 use crate::{Error, Kind, Result, Verdict};
 use judge::Sides;
@@ -44,6 +45,7 @@ const NAMED: &[&str] = &[
     xen::NAME,
     xen::kvm::NAME,
     kvm_selftests::NAME,
+    qemu_tests::NAME,
 ];
 
 /// What is to be verified.
