@@ -28,6 +28,8 @@ pub enum Need {
     Linux,
     /// Build the kernel's own tests of KVM.
     Selftests,
+    /// Build the tests that QEMU's own tree has.
+    QemuTests,
     /// Build and run what strangers sent.
     Sandbox,
 }
@@ -61,7 +63,8 @@ pub struct Package {
 }
 
 use Need::Source;
-use Need::{Bindgen, Build, Count, Full, Linux, Older, Package as Pack, Run, Sandbox, Selftests};
+use Need::{Bindgen, Build, Count, Full, Linux, Older, Package as Pack, QemuTests, Run, Sandbox};
+use Need::Selftests;
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
@@ -96,8 +99,8 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "gcc",
         check: Check::Tool(&["cc", "gcc", "clang"]),
-        needs: &[Build, Selftests],
-        why: "QEMU is compiled with it, and KVM's selftests",
+        needs: &[Build, Selftests, QemuTests],
+        why: "QEMU is compiled with it, KVM's selftests, and the tests in QEMU's tree",
     },
     Package {
         debian: "libc6-dev",
@@ -286,8 +289,8 @@ pub const PACKAGES: &[Package] = &[
     Package {
         debian: "make",
         check: Check::Tool(&["make"]),
-        needs: &[Selftests, Pack],
-        why: "KVM's selftests and QEMU's boot ROMs are built with it",
+        needs: &[Selftests, Pack, QemuTests],
+        why: "KVM's selftests, QEMU's own tests and QEMU's boot ROMs are built with it",
     },
     Package {
         debian: "bubblewrap",

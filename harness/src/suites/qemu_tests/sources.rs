@@ -11,6 +11,7 @@ use super::NAME;
 use crate::host::cache::{io_error, write_atomic};
 use crate::host::git::Git;
 use crate::host::process;
+use crate::host::setup::{self, Need};
 use crate::qemu::build::apply;
 use crate::qemu::build::patch::{self, Patch};
 use crate::qemu::source::{self, Source};
@@ -51,6 +52,7 @@ pub(super) fn obtain(env: &Env) -> Result<Sources> {
     let home = env.cache.path(format!("{NAME}/{}", &digest[..16]));
     let _lock = env.cache.lock(NAME, &env.console)?;
     if !home.join(DONE).is_file() {
+        setup::require(env, &[Need::QemuTests])?;
         env.console.step(format_args!("compiling the tests that the series has in {SYSTEM}"));
         write(&source, applied.tip(), &home)?;
     }
