@@ -62,9 +62,9 @@ pub struct Package {
     pub why: &'static str,
 }
 
+use Need::Selftests;
 use Need::Source;
 use Need::{Bindgen, Build, Count, Full, Linux, Older, Package as Pack, QemuTests, Run, Sandbox};
-use Need::Selftests;
 
 /// Everything, in the order in which `doctor` lists it.
 pub const PACKAGES: &[Package] = &[
