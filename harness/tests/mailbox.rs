@@ -76,7 +76,9 @@ fn a_guest_that_does_not_understand_its_input_is_an_error_of_the_harness() {
 
 #[test]
 fn a_qemu_that_does_not_start_the_guest_says_why() {
-    let text = harness_error("echo 'no such machine' >&2; exit 1");
+    let e = probe("echo 'no such machine' >&2; exit 1").unwrap_err();
+    let text = e.to_string();
+    assert_eq!(e.kind(), Kind::Setup, "{text}");
     assert!(text.contains("does not come up") && text.contains("no such machine"), "{text}");
     assert!(harness_error("sleep 1000").contains("does not come up"));
 }
