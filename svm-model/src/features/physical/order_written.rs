@@ -38,9 +38,8 @@ fn draft(id: &str) -> Draft {
 pub(crate) fn cases() -> Vec<Draft> {
     let nmi = |id: &str| draft(id).clgi().raise(Event::Nmi);
     let virtual_nmi = int_ctl::V_NMI_ENABLE | int_ctl::V_NMI;
-    let vnmi = |id: &str| {
-        draft(id).about(r::vnmi::TAKEN).needs(&[CpuFeature::Vnmi]).intercept(exit::NMI)
-    };
+    let vnmi =
+        |id: &str| draft(id).about(r::vnmi::TAKEN).needs(&[CpuFeature::Vnmi]).intercept(exit::NMI);
     let virq = |d: Draft, int_ctl: u64| {
         d.set(Field::INT_CTL, int_ctl | int_ctl::V_IRQ | int_ctl::V_IGN_TPR)
             .set(Field::INT_VECTOR, VECTOR.into())

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::smm_written::{CLEANUP, FOUND, SETUP, clean_up, handler};
 use crate::Feature::Intercepts;
-use crate::arch::virt_ext::LBR;
 use crate::arch::msr::{DEBUGCTL, PAT, SPEC_CTRL};
+use crate::arch::virt_ext::LBR;
 use crate::case::code::{Code, cleared};
 use crate::case::{Draft, Event, Insn, Step, world};
 use crate::cpu::CpuFeature;

@@ -104,11 +104,7 @@ fn restarted(d: Draft, way: &Way, address: u64) -> Draft {
     let old = if way.name == "virq" { old.field(Field::INT_CTL, int_ctl::V_IGN_TPR) } else { old };
     let mapped = world::table_entry(entry(page)).unwrap_or(0);
     let new = old.poke(entry(page), mapped).set(Field::EVENTINJ, way.event);
-    let new = if way.len > 0 {
-        new.set(Field::NRIP, world::L2_CODE + way.len)
-    } else {
-        new
-    };
+    let new = if way.len > 0 { new.set(Field::NRIP, world::L2_CODE + way.len) } else { new };
     new.run()
         .exits(exit::VMMCALL)
         .field(Field::RIP, CODE)

@@ -3,9 +3,7 @@
 use alloc::format;
 
 use crate::Feature::Vnmi;
-use crate::arch::int_ctl::{
-    V_GIF, V_GIF_ENABLE, V_INTR_MASKING, V_NMI, V_NMI_ENABLE, V_NMI_MASK,
-};
+use crate::arch::int_ctl::{V_GIF, V_GIF_ENABLE, V_INTR_MASKING, V_NMI, V_NMI_ENABLE, V_NMI_MASK};
 use crate::arch::intercept;
 use crate::case::draft::{Draft, on};
 use crate::case::{Event, Insn, Step, world};
