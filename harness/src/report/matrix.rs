@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use svm_model::Feature;
 
 use crate::Verdict;
+use crate::host::wrap::WIDTH;
 use crate::record::results::{ResultSet, Row};
 use crate::suites::WHOLE;
 
@@ -81,7 +82,13 @@ pub(super) fn with_fixed(sets: &[&ResultSet], fixed: Option<&Fixed>) -> String {
         }
     }
     let seen = |v: &Verdict| *v == Verdict::Pass || counts.keys().any(|(.., verdict)| verdict == v);
-    let verdicts: Vec<Verdict> = Verdict::ALL.into_iter().filter(seen).collect();
+    let mut verdicts: Vec<Verdict> = Verdict::ALL.into_iter().filter(seen).collect();
+    let mut below: Vec<Verdict> = Vec::new();
+    if fixed.is_some() && columns(&builds, &verdicts) > WIDTH {
+        // The rare ones; a line at the end has each.
+        let rare = |v: &Verdict| matches!(v, Verdict::Missing | Verdict::NotBuilt);
+        (below, verdicts) = verdicts.into_iter().partition(rare);
+    }
     let lines: BTreeSet<Line> = counts.keys().map(|(line, ..)| *line).collect();
     let mut out = heading(&builds, &verdicts, fixed.is_some());
     for line in lines {
@@ -103,7 +110,30 @@ pub(super) fn with_fixed(sets: &[&ResultSet], fixed: Option<&Fixed>) -> String {
         }
         out.push('\n');
     }
+    for verdict in below {
+        out += &line_below(verdict, &builds, sets);
+    }
     out
+}
+
+/// How wide a matrix with a column for what is fixed is.
+fn columns(builds: &[&str], verdicts: &[Verdict]) -> usize {
+    let group: usize = verdicts.iter().map(|v| width(*v) + 1).sum();
+    let group = |build: &&str| 2 + group + overhang(build, verdicts);
+    16 + builds.iter().map(group).sum::<usize>() + " | fixed".len()
+}
+
+/// `missing          stock-10.2.2 2, patched-10.2.2 2`.
+fn line_below(verdict: Verdict, builds: &[&str], sets: &[&ResultSet]) -> String {
+    let of = |build: &&str| {
+        let rows = sets.iter().filter(|set| set.build.name == **build).flat_map(|set| &set.tests);
+        match rows.filter(|row| row.verdict == verdict).count() {
+            0 => None,
+            n => Some(format!("{build} {n}")),
+        }
+    };
+    let counts: Vec<String> = builds.iter().filter_map(of).collect();
+    format!("{:<16} {}\n", verdict.name(), counts.join(", "))
 }
 
 /// Feature by build: how many tests pass, of how many. The name of a build is on
@@ -183,5 +213,24 @@ fn short(verdict: Verdict) -> &'static str {
         Verdict::Timeout => "hang",
         Verdict::Missing => "miss",
         other => other.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fixtures::{row, set};
+
+    #[test]
+    fn two_builds_with_every_verdict_fit_a_terminal() {
+        let rows = || Verdict::ALL.iter().map(|v| row("c", v.name(), *v)).collect::<Vec<_>>();
+        let (stock, patched) = (set("stock-10.2.2", rows()), set("patched-10.2.2", rows()));
+        let said = with_fixed(&[&stock, &patched], Some(&Fixed(BTreeMap::new())));
+        let widest = said.lines().map(str::len).max();
+        assert!(widest <= Some(WIDTH), "{said}");
+        let below = "missing          stock-10.2.2 1, patched-10.2.2 1\n\
+                     not-built        stock-10.2.2 1, patched-10.2.2 1\n";
+        assert!(said.ends_with(below), "{said}");
+        assert!(matrix(&[&stock]).contains("miss"), "one build has the room");
     }
 }
