@@ -52,6 +52,17 @@ CPUTailQ cpus_queue = QTAILQ_HEAD_INITIALIZER(cpus_queue);
 
 /* Pending interrupts. */
 
+/* Of target/i386/cpu-system.c, which is not here; nothing is traced.  */
+void cpu_set_gif(CPUX86State *env, bool gif, const char *cause);
+void cpu_set_gif(CPUX86State *env, bool gif, const char *cause)
+{
+    if (gif) {
+        env->hflags2 |= HF2_GIF_MASK;
+    } else {
+        env->hflags2 &= ~HF2_GIF_MASK;
+    }
+}
+
 void cpu_interrupt(CPUState *cs, int mask) { cs->interrupt_request |= mask; }
 void cpu_set_interrupt(CPUState *cs, int mask) { cs->interrupt_request |= mask; }
 void cpu_reset_interrupt(CPUState *cs, int mask) { cs->interrupt_request &= ~mask; }
