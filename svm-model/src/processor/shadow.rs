@@ -24,7 +24,6 @@ const EXECUTION: u64 = 0;
 /// Where RBX points: the selector that MOV SS loads.
 const SELECTOR: u64 = world::gpr(3);
 const TARGET: u64 = world::gpr(7);
-const SOURCE: u64 = world::gpr(6);
 
 pub(crate) fn cases() -> Vec<Draft> {
     [held(), others(), halts(), waits(), halts_in_l1()].concat()
@@ -63,8 +62,7 @@ fn held() -> Vec<Draft> {
         // The second does not go on with the shadow of the first.
         one(behind("mov-ss,twice", MOV_SS_RBX, &[raw(MOV_SS_RBX), Insn::Nop]), 2, B0),
         meets(stepped, &steps),
-        // What RSI points to is in RAX, and shown.
-        one(behind("mov-ss,rep", MOV_SS_RBX, &[raw(LODSB), Insn::Nop]).poke(SOURCE, 0), 1, B0),
+        one(behind("mov-ss,rep", MOV_SS_RBX, &[raw(LODSB), Insn::Nop]), 1, B0),
         one(behind("mov-ss,int1", MOV_SS_RBX, &[Insn::Icebp, Insn::Nop]), 2, B0),
         one(behind("mov-ss,hlt", MOV_SS_RBX, &[Insn::Hlt, Insn::Nop]), 2, B0),
         one(behind("mov-ss,jump", MOV_SS_RBX, &[raw(JMP_OVER_ONE), Insn::Nop, Insn::Nop]), 3, B0),
