@@ -30,7 +30,12 @@ pub(crate) fn cases() -> Vec<Draft> {
 }
 
 fn behind(id: &str, load: &[u8], program: &[Insn]) -> Draft {
-    let d = traps::draft(&format!("shadow,{id}"), &[&[raw(load)], program].concat());
+    around(id, &[&[raw(load)], program].concat())
+}
+
+/// A program in which SS is loaded from [`SELECTOR`], which breakpoint 0 watches.
+fn around(id: &str, program: &[Insn]) -> Draft {
+    let d = traps::draft(&format!("shadow,{id}"), program);
     let d = d.about(About::Section("15.21.5")).poke(SELECTOR, u64::from(world::L2_DS));
     watch(d, 0, SELECTOR, ACCESS, 2)
 }
@@ -43,6 +48,8 @@ fn held() -> Vec<Draft> {
         meets(d, &[hit])
     };
     let store = [raw(MOV_RDI_AL), Insn::Nop];
+    // As many bytes as it reads are the case's own; RCX as it is goes on into our mailbox.
+    let counted = [Insn::Mov(1, 3), raw(MOV_SS_RBX), raw(LODSB), Insn::Nop];
     let stepped = behind("mov-ss,step", MOV_SS_RBX, &nops).set(Field::RFLAGS, TF);
     let steps = [trap(&stepped, 2).dr6(B0 | dr::DR6_BS), trap(&stepped, 3)];
     let code = |d: Draft| {
@@ -62,7 +69,7 @@ fn held() -> Vec<Draft> {
         // The second does not go on with the shadow of the first.
         one(behind("mov-ss,twice", MOV_SS_RBX, &[raw(MOV_SS_RBX), Insn::Nop]), 2, B0),
         meets(stepped, &steps),
-        one(behind("mov-ss,rep", MOV_SS_RBX, &[raw(LODSB), Insn::Nop]), 1, B0),
+        one(around("mov-ss,rep", &counted), 2, B0),
         one(behind("mov-ss,int1", MOV_SS_RBX, &[Insn::Icebp, Insn::Nop]), 2, B0),
         one(behind("mov-ss,hlt", MOV_SS_RBX, &[Insn::Hlt, Insn::Nop]), 2, B0),
         one(behind("mov-ss,jump", MOV_SS_RBX, &[raw(JMP_OVER_ONE), Insn::Nop, Insn::Nop]), 3, B0),
