@@ -165,3 +165,18 @@ fn clean() -> Command {
     c.envs(IDENTITY).env("LC_ALL", "C").env("GIT_PAGER", "cat").env("GIT_OPTIONAL_LOCKS", "0");
     c
 }
+
+#[cfg(test)]
+mod revisions {
+    use super::*;
+
+    #[test]
+    fn what_git_would_take_for_an_option_is_no_revision() {
+        for good in ["HEAD", "v10.2.2..topic", "a...b", "x~3", "..b"] {
+            assert_eq!(revision(good).unwrap(), good);
+        }
+        for bad in ["", "--output=x..HEAD", "a..-b", "a...-b", "-", "a\0b"] {
+            assert_eq!(revision(bad).unwrap_err().kind(), Kind::Usage, "{bad:?}");
+        }
+    }
+}

@@ -118,3 +118,24 @@ fn the_entry_is_held_against_the_file() {
     let numbered = patch_alone(1, &p);
     assert!(numbered[0].what.contains("0002-"), "{numbered:?}");
 }
+
+#[test]
+fn a_new_file_in_a_folder_that_somebody_maintains_asks_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = "X86 TCG CPUs\nF: target/i386/tcg/\nF: tests/tcg/svm-*.c\n";
+    std::fs::write(dir.path().join("MAINTAINERS"), list).unwrap();
+    let adds = |path: &str| {
+        let new = format!("--- /dev/null\n+++ b/{path}");
+        let text = patch_text("target/i386: svm: mend it", path);
+        let old = format!("--- a/{path}\n+++ b/{path}");
+        assert!(text.contains(&old), "{text}");
+        patch(&text.replace(&old, &new))
+    };
+    for path in ["target/i386/tcg/new.c", "tests/tcg/svm-new.c"] {
+        assert!(maintained(&adds(path), dir.path()), "{path}");
+    }
+    for path in ["target/i386/new.c", "tests/tcg/new.c"] {
+        assert!(!maintained(&adds(path), dir.path()), "{path}");
+    }
+    assert!(!maintained(&adds("x.c"), &dir.path().join("no tree")));
+}

@@ -171,6 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_saved_or_read_under_a_name_that_leads_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let results = dir.path().join("results");
+        for name in ["../evil", "..", ".hidden", "a/b", "", "/tmp/evil", "a\0b", &"x".repeat(101)] {
+            let (mut build, mut suite) = (set("stock-1", vec![]), set("stock-1", vec![]));
+            build.build.name = name.to_owned();
+            suite.suite.name = name.to_owned();
+            for one in [build, suite] {
+                assert_eq!(save(&results, &one).unwrap_err().kind(), Kind::Usage, "{name}");
+                let written = parse(&text(&one).unwrap(), Path::new("x"));
+                assert_eq!(written.unwrap_err().kind(), Kind::Usage, "{name}");
+            }
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn another_schema_a_row_twice_and_no_file_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(load(dir.path(), "stock-1", "s").unwrap(), None);
